@@ -1,0 +1,7 @@
+//go:build !linux
+
+package main
+
+import "containerkit/lessons/stage"
+
+func main() { stage.NotLinux() }

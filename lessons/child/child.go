@@ -1,0 +1,192 @@
+//go:build linux
+
+// Package child runs a Go function in a process of its own.
+//
+// Namespaces, cgroups and roots belong to processes, and a Go program cannot fork: it has threads from its first
+// moment. So the program starts itself again (/proc/self/exe) under another argv[0], and the function registered
+// under that name runs there instead of main. The parent decides, through the exec.Cmd, in which namespaces and in
+// which cgroup the child is born. Parent and child talk over a socket pair, a JSON value at a time.
+//
+// Use it for the helpers of a step: someone who holds a namespace open, eats memory, tries to break out. It is not
+// for the path of a container's start, where every microsecond counts: see package container for that.
+package child
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/moby/sys/reexec"
+)
+
+// prefix makes the children easy to tell in ps.
+const prefix = "containerkit-"
+
+// connEnv tells the child which descriptor is its end of the conversation.
+const connEnv = "CONTAINERKIT_CONN"
+
+// A Conn is one end of the conversation between parent and child.
+type Conn struct {
+	file *os.File
+	dec  *json.Decoder
+}
+
+// Timeout is how long Receive waits before it gives up, so that a lesson fails instead of hanging.
+const Timeout = 30 * time.Second
+
+func newConn(f *os.File) *Conn { return &Conn{f, json.NewDecoder(f)} }
+
+// message is what travels: a value, or an error with its errno, so that errors.Is still knows it on the other side.
+type message struct {
+	Value json.RawMessage `json:"value,omitempty"`
+	Error string          `json:"error,omitempty"`
+	Errno syscall.Errno   `json:"errno,omitempty"`
+}
+
+// remoteError is an error that happened in the child.
+type remoteError struct {
+	text  string
+	errno syscall.Errno
+}
+
+func (e *remoteError) Error() string { return e.text }
+
+func (e *remoteError) Unwrap() error {
+	if e.errno == 0 {
+		return nil
+	}
+	return e.errno
+}
+
+// Send passes v to the other side.
+func (c *Conn) Send(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(c.file).Encode(message{Value: raw})
+}
+
+func (c *Conn) sendError(err error) error {
+	m := message{Error: err.Error()}
+	errors.As(err, &m.Errno)
+	return json.NewEncoder(c.file).Encode(m)
+}
+
+// Receive waits for the next value of the other side and stores it in v, which may be nil: then it only waits.
+// If the other side failed, its error is returned, with the errno it had. io.EOF means that the other side is gone.
+func (c *Conn) Receive(v any) error { return c.receive(v, time.Now().Add(Timeout)) }
+
+func (c *Conn) receive(v any, deadline time.Time) error {
+	if err := c.file.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	var m message
+	if err := c.dec.Decode(&m); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+			return io.EOF
+		}
+		return fmt.Errorf("wait for the other process: %w", err)
+	}
+	if m.Error != "" {
+		return &remoteError{m.Error, m.Errno}
+	}
+	if v == nil {
+		return nil
+	}
+	return json.Unmarshal(m.Value, v)
+}
+
+// Wait blocks, without a time limit, until the other side closes or sends something. A child that only holds a
+// namespace open ends with it: when the parent goes, however it goes, the child goes.
+func (c *Conn) Wait() { _ = c.receive(nil, time.Time{}) }
+
+// File is the socket itself, for who must pass it on.
+func (c *Conn) File() *os.File { return c.file }
+
+// Close ends the conversation.
+func (c *Conn) Close() error { return c.file.Close() }
+
+// Register names a function that a child may run. Call it in a package-level variable or an init function, so that it
+// is known before main. The function's error reaches the parent's Receive; its process then exits with status 1.
+func Register(name string, f func(*Conn) error) string {
+	reexec.Register(prefix+name, func() {
+		fd, err := strconv.Atoi(os.Getenv(connEnv))
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s: started without a parent: %s is not a descriptor\n", os.Args[0], connEnv)
+			os.Exit(2)
+		}
+		_ = os.Unsetenv(connEnv)
+		syscall.CloseOnExec(fd)
+		// A descriptor that is already non-blocking is taken into Go's poller, and only then deadlines work.
+		_ = syscall.SetNonblock(fd, true)
+		c := newConn(os.NewFile(uintptr(fd), "conn"))
+		if err := f(c); err != nil {
+			_ = c.sendError(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	})
+	return name
+}
+
+// Init runs the registered function if this process is a child. It must be the first call of main and of TestMain.
+func Init() { reexec.Init() }
+
+// A Process is a child that runs a registered function, and the parent's end of the conversation with it.
+type Process struct {
+	*exec.Cmd
+	*Conn
+	theirs *os.File
+}
+
+// Command prepares a child that will run the function registered as name. Set SysProcAttr, Dir, Env or the standard
+// streams before Start. Files in extra are descriptors 3 and up in the child, in order.
+// The child is killed if the thread that started it ends (prctl(2), PR_SET_PDEATHSIG): start it from the main
+// goroutine, which is locked to the main thread.
+func Command(name string, extra ...*os.File) (*Process, error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socketpair: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "parent"), os.NewFile(uintptr(fds[1]), "child")
+	cmd := &exec.Cmd{
+		Path:        reexec.Self(),
+		Args:        []string{prefix + name},
+		Env:         append(os.Environ(), connEnv+"="+strconv.Itoa(3+len(extra))),
+		Stderr:      os.Stderr,
+		ExtraFiles:  append(extra[:len(extra):len(extra)], theirs),
+		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
+	}
+	return &Process{cmd, newConn(ours), theirs}, nil
+}
+
+// Start starts the child.
+func (p *Process) Start() error {
+	defer p.theirs.Close()
+	if err := p.Cmd.Start(); err != nil {
+		_ = p.Conn.Close()
+		return err
+	}
+	return nil
+}
+
+// Wait waits for the child to end and returns what exec.Cmd.Wait returns.
+func (p *Process) Wait() error { return p.Cmd.Wait() }
+
+// Close ends the conversation, kills the child if it still runs, and waits for it. It may be called twice.
+func (p *Process) Close() error {
+	_ = p.Conn.Close()
+	if p.Process == nil || p.ProcessState != nil {
+		return nil
+	}
+	_ = p.Process.Kill()
+	_ = p.Cmd.Wait() // a killed child ends with an error, which is what we wanted
+	return nil
+}

@@ -1,0 +1,282 @@
+//go:build linux
+
+// Package stage is the command line that all stages share: which steps to run, how to tell them, what to do with
+// `-- COMMAND`, and what the exit status is.
+package stage
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/agnivade/levenshtein"
+
+	"containerkit/lessons/child"
+	"containerkit/lessons/course"
+	"containerkit/lessons/errno"
+	"containerkit/lessons/narrate"
+)
+
+// Run is a step: it tells its story, and returns an error only if something broke that should not have.
+type Run func(n *narrate.Narrator) error
+
+// Steps binds the names of the course to the functions of a stage.
+type Steps map[string]Run
+
+// Payload is a command for the container so far.
+type Payload struct {
+	Argv  []string
+	Env   []string // nil: the caller's own
+	Extra []*os.File
+	// Stdin, Stdout and Stderr are the caller's own if nil.
+	Stdin, Stdout, Stderr *os.File
+}
+
+// A Program is everything that makes a stage.
+type Program struct {
+	Stage course.Stage
+	Steps Steps
+	// Sandbox prepares the process in which the steps run, if they must not run in this one: it sets the
+	// namespaces in which they play the host. nil: they run right here.
+	Sandbox func(*exec.Cmd)
+	// SoFar runs a command in the container so far and returns its exit status, 128+n for a signal.
+	SoFar func(Payload) (int, error)
+	// Leaks tells the leak table of the container so far.
+	Leaks func(n *narrate.Narrator) error
+	// Before runs first, to sweep what a killed run left.
+	Before func() error
+	// Flags adds flags of the stage's own.
+	Flags func(*flag.FlagSet)
+	// Default, if set, runs instead of all steps when none is named.
+	Default func(o narrate.Options) int
+}
+
+// insideEnv marks the process inside the sandbox.
+const insideEnv = "CONTAINERKIT_SANDBOX"
+
+// Children started by the main goroutine get their parent-death signal from the main thread, which lives as long as
+// the process (prctl(2), PR_SET_PDEATHSIG: "parent" is the thread that created the child).
+func init() { runtime.LockOSThread() }
+
+// Main runs the program and exits.
+func (p Program) Main() {
+	child.Init()
+	os.Exit(p.main(os.Args[1:]))
+}
+
+func (p Program) main(args []string) int {
+	var o narrate.Options
+	var list bool
+	fs := flag.NewFlagSet(p.Stage.Dir, flag.ContinueOnError)
+	fs.BoolVar(&list, "list", false, "list the steps with their claims, and stop")
+	fs.BoolVar(&o.JSON, "json", false, "one event a line, as JSON, on standard output")
+	fs.BoolVar(&o.Quiet, "quiet", false, "claims only; with a command, no narration at all")
+	fs.BoolVar(&o.Pause, "pause", false, "wait for Enter before each answer, for a room")
+	fs.BoolVar(&o.Without, "without", false, "leave the step's feature out: its claim must then come out ✗")
+	if p.Flags != nil {
+		p.Flags(fs)
+	}
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+
+	// The command begins after "--", so that its own flags are not taken for ours.
+	var command []string
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, command = args[:i], args[i+1:]
+		if len(command) == 0 {
+			return p.usage("-- needs a command after it, for example: -- sh -c 'echo hello'")
+		}
+	}
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		p.help(os.Stdout, fs)
+		return 0
+	} else if err != nil {
+		return p.usage(err.Error())
+	}
+	if list {
+		for _, s := range p.Stage.Steps {
+			fmt.Printf("%-10s %s\n", s.Name, s.Claim)
+		}
+		return 0
+	}
+	names := fs.Args()
+	for _, name := range names {
+		if i := slices.Index(names, name); strings.HasPrefix(name, "-") && i > 0 {
+			return p.usage(fmt.Sprintf("flags go before the names of steps: %s", name))
+		}
+		if _, ok := p.step(name); !ok {
+			return p.usage(fmt.Sprintf("no step %q in %s; did you mean %q? (-list shows them all)", name, p.Stage.Dir, p.nearest(name)))
+		}
+	}
+	if len(command) > 0 && len(names) > 0 {
+		return p.usage("either steps or -- COMMAND, not both")
+	}
+
+	inside := os.Getenv(insideEnv) != ""
+	if !inside && p.Before != nil {
+		if err := p.Before(); err != nil {
+			report(p.Stage.Dir, err)
+		}
+	}
+	if len(command) > 0 {
+		status, err := p.SoFar(Payload{Argv: command})
+		if err != nil {
+			report(p.Stage.Dir, err)
+			if status == 0 {
+				status = 125 // as `docker run` and `env` do: the container itself failed, not the command
+			}
+		}
+		return status
+	}
+	if len(names) == 0 && p.Default != nil {
+		return p.Default(o)
+	}
+	all := len(names) == 0
+	if all {
+		for _, s := range p.Stage.Steps {
+			names = append(names, s.Name)
+		}
+	}
+	if p.Sandbox != nil && !inside {
+		if status := p.reenter(o, names); status != 0 || !all {
+			return status
+		}
+	} else if status := p.RunSteps(o, names); status != 0 || !all || inside {
+		return status
+	}
+	if p.Leaks == nil || o.Without {
+		return 0
+	}
+	n := narrate.New(p.Stage.Dir, "", o)
+	n.Title("what leaks from the container so far")
+	if err := p.Leaks(n); err != nil {
+		n.Fail(err)
+		return 1
+	}
+	return 0
+}
+
+// RunSteps runs the named steps in this process and returns the exit status: 1 if a claim did not hold.
+func (p Program) RunSteps(o narrate.Options, names []string) int {
+	defer cancelOnSignal()()
+	status := 0
+	for _, name := range names {
+		s, _ := p.step(name)
+		n := narrate.New(p.Stage.Dir, name, o)
+		n.Title(fmt.Sprintf("%s/%s: %s", p.Stage.Dir, name, s.Claim))
+		if err := p.runStep(name, n); err != nil {
+			n.Fail(err)
+		}
+		n.End()
+		if n.Failed() > 0 {
+			status = 1
+		}
+		if interrupted() {
+			return 130
+		}
+	}
+	return status
+}
+
+// runStep turns a panic into an error, so that the deferred clean-ups of the step have run and the next step can too.
+func (p Program) runStep(name string, n *narrate.Narrator) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return p.Steps[name](n)
+}
+
+// reenter runs the steps in a copy of this program inside the sandbox.
+func (p Program) reenter(o narrate.Options, names []string) int {
+	var args []string
+	for flag, on := range map[string]bool{"-json": o.JSON, "-quiet": o.Quiet, "-pause": o.Pause, "-without": o.Without} {
+		if on {
+			args = append(args, flag)
+		}
+	}
+	cmd := exec.Command("/proc/self/exe", append(args, names...)...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), insideEnv+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.Sandbox(cmd)
+	// Ctrl-C reaches the whole process group: the copy cleans up, and we wait for it.
+	// (Not signal.Ignore: a child inherits an ignored signal.)
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, syscall.SIGINT)
+	defer signal.Stop(ignored)
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		report(p.Stage.Dir, fmt.Errorf("start the steps in namespaces of their own: %w", err))
+		return 1
+	}
+	return Status(cmd.ProcessState)
+}
+
+// Status is the exit status of a finished process as a shell reports it: 128+n if signal n ended it.
+func Status(ps *os.ProcessState) int {
+	if ws, ok := ps.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ps.ExitCode()
+}
+
+func (p Program) step(name string) (course.Step, bool) {
+	i := slices.IndexFunc(p.Stage.Steps, func(s course.Step) bool { return s.Name == name })
+	if i < 0 {
+		return course.Step{}, false
+	}
+	return p.Stage.Steps[i], true
+}
+
+func (p Program) nearest(name string) string {
+	best, bestAt := "", 1<<30
+	for _, s := range p.Stage.Steps {
+		if d := levenshtein.ComputeDistance(name, s.Name); d < bestAt {
+			best, bestAt = s.Name, d
+		}
+	}
+	return best
+}
+
+func (p Program) usage(text string) int {
+	fmt.Fprintf(os.Stderr, "%s: %s\n", p.Stage.Dir, text)
+	fmt.Fprintf(os.Stderr, "try: go run ./%s -h\n", p.Stage.Dir)
+	return 2
+}
+
+func (p Program) help(w io.Writer, fs *flag.FlagSet) {
+	d := p.Stage.Dir
+	fmt.Fprintf(w, "%s: %s\n\n", d, p.Stage.Title)
+	fmt.Fprintf(w, "  go run ./%s [flags]                run its steps in order, then the leak table\n", d)
+	fmt.Fprintf(w, "  go run ./%s [flags] STEP…          run these steps\n", d)
+	fmt.Fprintf(w, "  go run ./%s [flags] -- COMMAND…    run a command in the container so far:\n", d)
+	fmt.Fprintf(w, "      %s\n\nsteps:\n", p.Stage.Adds)
+	for _, s := range p.Stage.Steps {
+		fmt.Fprintf(w, "  %-10s %s\n", s.Name, s.Claim)
+	}
+	fmt.Fprintf(w, "\nflags:\n")
+	fs.SetOutput(w)
+	fs.PrintDefaults()
+	fmt.Fprintf(w, "\nas root: go run -exec sudo ./%s      exit status: 0, or 1 if a claim did not hold, 2 for a wrong call;\n", d)
+	fmt.Fprintf(w, "with a command: the command's own, 128+n if signal n ended it, 125 if the container could not be made.\n")
+	fmt.Fprintf(w, "(go run itself turns every failure into 1 and prints the real status; go build ./%s keeps it.)\n", d)
+}
+
+// report prints an error in one line, and what it means on the next.
+func report(who string, err error) {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", who, err)
+	if why := errno.Explain(err); why != "" {
+		fmt.Fprintf(os.Stderr, "  %s\n", why)
+	}
+}
