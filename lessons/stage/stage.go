@@ -47,6 +47,8 @@ type Program struct {
 	// Sandbox prepares the process in which the steps run, if they must not run in this one: it sets the
 	// namespaces in which they play the host. nil: they run right here.
 	Sandbox func(*exec.Cmd)
+	// SoFarSandboxed says that the container so far, too, needs the sandbox around it as its host.
+	SoFarSandboxed bool
 	// SoFar runs a command in the container so far and returns its exit status, 128+n for a signal.
 	SoFar func(Payload) (int, error)
 	// Leaks tells the leak table of the container so far.
@@ -126,6 +128,15 @@ func (p Program) main(args []string) int {
 			report(p.Stage.Dir, err)
 		}
 	}
+	// outside is true in the process that the user started, if the work is done by its copy in the sandbox.
+	outside := p.Sandbox != nil && !inside
+	if outside && (len(command) == 0 || p.SoFarSandboxed) {
+		status := p.reenter()
+		if status != 0 || p.SoFarSandboxed || len(names) > 0 {
+			return status
+		}
+		return p.leaks(o)
+	}
 	if len(command) > 0 {
 		status, err := p.SoFar(Payload{Argv: command})
 		if err != nil {
@@ -145,13 +156,15 @@ func (p Program) main(args []string) int {
 			names = append(names, s.Name)
 		}
 	}
-	if p.Sandbox != nil && !inside {
-		if status := p.reenter(o, names); status != 0 || !all {
-			return status
-		}
-	} else if status := p.RunSteps(o, names); status != 0 || !all || inside {
+	status := p.RunSteps(o, names)
+	if status != 0 || !all || inside && !p.SoFarSandboxed {
 		return status
 	}
+	return p.leaks(o)
+}
+
+// leaks tells the leak table. A run that leaves features out on purpose has none to tell.
+func (p Program) leaks(o narrate.Options) int {
 	if p.Leaks == nil || o.Without {
 		return 0
 	}
@@ -159,6 +172,8 @@ func (p Program) main(args []string) int {
 	n.Title("what leaks from the container so far")
 	if err := p.Leaks(n); err != nil {
 		n.Fail(err)
+	}
+	if n.Failed() > 0 {
 		return 1
 	}
 	return 0
@@ -196,15 +211,9 @@ func (p Program) runStep(name string, n *narrate.Narrator) (err error) {
 	return p.Steps[name](n)
 }
 
-// reenter runs the steps in a copy of this program inside the sandbox.
-func (p Program) reenter(o narrate.Options, names []string) int {
-	var args []string
-	for flag, on := range map[string]bool{"-json": o.JSON, "-quiet": o.Quiet, "-pause": o.Pause, "-without": o.Without} {
-		if on {
-			args = append(args, flag)
-		}
-	}
-	cmd := exec.Command("/proc/self/exe", append(args, names...)...)
+// reenter runs this very command line in a copy of the program inside the sandbox.
+func (p Program) reenter() int {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), insideEnv+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
