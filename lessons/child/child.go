@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -137,7 +138,31 @@ func Register(name string, f func(*Conn) error) string {
 }
 
 // Init runs the registered function if this process is a child. It must be the first call of main and of TestMain.
-func Init() { reexec.Init() }
+func Init() {
+	// A child that somebody else starts (see Argv) is named by its arguments instead of argv[0] and environment.
+	if len(os.Args) == 4 && strings.HasPrefix(os.Args[0], "/proc/self/fd/") && strings.HasPrefix(os.Args[1], prefix) {
+		_ = os.Setenv(connEnv, os.Args[2])
+		os.Args = os.Args[1:2]
+	}
+	reexec.Init()
+}
+
+// Argv is a command line that runs the function registered as name where this program's file cannot be found, in a
+// container with a root of its own: descriptor exe holds the program, descriptor conn the child's end of a
+// conversation (see Pair). Whoever starts the command passes both descriptors. tag is for the eyes of who looks for
+// the process in /proc.
+func Argv(name string, exe, conn int, tag string) []string {
+	return []string{"/proc/self/fd/" + strconv.Itoa(exe), prefix + name, strconv.Itoa(conn), tag}
+}
+
+// Pair makes the two ends of a conversation: ours to talk on, theirs to pass to a child as a descriptor.
+func Pair() (ours *Conn, theirs *os.File, err error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	return newConn(os.NewFile(uintptr(fds[0]), "parent")), os.NewFile(uintptr(fds[1]), "child"), nil
+}
 
 // A Process is a child that runs a registered function, and the parent's end of the conversation with it.
 type Process struct {
@@ -151,11 +176,10 @@ type Process struct {
 // The child is killed if the thread that started it ends (prctl(2), PR_SET_PDEATHSIG): start it from the main
 // goroutine, which is locked to the main thread.
 func Command(name string, extra ...*os.File) (*Process, error) {
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	ours, theirs, err := Pair()
 	if err != nil {
-		return nil, fmt.Errorf("socketpair: %w", err)
+		return nil, err
 	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "parent"), os.NewFile(uintptr(fds[1]), "child")
 	cmd := &exec.Cmd{
 		Path:        reexec.Self(),
 		Args:        []string{prefix + name},
@@ -164,7 +188,7 @@ func Command(name string, extra ...*os.File) (*Process, error) {
 		ExtraFiles:  append(extra[:len(extra):len(extra)], theirs),
 		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	}
-	return &Process{cmd, newConn(ours), theirs}, nil
+	return &Process{cmd, ours, theirs}, nil
 }
 
 // Start starts the child.

@@ -1,0 +1,145 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/01-cgroups/cgroup"
+	"containerkit/03-rootfs/rootfs"
+)
+
+// Config asks for a container. Only Args must be set.
+type Config struct {
+	Args []string // the payload; Args[0] is looked up in the container's PATH
+	Env  []string // added to the container's own environment (DefaultEnv); nothing is inherited
+	Dir  string   // the working directory, "/" if empty
+
+	Hostname  string           // "container" if empty
+	Root      rootfs.Spec      // its files; the zero Spec is the rootfs on board
+	Resources cgroup.Resources // its limits; with the zero Resources no cgroup is made
+
+	// Connect, if set, is called in the parent when the container's namespaces exist and before the payload runs:
+	// here the network is attached to process pid. Without it there is a loopback, and nobody to talk to.
+	Connect func(pid int) error
+
+	// Stdin, Stdout and Stderr are the payload's; nil is /dev/null. Extra files are its descriptors 3 and up.
+	Stdin, Stdout, Stderr *os.File
+	Extra                 []*os.File
+	// Terminal gives the payload a terminal of the container's own instead. Its other end is Container.Terminal.
+	Terminal bool
+	Size     unix.Winsize // of that terminal
+
+	// Trace, if set, is told of each part of the assembly when it is done. The child waits until it returns, so the
+	// half-built container can be looked at from outside.
+	Trace func(pid int, part Part)
+
+	// Without leaves walls out. It is for lessons that show what a wall is good for, and for nothing else.
+	Without Wall
+}
+
+// DefaultEnv is the environment that every payload gets.
+var DefaultEnv = []string{
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"HOME=/root",
+	"LANG=C.UTF-8",
+}
+
+// DefaultHostname is the name of a container that was given none.
+const DefaultHostname = "container"
+
+// A Part is one part of the assembly, done by the child.
+type Part string
+
+// The parts, in the order in which they are done. Each needs what stands before it.
+const (
+	Born      Part = "born"      // in its cgroup and namespaces, nothing else changed
+	Named     Part = "hostname"  // the UTS namespace is of use
+	Base      Part = "base"      // the new root's files lie ready
+	Etc       Part = "etc"       // and the files that are made for this container
+	Dev       Part = "dev"       // /dev
+	Proc      Part = "proc"      // /proc, of this PID namespace
+	Sys       Part = "sys"       // /sys, of this network namespace
+	Volumes   Part = "volumes"   // what the host lends
+	Pivoted   Part = "pivot"     // the new root is /, the old one is gone
+	Covered   Part = "cover"     // dangerous files in /proc and /sys are covered or read-only
+	Connected Part = "loopback"  // lo is up
+	Walled    Part = "walls"     // capabilities and the chance of getting more are gone
+	Ready     Part = "container" // the payload is about to start
+)
+
+// A Wall is one of this stage's own protections.
+type Wall uint8
+
+// The walls.
+const (
+	Capabilities Wall = 1 << iota // only docker's default set is left
+	NoNewPrivs                    // no program gives more than its caller has: prctl(2), PR_SET_NO_NEW_PRIVS
+	Descriptors                   // nothing that the parent left open is inherited: close_range(2)
+	Undumpable                    // nobody inside can look into process 1 or change it: prctl(2), PR_SET_DUMPABLE
+	CoveredPaths                  // masked and read-only paths
+)
+
+// plan is what the parent tells the child. It travels as one packet.
+type plan struct {
+	Args     []string
+	Env      []string
+	Dir      string
+	Hostname string
+	Root     rootfs.Spec
+	Terminal bool
+	Size     unix.Winsize
+	Trace    bool
+	Without  Wall
+}
+
+// plan checks what can be checked before anything is made, and fills in the defaults.
+func (c Config) plan() (plan, error) {
+	p := plan{c.Args, nil, c.Dir, c.Hostname, c.Root, c.Terminal, c.Size, c.Trace != nil, c.Without}
+	if len(c.Args) == 0 || c.Args[0] == "" {
+		return p, errors.New("container: no command to run")
+	}
+	if p.Hostname == "" {
+		p.Hostname = DefaultHostname
+	}
+	if len(p.Hostname) > 64 || strings.ContainsAny(p.Hostname, " \t\n/") {
+		return p, fmt.Errorf("container: hostname %q: at most 64 letters, digits, dots and hyphens (uname(2))", p.Hostname)
+	}
+	if p.Root.Hostname == "" {
+		p.Root.Hostname = p.Hostname
+	}
+	if p.Dir == "" {
+		p.Dir = "/"
+	}
+	if !path.IsAbs(p.Dir) {
+		return p, fmt.Errorf("container: working directory %q: it must start with /", p.Dir)
+	}
+	p.Env = append(append(p.Env, DefaultEnv...), "HOSTNAME="+p.Hostname)
+	if c.Terminal {
+		p.Env = append(p.Env, "TERM="+terminalType())
+	}
+	for _, e := range c.Env {
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
+			return p, fmt.Errorf("container: environment %q: want NAME=VALUE", e)
+		}
+	}
+	p.Env = append(p.Env, c.Env...) // of two with the same name the later one counts, see environ in exec
+	if err := c.Resources.Check(); err != nil {
+		return p, err
+	}
+	return p, p.Root.Check()
+}
+
+// terminalType is the caller's, since it is the caller's terminal that shows what the payload writes.
+func terminalType() string {
+	if t := os.Getenv("TERM"); t != "" {
+		return t
+	}
+	return "xterm"
+}

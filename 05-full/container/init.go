@@ -1,0 +1,173 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/namespace"
+	"containerkit/03-rootfs/rootfs"
+	"containerkit/04-network/network/lo"
+)
+
+// initName is argv[0] of the child, and what ps shows for process number 1.
+const initName = "containerkit-init"
+
+// init is where the child begins: before main, and before the packages that only the parent needs are initialised,
+// because Go initialises a package as soon as those that it imports are. That is worth a quarter of a start. It runs
+// on the main thread, and init functions stay there: what the thread unshares, the payload inherits.
+func init() {
+	if len(os.Args) == 3 && os.Args[0] == initName {
+		os.Exit(runInit())
+	}
+}
+
+// assembly is the child's view of the work.
+type assembly struct {
+	plan
+	conn   int
+	tasks  []*os.File
+	root   *rootfs.Rootfs
+	files  []*os.File // the payload's descriptors
+	master int        // the outer end of its terminal
+}
+
+// runInit is process number 1 of the container, from its first instruction to its last.
+func runInit() int {
+	extra, err1 := strconv.Atoi(os.Args[1])
+	tasks, err2 := strconv.Atoi(os.Args[2])
+	if errors.Join(err1, err2) != nil {
+		return 125
+	}
+	a := &assembly{conn: 3 + extra}
+	for fd := range 3 + extra {
+		a.files = append(a.files, os.NewFile(uintptr(fd), "payload"))
+	}
+	for i := range tasks {
+		a.tasks = append(a.tasks, os.NewFile(uintptr(a.conn+1+i), "tasks"))
+	}
+	// None of our descriptors reaches the payload by accident; those meant for it are duplicated at its start.
+	for fd := 3; fd <= a.conn+tasks; fd++ {
+		unix.CloseOnExec(fd)
+	}
+	status, err := a.run()
+	if err != nil {
+		m := message{Error: err.Error(), Status: status}
+		errors.As(err, &m.Errno)
+		_ = send(a.conn, m)
+	}
+	return status
+}
+
+// run builds the container from inside, part by part. The order matters everywhere; each line says why it stands
+// where it stands.
+func (a *assembly) run() (status int, err error) {
+	// First of all into the cgroup: whatever comes after is limited, and counted.
+	if err := cgroup.JoinSelf(a.tasks); err != nil {
+		return 125, err
+	}
+	if _, err := receive(a.conn, &a.plan); err != nil {
+		return 125, fmt.Errorf("receive the plan: %w", err)
+	}
+	for _, part := range []struct {
+		name Part
+		do   func() error
+	}{
+		{Born, a.born},
+		{Named, func() error { return namespace.SetHostname(a.Hostname) }},
+		{Base, a.base},
+		{Etc, func() error { return a.root.Etc() }},
+		{Dev, func() error { return a.root.Dev() }},
+		{Proc, func() error { return a.root.Proc() }},
+		{Sys, func() error { return a.root.Sys() }},
+		{Volumes, func() error { return a.root.Volumes() }}, // over all of these, if the user wants so
+		{Pivoted, func() error { return a.root.Pivot() }},   // from here on the host's files are out of reach
+		{Covered, a.cover},
+		{Connected, lo.Up},
+		{Walled, a.walls}, // last: everything above needs the powers that go here
+		{Ready, a.ready},
+	} {
+		if err := part.do(); err != nil {
+			return 125, err
+		}
+		if err := a.tell(part.name); err != nil {
+			return 125, err
+		}
+	}
+	return namespace.RunSession(a.Args, a.Env, a.files, a.session())
+}
+
+// tell tells the parent that a part is done and waits until it has looked, if it wants to look. Otherwise it only
+// hears of the last one.
+func (a *assembly) tell(part Part) error {
+	if !a.Trace && part != Ready {
+		return nil
+	}
+	if part == Ready && a.Terminal {
+		return a.sendTerminal()
+	}
+	if err := send(a.conn, message{Part: part}); err != nil || !a.Trace {
+		return err
+	}
+	var seen bool
+	_, err := receive(a.conn, &seen)
+	return err
+}
+
+// born makes the two namespaces that could not be made with the others.
+func (a *assembly) born() error {
+	// The cgroup that we have just joined becomes the root of what we see.
+	if err := namespace.UnshareCgroup(); err != nil {
+		return err
+	}
+	// The payload, not we, will be in it: its uptime starts now.
+	return namespace.UnshareUptime()
+}
+
+func (a *assembly) base() (err error) {
+	// Begin also makes all mounts private, before the first one of ours.
+	if a.root, err = rootfs.Begin(a.Root); err != nil {
+		return err
+	}
+	return a.root.Base()
+}
+
+func (a *assembly) cover() error {
+	if a.Without&CoveredPaths == 0 {
+		if err := rootfs.Cover(rootfs.Names(rootfs.Masked), rootfs.Names(rootfs.ReadOnlyPaths)); err != nil {
+			return err
+		}
+	}
+	if a.Root.ReadOnly {
+		return rootfs.ReadOnlyRoot()
+	}
+	return nil
+}
+
+// ready goes to the working directory and opens the terminal, both inside the new root.
+func (a *assembly) ready() error {
+	if err := unix.Chdir(a.Dir); err != nil {
+		return &os.PathError{Op: "change to the working directory", Path: a.Dir, Err: err}
+	}
+	if a.Terminal {
+		return a.openTerminal()
+	}
+	return nil
+}
+
+// session is what the payload's process gets beyond its descriptors.
+func (a *assembly) session() *syscall.SysProcAttr {
+	if !a.Terminal {
+		return nil
+	}
+	// A session of its own, with descriptor 0 as its controlling terminal: Ctrl-C typed there goes to the payload's
+	// foreground process group, and job control works (setsid(2), ioctl_tty(2) TIOCSCTTY).
+	return &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+}

@@ -1,0 +1,110 @@
+//go:build linux
+
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A message is what the child says: a part that is done, or what went wrong. It comes with the child's end of the
+// terminal if it has made one.
+type message struct {
+	Part   Part
+	Error  string        `json:",omitempty"`
+	Errno  syscall.Errno `json:",omitempty"` // so that errors.Is knows it on this side too
+	Status int           `json:",omitempty"` // the exit status that stands for the error
+}
+
+// failure is an error of the child.
+type failure struct {
+	text   string
+	errno  syscall.Errno
+	status int
+}
+
+func (e *failure) Error() string { return e.text }
+
+func (e *failure) Unwrap() error {
+	if e.errno == 0 {
+		return nil
+	}
+	return e.errno
+}
+
+// conversation makes the two ends of a socket that keeps packets apart (unix(7), SOCK_SEQPACKET). They stay blocking:
+// a thread may well wait, and Go's poller would have to be started for anything else.
+func conversation() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "child"), os.NewFile(uintptr(fds[1]), "parent"), nil
+}
+
+// packet is the largest message: a plan with a long environment is far below it.
+const packet = 256 << 10
+
+func send(fd int, v any, files ...int) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if len(raw) > packet {
+		return fmt.Errorf("container: command and environment of %d bytes, more than %d", len(raw), packet)
+	}
+	var rights []byte
+	if len(files) > 0 {
+		rights = unix.UnixRights(files...)
+	}
+	for {
+		err := unix.Sendmsg(fd, raw, rights, nil, unix.MSG_NOSIGNAL)
+		if err != unix.EINTR {
+			return os.NewSyscallError("sendmsg", err)
+		}
+	}
+}
+
+// receive waits for a message, and a descriptor if one came along (-1 if not). io.EOF: the other side is gone.
+func receive(fd int, v any) (file int, err error) {
+	raw, rights := make([]byte, packet), make([]byte, unix.CmsgSpace(4))
+	for {
+		n, oobn, _, _, err := unix.Recvmsg(fd, raw, rights, unix.MSG_CMSG_CLOEXEC)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case errors.Is(err, unix.ECONNRESET):
+			return -1, io.EOF
+		case err != nil:
+			return -1, os.NewSyscallError("recvmsg", err)
+		case n == 0:
+			return -1, io.EOF
+		}
+		if file, err = descriptor(rights[:oobn]); err != nil {
+			return -1, err
+		}
+		return file, json.Unmarshal(raw[:n], v)
+	}
+}
+
+// descriptor takes the one descriptor out of a control message (unix(7), SCM_RIGHTS).
+func descriptor(rights []byte) (int, error) {
+	if len(rights) == 0 {
+		return -1, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil {
+		return -1, err
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		return -1, err
+	}
+	return fds[0], nil
+}

@@ -1,0 +1,212 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/namespace"
+)
+
+// A Container is one that runs.
+type Container struct {
+	// PID is its process number 1, as the host counts.
+	PID int
+	// Group holds its limits; nil if it was started without.
+	Group *cgroup.Group
+	// Terminal is our end of the container's terminal; nil if it has none.
+	Terminal *os.File
+
+	cmd  *exec.Cmd
+	conn *os.File
+}
+
+// Start builds a container and starts its payload. If it fails, nothing is left.
+//
+// The child dies with the thread that calls Start (prctl(2), PR_SET_PDEATHSIG): call it from the main goroutine,
+// locked to the main thread, and the container cannot outlive the program, not even after kill -9.
+func Start(c Config) (_ *Container, err error) {
+	p, err := c.plan()
+	if err != nil {
+		return nil, err
+	}
+	ct := &Container{}
+	defer func() {
+		if err != nil {
+			ct.destroy()
+		}
+	}()
+	if !unlimited(c.Resources) {
+		if ct.Group, err = cgroup.New("container", c.Resources); err != nil {
+			return nil, err
+		}
+	}
+	if err := ct.spawn(c); err != nil {
+		return nil, err
+	}
+	// The child waits for its plan: now it exists, in its namespaces, and has done nothing.
+	if c.Connect != nil {
+		if err := c.Connect(ct.PID); err != nil {
+			return nil, err
+		}
+	}
+	if err := send(int(ct.conn.Fd()), p); err != nil {
+		return nil, err
+	}
+	return ct, ct.listen(c.Trace)
+}
+
+func unlimited(r cgroup.Resources) bool {
+	return r.Pids == 0 && r.Memory == 0 && r.CPU == 0 && r.CPUWeight == 0 && r.CPUs == "" && len(r.IO) == 0 && len(r.Count) == 0
+}
+
+// spawn starts the child: this program, under another name, in its cgroup and in six new namespaces. The other two
+// (cgroup and time) it makes itself: see package namespace for why they have to wait.
+func (ct *Container) spawn(c Config) error {
+	ours, theirs, err := conversation()
+	if err != nil {
+		return err
+	}
+	ct.conn = ours
+	defer theirs.Close()
+
+	var tasks []*os.File
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if ct.Group != nil {
+		// v2: born in the group. v1: the child joins by these files, its first deed.
+		if tasks, err = ct.Group.JoinFiles(); err != nil {
+			return err
+		}
+		defer func() {
+			for _, f := range tasks {
+				f.Close()
+			}
+		}()
+		if ct.Group.Version == cgroup.V2 {
+			attr.UseCgroupFD, attr.CgroupFD = true, ct.Group.FD()
+		}
+	}
+	ct.cmd = &exec.Cmd{
+		Path:        "/proc/self/exe",
+		Args:        []string{initName, strconv.Itoa(len(c.Extra)), strconv.Itoa(len(tasks))},
+		Env:         []string{}, // the payload's comes with the plan, and nothing of ours must show in /proc/1/environ
+		ExtraFiles:  append(append(c.Extra[:len(c.Extra):len(c.Extra)], theirs), tasks...),
+		SysProcAttr: attr,
+	}
+	// A nil *os.File in an io.Reader would not be nil.
+	if c.Stdin != nil {
+		ct.cmd.Stdin = c.Stdin
+	}
+	if c.Stdout != nil {
+		ct.cmd.Stdout = c.Stdout
+	}
+	if c.Stderr != nil {
+		ct.cmd.Stderr = c.Stderr
+	}
+	namespace.Container().Apply(ct.cmd)
+	if err := ct.cmd.Start(); err != nil {
+		return fmt.Errorf("start a process in new namespaces: %w", err)
+	}
+	ct.PID = ct.cmd.Process.Pid
+	return nil
+}
+
+// listen follows the assembly until the payload is about to start.
+func (ct *Container) listen(trace func(int, Part)) error {
+	fd := int(ct.conn.Fd())
+	for {
+		var m message
+		file, err := receive(fd, &m)
+		switch {
+		case errors.Is(err, io.EOF):
+			return errors.New("container: its first process died during the assembly")
+		case err != nil:
+			return err
+		case m.Error != "":
+			return &failure{m.Error, m.Errno, m.Status}
+		}
+		if file >= 0 {
+			ct.Terminal = os.NewFile(uintptr(file), "terminal")
+		}
+		if trace != nil {
+			trace(ct.PID, m.Part)
+			if err := send(fd, true); err != nil {
+				return err
+			}
+		}
+		if m.Part == Ready {
+			return nil
+		}
+	}
+}
+
+// Signal sends a signal to the payload, by way of process number 1, which forwards it.
+func (ct *Container) Signal(s os.Signal) error { return ct.cmd.Process.Signal(s) }
+
+// Wait waits until the payload has ended, removes what was made, and returns the payload's exit status: 128+n if
+// signal n ended it, 127 if there is no such command and 126 if it cannot be executed, with the reason.
+func (ct *Container) Wait() (status int, err error) {
+	defer func() { err = errors.Join(err, ct.destroy()) }()
+	var m message
+	if _, err := receive(int(ct.conn.Fd()), &m); err == nil && m.Error != "" {
+		_ = ct.cmd.Wait()
+		return m.Status, &failure{m.Error, m.Errno, m.Status}
+	}
+	waitErr := ct.cmd.Wait()
+	if ct.cmd.ProcessState == nil {
+		return 125, waitErr
+	}
+	if ws := ct.cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signaled() {
+		return 128 + int(ws.Signal()), nil
+	}
+	return ct.cmd.ProcessState.ExitCode(), nil
+}
+
+// Run starts a container and waits for its end.
+func Run(c Config) (status int, err error) {
+	ct, err := Start(c)
+	if err != nil {
+		return Status(err), err
+	}
+	return ct.Wait()
+}
+
+// Status is the exit status that stands for an error: 125 unless the error knows better.
+func Status(err error) int {
+	var f *failure
+	if errors.As(err, &f) && f.status != 0 {
+		return f.status
+	}
+	return 125
+}
+
+// Kill ends the container at once, with everything in it: when process number 1 dies, the kernel kills the rest.
+func (ct *Container) Kill() error { return ct.cmd.Process.Signal(unix.SIGKILL) }
+
+// destroy removes what Start made; what lives in namespaces is gone with the last process in them.
+func (ct *Container) destroy() error {
+	if ct.cmd != nil && ct.cmd.Process != nil && ct.cmd.ProcessState == nil {
+		_ = ct.Kill()
+		_ = ct.cmd.Wait()
+	}
+	for _, f := range []*os.File{ct.conn, ct.Terminal} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	if ct.Group == nil {
+		return nil
+	}
+	group := ct.Group
+	ct.Group = nil
+	return group.Remove()
+}

@@ -1,0 +1,85 @@
+//go:build linux
+
+package container
+
+import (
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/moby/sys/capability"
+	"golang.org/x/sys/unix"
+)
+
+// A Capability is a piece of root's power, with the reason why a container keeps it.
+type Capability struct {
+	Cap capability.Cap
+	Why string
+}
+
+// Kept are the capabilities of a container: docker's default set. All of them count only against what belongs to the
+// container's user namespace. capabilities(7).
+var Kept = []Capability{
+	{capability.CAP_CHOWN, "give files away: package managers do"},
+	{capability.CAP_DAC_OVERRIDE, "root reads and writes the container's files whatever their mode"},
+	{capability.CAP_FSETID, "keep set-user-ID bits when a file changes"},
+	{capability.CAP_FOWNER, "chmod and the like on files of others"},
+	{capability.CAP_MKNOD, "make device nodes; in a user namespace the kernel refuses anyway"},
+	{capability.CAP_NET_RAW, "ping, on old systems; its packets stay in the container's network"},
+	{capability.CAP_SETGID, "become another group: servers drop root that way"},
+	{capability.CAP_SETUID, "become another user"},
+	{capability.CAP_SETFCAP, "give capabilities to files"},
+	{capability.CAP_SETPCAP, "drop more of them"},
+	{capability.CAP_NET_BIND_SERVICE, "listen on ports below 1024"},
+	{capability.CAP_SYS_CHROOT, "chroot; after pivot_root it leads nowhere"},
+	{capability.CAP_KILL, "signal processes of other users of the container"},
+	{capability.CAP_AUDIT_WRITE, "write to the audit log, as login programs do"},
+}
+
+// walls takes away what the payload does not need. The payload is started from this thread and inherits all of it.
+func (a *assembly) walls() error {
+	if a.Without&Descriptors == 0 {
+		// Whatever the parent left open without knowing closes when the payload is executed; ours have the flag
+		// already. A single directory of the host would be a way out, whatever the root (CVE-2024-21626).
+		if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+			return os.NewSyscallError("close_range", err)
+		}
+	}
+	if a.Without&Capabilities == 0 {
+		if err := keepCapabilities(); err != nil {
+			return err
+		}
+	}
+	if a.Without&NoNewPrivs == 0 {
+		// From here on no execve(2) gives more than its caller has: set-user-ID bits and file capabilities are void.
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", err)
+		}
+	}
+	if a.Without&Undumpable == 0 {
+		// We stay in the container as process 1, under the payload's own user ID, and Go's other threads still have
+		// every capability. This denies /proc/1/mem, /proc/1/exe (the host's copy of this program!) and ptrace(2) to
+		// everybody inside, while execve gives the payload a fresh start.
+		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+			return os.NewSyscallError("prctl(PR_SET_DUMPABLE)", err)
+		}
+	}
+	return nil
+}
+
+// keepCapabilities drops all but Kept, from the bounding set first: that needs CAP_SETPCAP, which must then still be
+// there. With a capability out of the bounding set, not even root's execve brings it back.
+func keepCapabilities() error {
+	caps, err := capability.NewPid2(0) // 0: the calling thread
+	if err != nil {
+		return fmt.Errorf("capabilities: %w", err)
+	}
+	caps.Clear(capability.CAPS | capability.BOUNDS | capability.AMBS)
+	for _, k := range Kept {
+		caps.Set(capability.EFFECTIVE|capability.PERMITTED|capability.BOUNDING, k.Cap)
+	}
+	if err := caps.Apply(capability.CAPS | capability.BOUNDS | capability.AMBS); err != nil {
+		return fmt.Errorf("capabilities: %w", err)
+	}
+	return nil
+}

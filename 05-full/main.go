@@ -1,0 +1,27 @@
+//go:build linux
+
+// Stage 05: the container. Everything of the four stages put together, and the walls around it.
+package main
+
+import (
+	"containerkit/lessons/course"
+	"containerkit/lessons/stage"
+)
+
+func main() {
+	stage.Program{
+		Stage: course.Full05,
+		Steps: stage.Steps{
+			"assemble": assemble,
+			"init":     initProcess,
+			"walls":    walls,
+			"harmless": harmless,
+			"terminal": terminal,
+		},
+		SoFar:   soFar,
+		Leaks:   leaks,
+		Before:  sweep,
+		Flags:   options.flags,
+		Default: nil,
+	}.Main()
+}

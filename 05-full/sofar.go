@@ -1,0 +1,142 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"containerkit/01-cgroups/cgroup"
+	"containerkit/03-rootfs/rootfs"
+	"containerkit/05-full/container"
+	"containerkit/lessons/leak"
+	"containerkit/lessons/narrate"
+	"containerkit/lessons/scratch"
+	"containerkit/lessons/stage"
+)
+
+// settings are the flags of a container.
+type settings struct {
+	container.Config
+	memory string
+}
+
+// options holds what the command line says.
+var options = &settings{Config: container.Config{Resources: cgroup.Resources{Pids: 128, Memory: 256 << 20, CPU: 0.5}}}
+
+func (s *settings) flags(fs *flag.FlagSet) {
+	fs.StringVar(&s.Hostname, "hostname", container.DefaultHostname, "the container's hostname")
+	fs.StringVar(&s.Dir, "workdir", "/", "working directory inside")
+	fs.StringVar(&s.Root.Dir, "rootfs", "", "directory with the container's files; without it, the host's /usr and generated files")
+	fs.BoolVar(&s.Root.ReadOnly, "read-only", false, "make the container's files read-only")
+	fs.Int64Var(&s.Resources.Pids, "pids", s.Resources.Pids, "at most so many processes; 0 is no limit")
+	fs.Float64Var(&s.Resources.CPU, "cpus", s.Resources.CPU, "at most so many CPUs' worth of time; 0 is no limit")
+	fs.Func("memory", "at most so much memory: bytes, or with k, m, g; 0 is no limit (default 256m)", func(v string) (err error) {
+		s.Resources.Memory, err = parseSize(v)
+		return err
+	})
+	fs.Func("volume", "lend a directory or file: SOURCE:TARGET[:ro]; may be repeated", func(v string) error {
+		volume, err := rootfs.ParseVolume(v)
+		s.Root.Volumes = append(s.Root.Volumes, volume)
+		return err
+	})
+	fs.Func("env", "set a variable: NAME=VALUE; may be repeated", func(v string) error {
+		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
+			return fmt.Errorf("want NAME=VALUE")
+		}
+		s.Env = append(s.Env, v)
+		return nil
+	})
+}
+
+// parseSize reads a number of bytes, as docker's --memory does: 64m are 64 MiB.
+func parseSize(v string) (int64, error) {
+	number, unit := v, int64(1)
+	if v != "" {
+		switch v[len(v)-1] | 0x20 {
+		case 'k':
+			unit = 1 << 10
+		case 'm':
+			unit = 1 << 20
+		case 'g':
+			unit = 1 << 30
+		}
+		if unit > 1 {
+			number = v[:len(v)-1]
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)/unit {
+		return 0, fmt.Errorf("%q is not a size: want a number of bytes, or one with k, m or g", v)
+	}
+	return n * unit, nil
+}
+
+// sweep removes what a killed run left behind.
+func sweep() error {
+	_, err1 := cgroup.Sweep()
+	_, err2 := scratch.Sweep()
+	return errors.Join(err1, err2)
+}
+
+// limits are the resources to ask for here: none where no cgroup can be had, with the reason.
+func (s *settings) limits() (cgroup.Resources, error) {
+	if _, err := cgroup.Find(); err != nil {
+		return cgroup.Resources{}, err
+	}
+	return s.Resources, nil
+}
+
+// soFar runs a command in the container, which is no longer "so far": nothing is missing.
+func soFar(p stage.Payload) (int, error) {
+	c := options.Config
+	c.Args, c.Extra = p.Argv, p.Extra
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	var err error
+	if c.Resources, err = options.limits(); err != nil && !options.quiet() {
+		fmt.Fprintf(os.Stderr, "05-full: without limits: %v\n", err)
+	}
+	if p.Extra == nil && term.IsTerminal(0) && term.IsTerminal(1) {
+		c.Terminal = true
+		if size, err := unix.IoctlGetWinsize(1, unix.TIOCGWINSZ); err == nil {
+			c.Size = *size
+		}
+	}
+	ct, err := container.Start(c)
+	if err != nil {
+		return container.Status(err), err
+	}
+	defer forward(ct)()
+	if ct.Terminal != nil {
+		return ct.Relay(os.Stdin, os.Stdout)
+	}
+	return ct.Wait()
+}
+
+// forward passes on to the container what asks this program to end. A Ctrl-C typed at our terminal has reached the
+// container already: it is in our process group, unless it has a terminal of its own.
+func forward(ct *container.Container) (stop func()) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	go func() {
+		for s := range signals {
+			_ = ct.Signal(s)
+		}
+	}()
+	return func() { signal.Stop(signals); close(signals) }
+}
+
+func leaks(n *narrate.Narrator) error {
+	_, err := cgroup.Find()
+	return leak.Table(n, 5, os.Geteuid() == 0, err == nil, soFar)
+}
+

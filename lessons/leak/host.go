@@ -1,0 +1,256 @@
+//go:build linux
+
+package leak
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/lessons/child"
+	"containerkit/lessons/scratch"
+)
+
+// A host holds the markers that play the host's side, and undoes them in close.
+type host struct {
+	m    Markers
+	tag  string // an argument of the attacker, by which the host finds it among its processes
+	undo []func()
+}
+
+func (h *host) defer_(f func()) { h.undo = append(h.undo, f) }
+
+// close removes the markers, latest first.
+func (h *host) close() {
+	for i := len(h.undo) - 1; i >= 0; i-- {
+		h.undo[i]()
+	}
+	h.undo = nil
+}
+
+// newHost sets the markers up. Root's run first takes a mount namespace for this very thread, private to it: an
+// attacker that mounts into "the host" mounts there, and it all ends with the program, whatever happens to it.
+// The caller must be on a locked thread from which the container is then started.
+func newHost() (h *host, err error) {
+	h = &host{}
+	defer func() {
+		if err != nil {
+			h.close()
+		}
+	}()
+	if os.Geteuid() == 0 {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return h, fmt.Errorf("unshare(CLONE_NEWNS): %w", err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return h, fmt.Errorf("make mounts private: %w", err)
+		}
+	}
+	h.m.Secret, h.tag = "containerkit-secret-"+rand.Text(), rand.Text()
+	for _, f := range []func() error{h.processes, h.files, h.sharedMemory, h.servers, h.state, h.carelessness} {
+		if err := f(); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// processes starts the two markers: one to be seen, one to be killed.
+func (h *host) processes() error {
+	for _, pid := range []*int{&h.m.PID, &h.m.Victim} {
+		p, err := child.Command(idler)
+		if err != nil {
+			return err
+		}
+		p.Args = append(p.Args, h.m.Secret)
+		if err := p.Start(); err != nil {
+			return err
+		}
+		h.defer_(func() { p.Close() })
+		*pid = p.Process.Pid
+	}
+	return nil
+}
+
+func (h *host) files() error {
+	dir, err := scratch.New()
+	if err != nil {
+		return err
+	}
+	h.defer_(func() { _ = dir.Remove() })
+	// Whoever the attacker is, the permission bits must not be what stops it.
+	if err := os.Chmod(dir.Path, 0o777); err != nil {
+		return err
+	}
+	h.m.File = filepath.Join(dir.Path, "secret")
+	h.m.WriteTo = filepath.Join(dir.Path, "written")
+	h.m.MountOn = filepath.Join(dir.Path, "mount")
+	if err := os.Mkdir(h.m.MountOn, 0o777); err != nil {
+		return err
+	}
+	h.defer_(func() { _ = unix.Unmount(h.m.MountOn, unix.MNT_DETACH) })
+	return os.WriteFile(h.m.File, []byte(h.m.Secret), 0o644)
+}
+
+// sharedMemory makes a segment that is already marked for removal: it lives as long as we are attached, so that not
+// even kill -9 leaves it behind (shmctl(2), IPC_RMID).
+func (h *host) sharedMemory() error {
+	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o666)
+	if err != nil {
+		return fmt.Errorf("shmget: %w", err)
+	}
+	mem, err := unix.SysvShmAttach(id, 0, 0)
+	if err == nil {
+		h.defer_(func() { _ = unix.SysvShmDetach(mem) })
+		copy(mem, h.m.Secret)
+		h.m.Segment = id
+	}
+	_, rmErr := unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+	return errors.Join(err, rmErr)
+}
+
+// servers answers on the loopback and on an abstract socket with the secret.
+func (h *host) servers() error {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("a server on the host's loopback: %w", err)
+	}
+	abstract, err := net.Listen("unix", "@"+h.m.Secret)
+	if err != nil {
+		return errors.Join(err, tcp.Close())
+	}
+	h.m.Port, h.m.Socket = tcp.Addr().(*net.TCPAddr).Port, h.m.Secret
+	for _, l := range []net.Listener{tcp, abstract} {
+		h.defer_(func() { _ = l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = conn.Write([]byte(h.m.Secret))
+				_ = conn.Close()
+			}
+		}()
+	}
+	return nil
+}
+
+// state notes what the kernel says here, to be compared with what it says inside.
+func (h *host) state() (err error) {
+	m := &h.m
+	if m.Hostname, err = os.Hostname(); err != nil {
+		return err
+	}
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return err
+	}
+	m.Boottime = time.Duration(ts.Nano())
+	if m.CgroupNS, err = os.Readlink("/proc/self/ns/cgroup"); err != nil {
+		return err
+	}
+	if m.Users, err = os.ReadFile("/etc/passwd"); err != nil {
+		return err
+	}
+	m.Root, m.Dev, m.Shm = device("/"), device("/dev"), device("/dev/shm")
+	return nil
+}
+
+// carelessness leaves a variable in the environment and a directory open across exec, as real runtimes did
+// (CVE-2024-21626: a descriptor of the host's cgroup directory was enough to get out).
+func (h *host) carelessness() error {
+	h.m.Env = "CONTAINERKIT_SECRET"
+	if err := os.Setenv(h.m.Env, h.m.Secret); err != nil {
+		return err
+	}
+	h.defer_(func() { _ = os.Unsetenv(h.m.Env) })
+	fd, err := unix.Open(filepath.Dir(h.m.File), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	h.defer_(func() { _ = unix.Close(fd) })
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	h.m.OpenDir = st.Ino
+	return nil
+}
+
+func (h *host) victimDied() (bool, string) {
+	// A killed process of ours stays as a zombie until we wait for it: signal 0 would still find it.
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.m.Victim))
+	if err != nil {
+		return true, "gone"
+	}
+	state := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))[0]
+	return state == "Z" || state == "X", "state " + state
+}
+
+func (h *host) seesMount() (bool, string) {
+	raw, err := os.ReadFile("/proc/thread-self/mountinfo")
+	if err != nil {
+		return true, err.Error()
+	}
+	return strings.Contains(string(raw), h.m.MountOn), ""
+}
+
+func (h *host) wasWritten() (bool, string) {
+	_, err := os.Stat(h.m.WriteTo)
+	return err == nil, ""
+}
+
+// rootOutside reads who the attacker is as the host counts users. In the sandbox of an ordinary user the kernel
+// translates once more, by our own map.
+func (h *host) rootOutside() (bool, string) {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range lines {
+		if line, _ := os.ReadFile(f); !bytes.Contains(line, []byte(h.tag)) {
+			continue
+		}
+		uid, err := uidOf(filepath.Dir(f))
+		if err != nil {
+			return true, err.Error()
+		}
+		return uid == 0, fmt.Sprintf("user %d outside", uid)
+	}
+	return true, "not found among the host's processes"
+}
+
+// uidOf returns the effective user of the process whose directory in /proc is dir.
+func uidOf(dir string) (int64, error) {
+	status, err := os.ReadFile(dir + "/status")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), "\nUid:")
+	fields := strings.Fields(rest)
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("%s/status has no Uid", dir)
+	}
+	uid, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	maps, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(maps)) {
+		var inside, outside, count int64
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil && uid >= inside && uid < inside+count {
+			return outside + uid - inside, nil
+		}
+	}
+	return uid, nil
+}

@@ -1,0 +1,156 @@
+//go:build linux
+
+package leak
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/lessons/child"
+	"containerkit/lessons/narrate"
+	"containerkit/lessons/stage"
+)
+
+// SoFar runs a payload in the container so far, and returns its exit status.
+type SoFar func(stage.Payload) (int, error)
+
+// A Finding is the answer to one probe.
+type Finding struct {
+	Probe
+	Leaked   bool
+	Saw      string
+	Promised bool // that it leaks
+}
+
+// Table runs every probe in the container so far of a stage (1 to 5), tells what it found, and proves that the stage
+// keeps its promise. limits tells whether a cgroup could be made, root whether root started it. It must be called
+// from the main goroutine.
+func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) error {
+	findings, err := Run(number, root, limits, soFar)
+	if err != nil {
+		return err
+	}
+	sealed, later := 0, 0
+	var broken []string
+	for _, f := range findings {
+		text := f.Question
+		if f.Leaked && f.Later != "" && number == 5 {
+			text += " — sealed by " + f.Later
+			later++
+		}
+		if f.Limit && !limits {
+			text += " — sealed by a cgroup of one's own: see `go run ./lessons doctor`"
+		}
+		n.Leak(f.Name, text, !f.Leaked, narrate.Data{"saw": f.Saw, "promised": !f.Promised})
+		if !f.Leaked {
+			sealed++
+		}
+		if f.Leaked != f.Promised {
+			broken = append(broken, f.Name)
+		}
+	}
+	n.Proof(fmt.Sprintf("the stage seals what it promises: %d of %d probes", sealed, len(findings)), len(broken) == 0,
+		fmt.Sprintf("%d answers other than promised %v", len(broken), broken), "the table of the stage before")
+	return nil
+}
+
+// Run runs every probe and returns what was found, in the order of Probes.
+func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
+	h, err := newHost()
+	if err != nil {
+		return nil, fmt.Errorf("set up the markers: %w", err)
+	}
+	defer h.close()
+	defer stage.OnInterrupt(h.close)()
+
+	exe, err := program()
+	if err != nil {
+		return nil, err
+	}
+	defer exe.Close()
+	ours, theirs, err := child.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer ours.Close()
+
+	// The container needs this thread to be started and waited for; the questions are asked beside it.
+	type result struct {
+		findings []Finding
+		err      error
+	}
+	asked := make(chan result, 1)
+	go func() {
+		f, err := interrogate(h, ours, number, root, limits)
+		ours.Close() // whatever went wrong, the attacker ends with the conversation
+		asked <- result{f, err}
+	}()
+	status, err := soFar(stage.Payload{Argv: child.Argv(attacker, 3, 4, h.tag), Extra: []*os.File{exe, theirs}})
+	theirs.Close()
+	r := <-asked
+	if err != nil || status != 0 {
+		return nil, errors.Join(fmt.Errorf("run the probes: exit status %d: %w", status, err), r.err)
+	}
+	return r.findings, r.err
+}
+
+func interrogate(h *host, c *child.Conn, number int, root, limits bool) ([]Finding, error) {
+	if err := c.Send(h.m); err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	for _, p := range Probes {
+		var a answer
+		if err := c.Receive(&a); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the attacker died")
+			}
+			return nil, fmt.Errorf("probe %s: %w", p.Name, err)
+		}
+		if a.Probe != p.Name {
+			return nil, fmt.Errorf("asked for probe %s, got the answer to %s", p.Name, a.Probe)
+		}
+		if p.outside != nil {
+			leaks, saw := p.outside(h)
+			a.Leaks = leaks
+			if saw != "" {
+				a.Saw = saw
+			}
+		}
+		findings = append(findings, Finding{p, a.Leaks, a.Saw, p.Leaks(number, root, limits)})
+		if err := c.Send(true); err != nil {
+			return nil, err
+		}
+	}
+	return findings, nil
+}
+
+// program returns a copy of this program in memory, readable and executable by everyone: the container's root may not
+// hold the file, and its user may not be allowed to read ours (memfd_create(2)).
+func program() (*os.File, error) {
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	fd, err := unix.MemfdCreate("containerkit-leaks", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	mem := os.NewFile(uintptr(fd), "containerkit-leaks")
+	if _, err := io.Copy(mem, self); err != nil {
+		mem.Close()
+		return nil, err
+	}
+	if err := mem.Chmod(0o755); err != nil {
+		mem.Close()
+		return nil, err
+	}
+	// Executing a file that is open for writing fails with ETXTBSY: reopen it read-only.
+	defer mem.Close()
+	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+}

@@ -1,0 +1,164 @@
+//go:build linux
+
+package scratch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const prefix = "containerkit-scratch-"
+
+// A Dir is a temporary directory with an owner: the process that holds its lock.
+type Dir struct {
+	Path string
+	file *os.File
+}
+
+// New makes a directory below $TMPDIR that only this user can enter.
+func New() (*Dir, error) {
+	for range 100 {
+		path, err := os.MkdirTemp("", prefix)
+		if err != nil {
+			return nil, err
+		}
+		d, err := lock(path)
+		if err == nil {
+			return d, nil
+		}
+		// A sweeper that came between mkdir and lock took it for a dead one. Another name, then.
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.ENOENT) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("make a temporary directory in %s: somebody removes them as fast as they are made", os.TempDir())
+}
+
+// lock takes the lock of a directory, which the kernel drops when the process ends, however it ends (flock(2)).
+// O_CLOEXEC, or a child would inherit it and hold the lock when we are gone. ENOENT: it has been removed meanwhile.
+func lock(path string) (*Dir, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), path)
+	var st unix.Stat_t
+	err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = unix.Fstat(fd, &st)
+	}
+	if err == nil && st.Nlink == 0 {
+		err = unix.ENOENT
+	}
+	if err == nil && int(st.Uid) != os.Geteuid() {
+		err = unix.EPERM // somebody else's, and in their hands it may change while we walk it
+	}
+	if err != nil {
+		f.Close()
+		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
+	}
+	return &Dir{path, f}, nil
+}
+
+// Join is a path inside the directory.
+func (d *Dir) Join(elem ...string) string { return filepath.Join(append([]string{d.Path}, elem...)...) }
+
+// Remove removes the directory and what is in it. It never crosses into another file system, not even one that is
+// bound from the same disk: what is mounted there is not ours to delete. It may be called twice.
+func (d *Dir) Remove() error {
+	if d.file == nil {
+		return nil
+	}
+	err := empty(int(d.file.Fd()), d.Path)
+	if err == nil {
+		err = os.Remove(d.Path)
+	}
+	d.file.Close()
+	d.file = nil
+	return err
+}
+
+// empty removes everything in the directory behind fd, whose path is for messages only.
+func empty(fd int, path string) error {
+	dir, err := openIn(fd, ".")
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	f := os.NewFile(uintptr(dir), path)
+	names, err := f.Readdirnames(-1)
+	f.Close()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		here := path + "/" + name
+		err := unix.Unlinkat(fd, name, 0)
+		if err == nil {
+			continue
+		}
+		if err != unix.EISDIR && err != unix.EPERM { // EPERM is POSIX's word for EISDIR; EBUSY: a mount
+			errs = append(errs, &os.PathError{Op: "remove", Path: here, Err: err})
+			continue
+		}
+		sub, err := openIn(fd, name)
+		if err == unix.EACCES {
+			// Overlay's work directory has mode 000, and so may any directory of an image. It is ours: open it up.
+			if err = unix.Fchmodat(fd, name, 0o700, 0); err == nil {
+				sub, err = openIn(fd, name)
+			}
+		}
+		if err != nil {
+			errs = append(errs, &os.PathError{Op: "remove", Path: here, Err: err})
+			continue
+		}
+		err = empty(sub, here)
+		unix.Close(sub)
+		if err == nil {
+			if e := unix.Unlinkat(fd, name, unix.AT_REMOVEDIR); e != nil {
+				err = &os.PathError{Op: "remove", Path: here, Err: e}
+			}
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// openIn opens a directory, and refuses to pass a mount point (EXDEV) or a link (ELOOP): openat2(2).
+func openIn(fd int, name string) (int, error) {
+	return unix.Openat2(fd, name, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_BENEATH,
+	})
+}
+
+// Sweep removes the directories whose owners are dead, as after kill -9, and returns their paths.
+func Sweep() (removed []string, err error) {
+	entries, err := os.ReadDir(os.TempDir())
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
+			continue
+		}
+		d, err := lock(filepath.Join(os.TempDir(), e.Name()))
+		if err != nil {
+			continue // its owner lives, or it is not ours
+		}
+		if err := d.Remove(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed = append(removed, d.Path)
+	}
+	return removed, errors.Join(errs...)
+}
