@@ -18,10 +18,12 @@ func main() {
 			"harmless": harmless,
 			"terminal": terminal,
 		},
-		SoFar:   soFar,
-		Leaks:   leaks,
-		Before:  sweep,
-		Flags:   options.flags,
-		Default: nil,
+		Sandbox:        sandbox,
+		SandboxCommand: options.bridged,
+		SoFar:          soFar,
+		Leaks:          leaks,
+		Sweep:          sweep,
+		Flags:          options.flags,
+		Shell:          []string{"/bin/sh"},
 	}.Main()
 }

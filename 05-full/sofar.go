@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -16,7 +17,9 @@ import (
 	"golang.org/x/term"
 
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
+	"containerkit/04-network/network"
 	"containerkit/05-full/container"
 	"containerkit/lessons/leak"
 	"containerkit/lessons/narrate"
@@ -27,7 +30,7 @@ import (
 // settings are the flags of a container.
 type settings struct {
 	container.Config
-	memory string
+	network string
 }
 
 // options holds what the command line says.
@@ -44,6 +47,7 @@ func (s *settings) flags(fs *flag.FlagSet) {
 		s.Resources.Memory, err = parseSize(v)
 		return err
 	})
+	fs.StringVar(&s.network, "network", "lo", `"lo" for a loopback alone, "bridge" for a cable to a bridge in a network namespace that plays the host`)
 	fs.Func("volume", "lend a directory or file: SOURCE:TARGET[:ro]; may be repeated", func(v string) error {
 		volume, err := rootfs.ParseVolume(v)
 		s.Root.Volumes = append(s.Root.Volumes, volume)
@@ -81,6 +85,12 @@ func parseSize(v string) (int64, error) {
 	return n * unit, nil
 }
 
+func (s *settings) bridged() bool { return s.network == "bridge" }
+
+// sandbox prepares the process that plays the host for the steps, and for containers on a bridge: in a network of its
+// own, so that the machine's is never touched.
+func sandbox(cmd *exec.Cmd) { namespace.AsNeeded(namespace.Net | namespace.Mount).Apply(cmd) }
+
 // sweep removes what a killed run left behind.
 func sweep() error {
 	_, err1 := cgroup.Sweep()
@@ -102,8 +112,18 @@ func soFar(p stage.Payload) (int, error) {
 	c.Args, c.Extra = p.Argv, p.Extra
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	var err error
-	if c.Resources, err = options.limits(); err != nil && !options.quiet() {
+	if c.Resources, err = options.limits(); err != nil && !p.Quiet {
 		fmt.Fprintf(os.Stderr, "05-full: without limits: %v\n", err)
+	}
+	switch options.network {
+	case "lo":
+	case "bridge":
+		c.Connect = func(pid int) error {
+			_, err := network.Default.Connect(pid, c.Hostname)
+			return err
+		}
+	default:
+		return 125, fmt.Errorf("-network %s: want lo or bridge", options.network)
 	}
 	if p.Extra == nil && term.IsTerminal(0) && term.IsTerminal(1) {
 		c.Terminal = true
@@ -115,7 +135,8 @@ func soFar(p stage.Payload) (int, error) {
 	if err != nil {
 		return container.Status(err), err
 	}
-	defer forward(ct)()
+	forward(ct)
+	p.Started()
 	if ct.Terminal != nil {
 		return ct.Relay(os.Stdin, os.Stdout)
 	}
@@ -124,19 +145,18 @@ func soFar(p stage.Payload) (int, error) {
 
 // forward passes on to the container what asks this program to end. A Ctrl-C typed at our terminal has reached the
 // container already: it is in our process group, unless it has a terminal of its own.
-func forward(ct *container.Container) (stop func()) {
+// It goes on until the program ends, which is soon.
+func forward(ct *container.Container) {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
 	go func() {
+		signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
 		for s := range signals {
-			_ = ct.Signal(s)
+			_ = ct.Signal(s.(syscall.Signal))
 		}
 	}()
-	return func() { signal.Stop(signals); close(signals) }
 }
 
 func leaks(n *narrate.Narrator) error {
 	_, err := cgroup.Find()
 	return leak.Table(n, 5, os.Geteuid() == 0, err == nil, soFar)
 }
-

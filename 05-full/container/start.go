@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strconv"
 	"syscall"
 
@@ -26,8 +25,9 @@ type Container struct {
 	// Terminal is our end of the container's terminal; nil if it has none.
 	Terminal *os.File
 
-	cmd  *exec.Cmd
-	conn *os.File
+	conn   *os.File
+	pidfd  int  // process number 1, whatever becomes of its number: pidfd_open(2)
+	reaped bool // it has been waited for
 }
 
 // Start builds a container and starts its payload. If it fails, nothing is left.
@@ -80,7 +80,7 @@ func (ct *Container) spawn(c Config) error {
 	defer theirs.Close()
 
 	var tasks []*os.File
-	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, PidFD: &ct.pidfd}
 	if ct.Group != nil {
 		// v2: born in the group. v1: the child joins by these files, its first deed.
 		if tasks, err = ct.Group.JoinFiles(); err != nil {
@@ -95,29 +95,43 @@ func (ct *Container) spawn(c Config) error {
 			attr.UseCgroupFD, attr.CgroupFD = true, ct.Group.FD()
 		}
 	}
-	ct.cmd = &exec.Cmd{
-		Path:        "/proc/self/exe",
-		Args:        []string{initName, strconv.Itoa(len(c.Extra)), strconv.Itoa(len(tasks))},
-		Env:         []string{}, // the payload's comes with the plan, and nothing of ours must show in /proc/1/environ
-		ExtraFiles:  append(append(c.Extra[:len(c.Extra):len(c.Extra)], theirs), tasks...),
-		SysProcAttr: attr,
+	namespace.Container().Fill(attr)
+	files, err := c.descriptors()
+	if err != nil {
+		return err
 	}
-	// A nil *os.File in an io.Reader would not be nil.
-	if c.Stdin != nil {
-		ct.cmd.Stdin = c.Stdin
+	files = append(append(files, theirs), tasks...)
+	fds := make([]uintptr, len(files))
+	for i, f := range files {
+		fds[i] = f.Fd()
 	}
-	if c.Stdout != nil {
-		ct.cmd.Stdout = c.Stdout
-	}
-	if c.Stderr != nil {
-		ct.cmd.Stderr = c.Stderr
-	}
-	namespace.Container().Apply(ct.cmd)
-	if err := ct.cmd.Start(); err != nil {
+	// Not os/exec: before its first process it starts another one, to find out whether pidfds work here.
+	ct.PID, err = syscall.ForkExec("/proc/self/exe", []string{initName, strconv.Itoa(len(c.Extra)), strconv.Itoa(len(tasks))}, &syscall.ProcAttr{
+		// The payload's environment comes with the plan; nothing of ours must show in /proc/1/environ. One Go
+		// scheduler thread is enough for a process that waits.
+		Env:   []string{"GOMAXPROCS=1"},
+		Files: fds,
+		Sys:   attr,
+	})
+	if err != nil {
 		return fmt.Errorf("start a process in new namespaces: %w", err)
 	}
-	ct.PID = ct.cmd.Process.Pid
 	return nil
+}
+
+// descriptors are the payload's: the three standard ones, and Extra.
+func (c Config) descriptors() ([]*os.File, error) {
+	files := append([]*os.File{c.Stdin, c.Stdout, c.Stderr}, c.Extra...)
+	for i, f := range files {
+		if f == nil {
+			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+			if err != nil {
+				return nil, err
+			}
+			files[i] = null // closed when it is collected; it lives as long as the fork needs it
+		}
+	}
+	return files, nil
 }
 
 // listen follows the assembly until the payload is about to start.
@@ -150,25 +164,37 @@ func (ct *Container) listen(trace func(int, Part)) error {
 }
 
 // Signal sends a signal to the payload, by way of process number 1, which forwards it.
-func (ct *Container) Signal(s os.Signal) error { return ct.cmd.Process.Signal(s) }
+func (ct *Container) Signal(s syscall.Signal) error {
+	return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(ct.pidfd, s, nil, 0))
+}
 
 // Wait waits until the payload has ended, removes what was made, and returns the payload's exit status: 128+n if
 // signal n ended it, 127 if there is no such command and 126 if it cannot be executed, with the reason.
 func (ct *Container) Wait() (status int, err error) {
 	defer func() { err = errors.Join(err, ct.destroy()) }()
+	// The conversation ends with process number 1, or with a last word on why the payload could not be started.
 	var m message
 	if _, err := receive(int(ct.conn.Fd()), &m); err == nil && m.Error != "" {
-		_ = ct.cmd.Wait()
 		return m.Status, &failure{m.Error, m.Errno, m.Status}
 	}
-	waitErr := ct.cmd.Wait()
-	if ct.cmd.ProcessState == nil {
-		return 125, waitErr
-	}
-	if ws := ct.cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signaled() {
+	ws, err := ct.reap()
+	switch {
+	case err != nil:
+		return 125, err
+	case ws.Signaled():
 		return 128 + int(ws.Signal()), nil
 	}
-	return ct.cmd.ProcessState.ExitCode(), nil
+	return ws.ExitStatus(), nil
+}
+
+// reap waits for process number 1, once: wait4(2).
+func (ct *Container) reap() (ws unix.WaitStatus, err error) {
+	for {
+		if _, err = unix.Wait4(ct.PID, &ws, 0, nil); err != unix.EINTR {
+			ct.reaped = true
+			return ws, os.NewSyscallError("wait4", err)
+		}
+	}
 }
 
 // Run starts a container and waits for its end.
@@ -190,13 +216,20 @@ func Status(err error) int {
 }
 
 // Kill ends the container at once, with everything in it: when process number 1 dies, the kernel kills the rest.
-func (ct *Container) Kill() error { return ct.cmd.Process.Signal(unix.SIGKILL) }
+func (ct *Container) Kill() error { return ct.Signal(unix.SIGKILL) }
+
+// Close ends the container, if it still runs, and removes what was made. Either Wait or Close must be called.
+func (ct *Container) Close() error { return ct.destroy() }
 
 // destroy removes what Start made; what lives in namespaces is gone with the last process in them.
 func (ct *Container) destroy() error {
-	if ct.cmd != nil && ct.cmd.Process != nil && ct.cmd.ProcessState == nil {
+	if ct.PID != 0 && !ct.reaped {
 		_ = ct.Kill()
-		_ = ct.cmd.Wait()
+		_, _ = ct.reap()
+	}
+	if ct.pidfd > 0 {
+		_ = unix.Close(ct.pidfd)
+		ct.pidfd = -1
 	}
 	for _, f := range []*os.File{ct.conn, ct.Terminal} {
 		if f != nil {

@@ -46,7 +46,7 @@ func (a *assembly) walls() error {
 		}
 	}
 	if a.Without&Capabilities == 0 {
-		if err := keepCapabilities(); err != nil {
+		if err := KeepCapabilities(); err != nil {
 			return err
 		}
 	}
@@ -67,9 +67,9 @@ func (a *assembly) walls() error {
 	return nil
 }
 
-// keepCapabilities drops all but Kept, from the bounding set first: that needs CAP_SETPCAP, which must then still be
+// KeepCapabilities drops all but Kept from the calling thread, from the bounding set first: that needs CAP_SETPCAP, which must then still be
 // there. With a capability out of the bounding set, not even root's execve brings it back.
-func keepCapabilities() error {
+func KeepCapabilities() error {
 	caps, err := capability.NewPid2(0) // 0: the calling thread
 	if err != nil {
 		return fmt.Errorf("capabilities: %w", err)

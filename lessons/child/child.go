@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/moby/sys/reexec"
+	"golang.org/x/sys/unix"
 )
 
 // prefix makes the children easy to tell in ps.
@@ -213,4 +214,30 @@ func (p *Process) Close() error {
 	_ = p.Process.Kill()
 	_ = p.Cmd.Wait() // a killed child ends with an error, which is what we wanted
 	return nil
+}
+
+// Executable returns a copy of this program in memory, readable and executable by everyone: the container's root may not
+// hold the file, and its user may not be allowed to read ours (memfd_create(2)).
+func Executable() (*os.File, error) {
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	fd, err := unix.MemfdCreate("containerkit", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	mem := os.NewFile(uintptr(fd), "containerkit")
+	if _, err := io.Copy(mem, self); err != nil {
+		mem.Close()
+		return nil, err
+	}
+	if err := mem.Chmod(0o755); err != nil {
+		mem.Close()
+		return nil, err
+	}
+	// Executing a file that is open for writing fails with ETXTBSY: reopen it read-only.
+	defer mem.Close()
+	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
 }

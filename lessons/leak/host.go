@@ -178,7 +178,13 @@ func (h *host) carelessness() error {
 	if err != nil {
 		return err
 	}
-	h.defer_(func() { _ = unix.Close(fd) })
+	defer unix.Close(fd)
+	// Far up, where a container's own descriptors are not put in its place.
+	forgotten, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, 100)
+	if err != nil {
+		return err
+	}
+	h.defer_(func() { _ = unix.Close(forgotten) })
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err

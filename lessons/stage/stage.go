@@ -15,9 +15,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/agnivade/levenshtein"
+	"golang.org/x/term"
 
 	"containerkit/lessons/child"
 	"containerkit/lessons/course"
@@ -38,6 +40,10 @@ type Payload struct {
 	Extra []*os.File
 	// Stdin, Stdout and Stderr are the caller's own if nil.
 	Stdin, Stdout, Stderr *os.File
+	// Quiet asks for no word of ours beside the command's own.
+	Quiet bool
+	// Started may be called when the command runs: then the sweep happens beside it instead of after it.
+	Started func()
 }
 
 // A Program is everything that makes a stage.
@@ -49,16 +55,18 @@ type Program struct {
 	Sandbox func(*exec.Cmd)
 	// SoFarSandboxed says that the container so far, too, needs the sandbox around it as its host.
 	SoFarSandboxed bool
+	// SandboxCommand, if set, says whether the command line asks for that (the leak table stays outside).
+	SandboxCommand func() bool
 	// SoFar runs a command in the container so far and returns its exit status, 128+n for a signal.
 	SoFar func(Payload) (int, error)
 	// Leaks tells the leak table of the container so far.
 	Leaks func(n *narrate.Narrator) error
-	// Before runs first, to sweep what a killed run left.
-	Before func() error
+	// Sweep removes what a killed run left: before the steps, and beside or after a command, which it must not delay.
+	Sweep func() error
 	// Flags adds flags of the stage's own.
 	Flags func(*flag.FlagSet)
-	// Default, if set, runs instead of all steps when none is named.
-	Default func(o narrate.Options) int
+	// Shell, if set, hands the container over on a terminal: after the first step, instead of the others.
+	Shell []string
 }
 
 // insideEnv marks the process inside the sandbox.
@@ -123,22 +131,23 @@ func (p Program) main(args []string) int {
 	}
 
 	inside := os.Getenv(insideEnv) != ""
-	if !inside && p.Before != nil {
-		if err := p.Before(); err != nil {
-			report(p.Stage.Dir, err)
-		}
-	}
 	// outside is true in the process that the user started, if the work is done by its copy in the sandbox.
 	outside := p.Sandbox != nil && !inside
-	if outside && (len(command) == 0 || p.SoFarSandboxed) {
+	if outside && (len(command) == 0 || p.SoFarSandboxed || p.SandboxCommand != nil && p.SandboxCommand()) {
+		p.sweep()
 		status := p.reenter()
-		if status != 0 || p.SoFarSandboxed || len(names) > 0 {
+		if status != 0 || p.SoFarSandboxed || len(names)+len(command) > 0 || p.interactive(o) {
 			return status
 		}
 		return p.leaks(o)
 	}
 	if len(command) > 0 {
-		status, err := p.SoFar(Payload{Argv: command})
+		if inside {
+			p.Sweep = nil // it was done outside
+		}
+		begin, wait := p.sweepBeside()
+		status, err := p.SoFar(Payload{Argv: command, Quiet: o.Quiet, Started: begin})
+		wait()
 		if err != nil {
 			report(p.Stage.Dir, err)
 			if status == 0 {
@@ -147,14 +156,17 @@ func (p Program) main(args []string) int {
 		}
 		return status
 	}
-	if len(names) == 0 && p.Default != nil {
-		return p.Default(o)
+	if !inside {
+		p.sweep()
 	}
 	all := len(names) == 0
 	if all {
 		for _, s := range p.Stage.Steps {
 			names = append(names, s.Name)
 		}
+	}
+	if all && p.interactive(o) {
+		return p.handOver(o)
 	}
 	status := p.RunSteps(o, names)
 	if status != 0 || !all || inside && !p.SoFarSandboxed {
@@ -163,12 +175,58 @@ func (p Program) main(args []string) int {
 	return p.leaks(o)
 }
 
+// interactive tells whether somebody sits there who can be given a shell.
+func (p Program) interactive(o narrate.Options) bool {
+	return p.Shell != nil && !o.JSON && !o.Quiet && term.IsTerminal(0) && term.IsTerminal(1)
+}
+
+// handOver tells the first step and then runs the shell in the container.
+func (p Program) handOver(o narrate.Options) int {
+	if status := p.RunSteps(o, []string{p.Stage.Steps[0].Name}); status != 0 || o.Without {
+		return status
+	}
+	n := narrate.New(p.Stage.Dir, "", o)
+	n.Title("now you: a shell in such a container (exit or Ctrl-D ends it)")
+	var rest []string
+	for _, s := range p.Stage.Steps[1:] {
+		rest = append(rest, s.Name)
+	}
+	n.Note("afterwards: go run ./%s %s, and go run ./%s </dev/null for all of it with the leak table", p.Stage.Dir, strings.Join(rest, " | "), p.Stage.Dir)
+	status, err := p.SoFar(Payload{Argv: p.Shell, Quiet: true, Started: func() {}})
+	if err != nil {
+		report(p.Stage.Dir, err)
+	}
+	return status
+}
+
+func (p Program) sweep() {
+	if p.Sweep == nil {
+		return
+	}
+	if err := p.Sweep(); err != nil {
+		report(p.Stage.Dir, err)
+	}
+}
+
+// sweepBeside returns a function that begins the sweep, once, and one that waits for its end.
+func (p Program) sweepBeside() (begin, wait func()) {
+	done := make(chan struct{})
+	begin = sync.OnceFunc(func() {
+		go func() {
+			p.sweep()
+			close(done)
+		}()
+	})
+	return begin, func() { begin(); <-done }
+}
+
 // leaks tells the leak table. A run that leaves features out on purpose has none to tell.
 func (p Program) leaks(o narrate.Options) int {
 	if p.Leaks == nil || o.Without {
 		return 0
 	}
 	n := narrate.New(p.Stage.Dir, "", o)
+	defer cancelOnSignal()()
 	n.Title("what leaks from the container so far")
 	if err := p.Leaks(n); err != nil {
 		n.Fail(err)

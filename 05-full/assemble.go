@@ -1,0 +1,216 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/namespace"
+	"containerkit/03-rootfs/rootfs"
+	"containerkit/04-network/network"
+	"containerkit/04-network/network/lo"
+	"containerkit/05-full/container"
+	"containerkit/lessons/child"
+	"containerkit/lessons/narrate"
+)
+
+// parts tells of each part of the assembly what it is for and in which call it is done. The container itself says
+// when: it waits after each part until we have looked.
+var parts = map[container.Part]narrate.Call{
+	container.Born: {
+		Text: "a process is born in its cgroup and in new namespaces; cgroup and time it unshares itself, once it is in its group",
+		Go:   "namespace.Container().Fill(attr); cgroup.JoinSelf(tasks)", Sys: "clone(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET), unshare(CLONE_NEWCGROUP|CLONE_NEWTIME)",
+		Man: "namespaces(7), cgroups(7)", Hand: "unshare --user --map-root-user --pid --fork --mount --uts --ipc --net --cgroup --time sh", At: namespace.Spec.Fill},
+	container.Named: {Text: "it gets a name", Go: "namespace.SetHostname", Sys: "sethostname", Man: "sethostname(2)", Hand: "hostname container", At: namespace.SetHostname},
+	container.Base: {
+		Text: "its mounts become private, and its files are laid out on a tmpfs: the host's /usr below, a layer in memory on top",
+		Go:   "rootfs.Begin, Base", Sys: `mount("overlay", "/tmp/root/usr", "overlay", 0, "lowerdir=/usr,upperdir=…,workdir=…")`, Man: "overlayfs in the kernel's Documentation/filesystems", Hand: "mount -t overlay …", At: (*rootfs.Rootfs).Base},
+	container.Etc:     {Text: "an /etc is written for it", Go: "Etc", Man: "hosts(5), resolv.conf(5)", At: (*rootfs.Rootfs).Etc},
+	container.Dev:     {Text: "a /dev with the few harmless devices, and terminals of its own", Go: "Dev", Sys: `mount("devpts", "dev/pts", "devpts", …, "newinstance")`, Man: "pts(4)", At: (*rootfs.Rootfs).Dev},
+	container.Proc:    {Text: "a /proc that shows its own processes", Go: "Proc", Sys: `mount("proc", "proc", "proc", …)`, Man: "proc(5)", Hand: "mount -t proc proc /proc", At: (*rootfs.Rootfs).Proc},
+	container.Sys:     {Text: "a /sys that shows its own network, read-only", Go: "Sys", Sys: `mount("sysfs", "sys", "sysfs", MS_RDONLY, …)`, Man: "sysfs(5)", At: (*rootfs.Rootfs).Sys},
+	container.Volumes: {Text: "what the host lends is put in its place", Go: "Volumes", Sys: "open_tree, move_mount", Man: "mount(8), --bind", At: (*rootfs.Rootfs).Volumes},
+	container.Pivoted: {Text: "the new root becomes /, and the old one is let go", Go: "Pivot", Sys: `pivot_root(".", "."), umount2(".", MNT_DETACH)`, Man: "pivot_root(2)", Hand: "pivot_root . .; umount -l .", At: rootfs.PivotRoot},
+	container.Covered: {Text: "what /proc and /sys would still tell or let change is covered or made read-only", Go: "rootfs.Cover", Sys: `mount("/dev/null", "/proc/keys", "", MS_BIND, "")…`, Man: "proc(5)", At: rootfs.Cover},
+	container.Connected: {
+		Text: "loopback is switched on; the cable to the bridge was plugged in from outside while the process waited",
+		Go:   "lo.Up; network.Bridge.Connect", Sys: "ioctl(SIOCSIFFLAGS)", Man: "netdevice(7), veth(4)", Hand: "ip link set lo up", At: lo.Up},
+	container.Walled: {Text: "at last its powers go: capabilities, new privileges, open descriptors, a look into process 1", Go: "walls", Sys: "close_range, prctl(PR_CAPBSET_DROP), capset, prctl(PR_SET_NO_NEW_PRIVS), prctl(PR_SET_DUMPABLE)", Man: "capabilities(7)", Hand: "setpriv --no-new-privs --bounding-set=-all sh", At: container.KeepCapabilities},
+	container.Ready:  {Text: "process number 1 starts the command, and from now on forwards signals and buries the dead", Go: "namespace.RunSession", Sys: "clone, execve, wait4", Man: "pid_namespaces(7)", At: namespace.RunSession},
+}
+
+// look reads, from outside, what a part has changed.
+func look(n *narrate.Narrator, pid int, part container.Part) {
+	proc := fmt.Sprintf("/proc/%d", pid)
+	switch part {
+	case container.Born:
+		n.Evidence(proc+"/status, NSpid: its number here, and inside", status(proc+"/status", "NSpid"))
+		n.Evidence(proc+"/uid_map: who root inside is outside", squeeze(read(proc+"/uid_map")))
+		n.Evidence(proc+"/ns: namespaces that are not ours", namespacesNotOurs(pid))
+	case container.Base, container.Dev, container.Covered:
+		n.Evidence(proc+"/mountinfo: mounts that it has", strings.Count(read(proc+"/mountinfo"), "\n"))
+	case container.Pivoted:
+		n.Evidence(proc+"/mountinfo: lines that show the host's root", strings.Count(read(proc+"/mountinfo"), hostRoot()))
+	case container.Connected:
+		n.Evidence("addresses in its network", addresses(pid))
+	case container.Walled:
+		n.Evidence(proc+"/status, CapEff", status(proc+"/status", "CapEff"))
+		n.Evidence(proc+"/status, NoNewPrivs", status(proc+"/status", "NoNewPrivs"))
+	}
+}
+
+func assemble(n *narrate.Narrator) error {
+	n.Question("What is a container, and in which order is it built?")
+	n.Note(`"A container is a lightweight VM": the kernel has no object of that name. It has a process, and each part below is one more thing that this process sees differently, or may not do.`)
+
+	// The control is a process like any other, child of this program.
+	plain, err := child.Command(viewer)
+	if err != nil {
+		return err
+	}
+	if err := plain.Start(); err != nil {
+		return err
+	}
+	defer plain.Close()
+	var before view
+	if err := plain.Receive(&before); err != nil {
+		return err
+	}
+	control := plain.Process.Pid
+	n.Before("an ordinary child of this program shares everything with it", narrate.Data{
+		"namespaces of its own": namespacesNotOurs(control), "CapEff": before.Caps, "hostname": before.Hostname})
+
+	if n.Without {
+		return claims(n, control, control, before, before, nil)
+	}
+	var address string
+	ct, conn, end, err := launch(n, viewer, func(c *container.Config) {
+		c.Connect = func(pid int) error {
+			prefix, err := network.Default.Connect(pid, "assemble")
+			address = prefix.String()
+			return err
+		}
+		c.Trace = func(pid int, part container.Part) {
+			n.Do(parts[part])
+			look(n, pid, part)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer end()
+	var after view
+	if err := conn.Receive(&after); err != nil {
+		return err
+	}
+	n.Note("its address on the bridge: %s", address)
+	payload, err := payloadOf(ct.PID)
+	if err != nil {
+		return err
+	}
+	if err := claims(n, payload, control, after, before, ct.Group); err != nil {
+		return err
+	}
+
+	if err := ct.Kill(); err != nil {
+		return err
+	}
+	gone := waitGone(payload)
+	n.Proof("when process number 1 dies, the kernel ends the whole container", gone, present(!gone), present(alive(control)))
+	n.ByHand("unshare --user --map-root-user --pid --fork --mount-proc --uts --ipc --net sh -c 'hostname container; hostname; ps ax'")
+	end()
+	n.Clean("the process is gone, and with it its namespaces, its mounts and its network; its cgroup is removed")
+	return nil
+}
+
+// claims are the proofs of the assembly. got is the payload's number, control that of an ordinary process.
+func claims(n *narrate.Narrator, got, control int, after, before view, group *cgroup.Group) error {
+	n.Proof("it has all eight namespaces to itself", namespacesNotOurs(got) == 8, namespacesNotOurs(got), namespacesNotOurs(control))
+	inside := strings.Fields(status(fmt.Sprintf("/proc/%d/status", got), "NSpid"))
+	own := strings.Fields(status(fmt.Sprintf("/proc/%d/status", control), "NSpid"))
+	n.Proof("its process has one more number, inside", len(inside) == len(own)+1, fmt.Sprintf("%d numbers", len(inside)), fmt.Sprintf("%d numbers", len(own)))
+	roots := func(pid int) int { return strings.Count(read(fmt.Sprintf("/proc/%d/mountinfo", pid)), hostRoot()) }
+	n.Proof("the host's root is not in its mount table", roots(got) == 0, roots(got), roots(control))
+	n.Proof("it has a name of its own", after.Hostname != before.Hostname, after.Hostname, before.Hostname)
+	n.Proof("it reaches a network of its own, with an address", strings.Contains(addresses(got), network.Inside), addresses(got), addresses(control))
+	if group == nil && !n.Without {
+		return nil // said at the launch
+	}
+	where := func(pid int) bool { return strings.Contains(read(fmt.Sprintf("/proc/%d/cgroup", pid)), cgroup.Prefix) }
+	n.Proof("it stands in a cgroup made for it", where(got), where(got), where(control))
+	return nil
+}
+
+// namespacesNotOurs counts the namespaces of a process that this thread is not in.
+func namespacesNotOurs(pid int) (count int) {
+	theirs, err1 := namespace.Of(pid)
+	ours, err2 := namespace.Of(os.Getpid())
+	if err1 != nil || err2 != nil {
+		return -1
+	}
+	for name, inode := range ours {
+		if theirs[name] != inode {
+			count++
+		}
+	}
+	return count
+}
+
+// hostRoot is the beginning of the line for / in mountinfo, as far as it names the file system: proc(5).
+func hostRoot() string {
+	var st unix.Stat_t
+	if err := unix.Stat("/", &st); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf(" %d:%d / / ", unix.Major(st.Dev), unix.Minor(st.Dev))
+}
+
+// addresses lists the network interfaces of a process with their addresses.
+func addresses(pid int) string {
+	links, err := network.Links(pid)
+	if err != nil {
+		return err.Error()
+	}
+	var list []string
+	for _, l := range links {
+		list = append(list, l.String())
+	}
+	return strings.Join(list, "; ")
+}
+
+func read(path string) string {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func alive(pid int) bool {
+	return !strings.HasPrefix(status(fmt.Sprintf("/proc/%d/status", pid), "State"), "Z") && unix.Kill(pid, 0) == nil
+}
+
+func waitGone(pid int) bool {
+	for range 200 {
+		if !alive(pid) {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+func present(is bool) string {
+	if is {
+		return "still there"
+	}
+	return "gone"
+}

@@ -1,0 +1,117 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"containerkit/02-namespaces/namespace"
+	"containerkit/05-full/container"
+	"containerkit/lessons/narrate"
+	"containerkit/lessons/stage"
+)
+
+// orphans leaves three dead children behind, whose parents died first, and stays.
+const orphans = "for i in 1 2 3; do (sleep 0.1 &); done; exec sleep 30"
+
+func initProcess(n *narrate.Narrator) error {
+	n.Question("Why is the command not process number 1 itself?")
+	n.Note("number 1 is special twice: the kernel drops every signal for it that it has no handler for, and every orphan becomes its child.")
+
+	alone, end, err := asNumberOne(orphans)
+	if err != nil {
+		return err
+	}
+	defer end()
+	left := waitZombies(alone)
+	_ = syscall.Kill(alone, syscall.SIGTERM)
+	time.Sleep(200 * time.Millisecond)
+	ignored := present(alive(alone))
+	n.Before("sleep as number 1: SIGTERM from outside, and three orphans that ended", narrate.Data{"after SIGTERM": ignored, "zombies": left})
+	end()
+
+	n.Do(narrate.Call{
+		Text: "our own process stays number 1, forwards signals to the command and waits for everyone who ends",
+		Go:   "namespace.RunSession(argv, env, files, attr)", Sys: "wait4(-1, …), kill(payload, …)",
+		Man: "pid_namespaces(7), wait(2)", Hand: "docker run --init …", At: namespace.RunSession})
+	number, forwarded, status := left, ignored, 0
+	if !n.Without {
+		c := options.Config
+		c.Args, c.Stderr = []string{"/bin/sh", "-c", orphans}, os.Stderr
+		ct, err := container.Start(c0(c))
+		if err != nil {
+			return err
+		}
+		defer stage.OnInterrupt(func() { _ = ct.Close() })()
+		defer ct.Close()
+		payload, err := payloadOf(ct.PID)
+		if err != nil {
+			return err
+		}
+		n.Evidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload))))
+		time.Sleep(400 * time.Millisecond)
+		number = zombies(ct.PID)
+		if err := ct.Signal(syscall.SIGTERM); err != nil {
+			return err
+		}
+		if status, err = ct.Wait(); err != nil {
+			return err
+		}
+		forwarded = present(alive(payload))
+	}
+	n.Proof("orphans are buried: no zombies are left", number == 0, number, left)
+	n.Proof("SIGTERM ends the command", forwarded == "gone", forwarded, ignored)
+	n.Evidence("exit status of the container: 128 + 15, the signal that ended the command", status)
+	n.ByHand(
+		"unshare --user --map-root-user --pid --fork sleep 30 & sleep 0.2",
+		"kill -TERM $(pgrep -P $!); sleep 0.2; pgrep -P $! >/dev/null && echo 'SIGTERM was ignored by number 1'",
+		"kill -KILL $(pgrep -P $!)",
+	)
+	n.Clean("both containers have ended")
+	return nil
+}
+
+// c0 is the configuration with the limits that can be had here.
+func c0(c container.Config) container.Config {
+	c.Resources, _ = options.limits()
+	return c
+}
+
+// asNumberOne runs a shell script as number 1 of a PID namespace, with nobody to take care of it.
+func asNumberOne(script string) (pid int, end func(), err error) {
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	namespace.AsNeeded(namespace.PID).Fill(attr)
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer null.Close()
+	pid, err = syscall.ForkExec("/bin/sh", []string{"sh", "-c", script}, &syscall.ProcAttr{
+		Env: container.DefaultEnv, Files: []uintptr{null.Fd(), null.Fd(), null.Fd()}, Sys: attr})
+	if err != nil {
+		return 0, nil, fmt.Errorf("start a process in a PID namespace: %w", err)
+	}
+	ended := false
+	return pid, func() {
+		if !ended {
+			ended = true
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			_, _ = syscall.Wait4(pid, nil, 0, nil)
+		}
+	}, nil
+}
+
+// waitZombies gives the orphans time to end, and counts them.
+func waitZombies(pid int) (count int) {
+	for range 100 {
+		if count = zombies(pid); count == 3 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return count
+}

@@ -1,0 +1,176 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/01-cgroups/cgroup"
+	"containerkit/05-full/container"
+	"containerkit/lessons/child"
+	"containerkit/lessons/narrate"
+	"containerkit/lessons/stage"
+)
+
+// launch starts a container whose payload is a function of this program, and returns our end of the conversation with
+// it. change may adapt the configuration. The container is gone after the returned function, and after Ctrl-C.
+func launch(n *narrate.Narrator, function string, change func(*container.Config)) (*container.Container, *child.Conn, func(), error) {
+	exe, err := child.Executable()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer exe.Close()
+	ours, theirs, err := child.Pair()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer theirs.Close()
+	c := options.Config
+	c.Args, c.Extra = child.Argv(function, 3, 4, ""), []*os.File{exe, theirs}
+	c.Stderr = os.Stderr
+	if c.Resources, err = options.limits(); err != nil {
+		n.Skip("no limits: "+err.Error(), false)
+	}
+	if change != nil {
+		change(&c)
+	}
+	ct, err := container.Start(c)
+	if err != nil {
+		ours.Close()
+		return nil, nil, nil, err
+	}
+	end := func() { ours.Close(); _ = ct.Close() }
+	cancel := stage.OnInterrupt(end)
+	return ct, ours, func() { cancel(); end() }, nil
+}
+
+// run runs a shell command in a container and returns what it printed and its exit status.
+func run(script string, change func(*container.Config)) (string, int, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return "", 0, err
+	}
+	defer r.Close()
+	c := options.Config
+	c.Args, c.Stdout, c.Stderr = []string{"/bin/sh", "-c", script}, w, w
+	if c.Resources, err = options.limits(); err != nil {
+		c.Resources = cgroup.Resources{}
+	}
+	if change != nil {
+		change(&c)
+	}
+	ct, err := container.Start(c)
+	w.Close()
+	if err != nil {
+		return "", 0, err
+	}
+	defer stage.OnInterrupt(func() { _ = ct.Close() })()
+	out, err := io.ReadAll(r)
+	status, waitErr := ct.Wait()
+	return strings.TrimSpace(string(out)), status, errors.Join(err, waitErr)
+}
+
+// A view is what a process can tell of itself and its surroundings.
+type view struct {
+	Hostname   string
+	Caps       string // CapEff of /proc/self/status
+	NoNewPrivs int
+	Files      int    // descriptors beyond its own
+	Init       string // what opening /proc/1/mem for writing said
+	Interrupts string // what reading /proc/interrupts gave
+	Sysctl     string // what opening a setting of its own network for writing said
+}
+
+// viewer reports its view, and stays until the conversation ends.
+var viewer = child.Register("view", func(c *child.Conn) error {
+	var v view
+	var err error
+	if v.Hostname, err = os.Hostname(); err != nil {
+		return err
+	}
+	v.Caps = status("/proc/self/status", "CapEff")
+	v.NoNewPrivs, _ = strconv.Atoi(status("/proc/self/status", "NoNewPrivs"))
+	// Whatever refers to a directory was left open by somebody: we opened none.
+	for fd := 3; fd < 256; fd++ {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			v.Files++
+		}
+	}
+	v.Init = outcome("/proc/1/mem", os.O_RDWR)
+	v.Interrupts = "covered: 0 bytes"
+	if raw, err := os.ReadFile("/proc/interrupts"); err != nil {
+		v.Interrupts = err.Error()
+	} else if len(raw) > 0 {
+		v.Interrupts = "readable"
+	}
+	v.Sysctl = outcome("/proc/sys/net/ipv4/ip_forward", os.O_WRONLY)
+	if err := c.Send(v); err != nil {
+		return err
+	}
+	c.Wait()
+	return nil
+})
+
+// outcome opens a file and tells how it went.
+func outcome(path string, flags int) string {
+	f, err := os.OpenFile(path, flags, 0)
+	if err == nil {
+		f.Close()
+		return "opened"
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return unix.ErrnoName(errno)
+	}
+	return err.Error()
+}
+
+// status reads a field of a file like /proc/PID/status; empty if it is not there.
+func status(file, field string) string {
+	raw, _ := os.ReadFile(file)
+	for line := range strings.Lines(string(raw)) {
+		if value, ok := strings.CutPrefix(line, field+":"); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// payloadOf finds the payload as the host sees it: the child of process number 1, which is about to start it.
+func payloadOf(pid int) (int, error) {
+	for range 200 {
+		files, err := filepath.Glob("/proc/[0-9]*/status")
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range files {
+			if status(f, "PPid") == strconv.Itoa(pid) {
+				return strconv.Atoi(filepath.Base(filepath.Dir(f)))
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return 0, fmt.Errorf("process %d has no child", pid)
+}
+
+// zombies counts the dead children that a process has not waited for.
+func zombies(pid int) (count int) {
+	files, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, f := range files {
+		if status(f, "PPid") == strconv.Itoa(pid) && strings.HasPrefix(status(f, "State"), "Z") {
+			count++
+		}
+	}
+	return count
+}
