@@ -89,17 +89,12 @@ func assemble(n *narrate.Narrator) error {
 	if n.Without {
 		return claims(n, control, control, before, before, nil)
 	}
-	var address string
-	ct, conn, end, err := launch(n, viewer, func(c *container.Config) {
-		c.Connect = func(pid int) error {
-			prefix, err := network.Default.Connect(pid, "assemble")
-			address = prefix.String()
-			return err
-		}
+	ct, conn, end, err := launch(n, viewer, func(c *container.Config) error {
 		c.Trace = func(pid int, part container.Part) {
 			n.Do(parts[part])
 			look(n, pid, part)
 		}
+		return plugIn(c)
 	})
 	if err != nil {
 		return err
@@ -109,7 +104,6 @@ func assemble(n *narrate.Narrator) error {
 	if err := conn.Receive(&after); err != nil {
 		return err
 	}
-	n.Note("its address on the bridge: %s", address)
 	payload, err := payloadOf(ct.PID)
 	if err != nil {
 		return err

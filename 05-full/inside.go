@@ -24,7 +24,7 @@ import (
 
 // launch starts a container whose payload is a function of this program, and returns our end of the conversation with
 // it. change may adapt the configuration. The container is gone after the returned function, and after Ctrl-C.
-func launch(n *narrate.Narrator, function string, change func(*container.Config)) (*container.Container, *child.Conn, func(), error) {
+func launch(n *narrate.Narrator, function string, change func(*container.Config) error) (*container.Container, *child.Conn, func(), error) {
 	exe, err := child.Executable()
 	if err != nil {
 		return nil, nil, nil, err
@@ -41,8 +41,9 @@ func launch(n *narrate.Narrator, function string, change func(*container.Config)
 	if c.Resources, err = options.limits(); err != nil {
 		n.Skip("no limits: "+err.Error(), false)
 	}
-	if change != nil {
-		change(&c)
+	if err := change(&c); err != nil {
+		ours.Close()
+		return nil, nil, nil, err
 	}
 	ct, err := container.Start(c)
 	if err != nil {

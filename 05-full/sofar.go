@@ -91,6 +91,17 @@ func (s *settings) bridged() bool { return s.network == "bridge" }
 // own, so that the machine's is never touched.
 func sandbox(cmd *exec.Cmd) { namespace.AsNeeded(namespace.Net | namespace.Mount).Apply(cmd) }
 
+// plugIn gives a container a place on the bridge, and the files that say so.
+func plugIn(c *container.Config) error {
+	place, err := network.Prepare(network.Default, c.Hostname)
+	if err != nil {
+		return err
+	}
+	c.Connect = place.Connect
+	c.Root.Hosts, c.Root.Resolv = place.Hosts(), place.Resolv()
+	return nil
+}
+
 // sweep removes what a killed run left behind.
 func sweep() error {
 	_, err1 := cgroup.Sweep()
@@ -118,9 +129,8 @@ func soFar(p stage.Payload) (int, error) {
 	switch options.network {
 	case "lo":
 	case "bridge":
-		c.Connect = func(pid int) error {
-			_, err := network.Default.Connect(pid, c.Hostname)
-			return err
+		if err := plugIn(&c); err != nil {
+			return 125, err
 		}
 	default:
 		return 125, fmt.Errorf("-network %s: want lo or bridge", options.network)

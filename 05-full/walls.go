@@ -68,7 +68,7 @@ func walls(n *narrate.Narrator) error {
 // viewFrom asks a payload for its view, in a container without some walls.
 func viewFrom(n *narrate.Narrator, without container.Wall) (view, error) {
 	var v view
-	_, conn, end, err := launch(n, viewer, func(c *container.Config) { c.Without = without })
+	_, conn, end, err := launch(n, viewer, func(c *container.Config) error { c.Without = without; return nil })
 	if err != nil {
 		return v, err
 	}

@@ -69,6 +69,12 @@ type Program struct {
 	Shell []string
 }
 
+// leaksName stands for the leak table where the name of a step may stand.
+const (
+	leaksName  = "leaks"
+	leaksClaim = "what of the host the container so far still sees or harms, probe by probe"
+)
+
 // insideEnv marks the process inside the sandbox.
 const insideEnv = "CONTAINERKIT_SANDBOX"
 
@@ -115,6 +121,7 @@ func (p Program) main(args []string) int {
 		for _, s := range p.Stage.Steps {
 			fmt.Printf("%-10s %s\n", s.Name, s.Claim)
 		}
+		fmt.Printf("%-10s %s\n", leaksName, leaksClaim)
 		return 0
 	}
 	names := fs.Args()
@@ -122,7 +129,7 @@ func (p Program) main(args []string) int {
 		if i := slices.Index(names, name); strings.HasPrefix(name, "-") && i > 0 {
 			return p.usage(fmt.Sprintf("flags go before the names of steps: %s", name))
 		}
-		if _, ok := p.step(name); !ok {
+		if _, ok := p.step(name); !ok && name != leaksName {
 			return p.usage(fmt.Sprintf("no step %q in %s; did you mean %q? (-list shows them all)", name, p.Stage.Dir, p.nearest(name)))
 		}
 	}
@@ -131,8 +138,19 @@ func (p Program) main(args []string) int {
 	}
 
 	inside := os.Getenv(insideEnv) != ""
+	if i := slices.Index(names, leaksName); i >= 0 && len(names) > 1 {
+		return p.usage(leaksName + " is no step among others: it is a run of its own")
+	}
+
 	// outside is true in the process that the user started, if the work is done by its copy in the sandbox.
 	outside := p.Sandbox != nil && !inside
+	if len(names) == 1 && names[0] == leaksName {
+		if outside && p.SoFarSandboxed {
+			return p.reenter()
+		}
+		p.sweep()
+		return p.leaks(o)
+	}
 	if outside && (len(command) == 0 || p.SoFarSandboxed || p.SandboxCommand != nil && p.SandboxCommand()) {
 		p.sweep()
 		status := p.reenter()
@@ -332,6 +350,7 @@ func (p Program) help(w io.Writer, fs *flag.FlagSet) {
 	for _, s := range p.Stage.Steps {
 		fmt.Fprintf(w, "  %-10s %s\n", s.Name, s.Claim)
 	}
+	fmt.Fprintf(w, "  %-10s %s\n", leaksName, leaksClaim)
 	fmt.Fprintf(w, "\nflags:\n")
 	fs.SetOutput(w)
 	fs.PrintDefaults()

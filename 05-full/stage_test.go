@@ -1,0 +1,220 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"containerkit/05-full/container"
+	"containerkit/lessons/course"
+	"containerkit/lessons/narrate"
+	"containerkit/lessons/stagetest"
+)
+
+func TestMain(m *testing.M) { stagetest.Main(m, main) }
+
+func TestClaims(t *testing.T) { stagetest.Claims(t, course.Full05) }
+
+func TestClaimsAsUser(t *testing.T) { stagetest.AsUser(t).Claims(t, course.Full05) }
+
+func TestByHand(t *testing.T) { stagetest.ByHand(t, course.Full05) }
+
+func TestLeaks(t *testing.T) { leaksAsPromised(t, stagetest.Me()) }
+
+func TestLeaksAsUser(t *testing.T) { leaksAsPromised(t, stagetest.AsUser(t)) }
+
+// leaksAsPromised holds the last stage to its word: nothing leaks but what a filter of system calls would seal, and
+// what needs a cgroup where none can be had.
+func leaksAsPromised(t *testing.T, r *stagetest.Runner) {
+	result := r.Run(t, "-json", "leaks")
+	require.Equal(t, 0, result.Status, result.Stdout+result.Stderr)
+	leaks := result.Of(narrate.Leak)
+	require.GreaterOrEqual(t, len(leaks), 20)
+	for _, e := range leaks {
+		require.Equal(t, e.Data["promised"], *e.OK, "%v: %v", e.Data["probe"], e.Text)
+		if !*e.OK {
+			require.Contains(t, e.Text, "sealed by", "%v leaks, and nobody says what would seal it", e.Data["probe"])
+		}
+	}
+}
+
+// The exit status is the command's own, as a shell would tell it.
+func TestExitStatus(t *testing.T) {
+	for _, test := range []struct {
+		argv   []string
+		status int
+		says   string
+	}{
+		{[]string{"/bin/true"}, 0, ""},
+		{[]string{"sh", "-c", "exit 3"}, 3, ""},
+		{[]string{"sh", "-c", "kill -9 $$"}, 137, ""},
+		{[]string{"no-such-command"}, 127, "no-such-command"},
+		{[]string{"/etc/passwd"}, 126, "/etc/passwd"},
+	} {
+		t.Run(strings.Join(test.argv, " "), func(t *testing.T) {
+			for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
+				r := who.Run(t, append([]string{"-quiet", "--"}, test.argv...)...)
+				require.Equal(t, test.status, r.Status, r.Stderr)
+				if test.says == "" {
+					require.Empty(t, r.Stderr)
+				} else {
+					require.Contains(t, r.Stderr, test.says)
+					require.NotContains(t, r.Stderr, "panic")
+				}
+			}
+		})
+	}
+}
+
+// What is wrong with a command line is told in one line, with the place, before anything is made.
+func TestBadInput(t *testing.T) {
+	for _, test := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{"-rootfs", "/no/such/dir", "--", "true"}, 125, "/no/such/dir"},
+		{[]string{"-rootfs", "/etc/passwd", "--", "true"}, 125, "not a directory"},
+		{[]string{"-volume", "/no/such/dir:/mnt", "--", "true"}, 125, "/no/such/dir"},
+		{[]string{"-volume", "/usr", "--", "true"}, 2, "SOURCE:TARGET"},
+		{[]string{"-memory", "lots", "--", "true"}, 2, "not a size"},
+		{[]string{"-memory", "-1", "--", "true"}, 2, "not a size"},
+		{[]string{"-memory", "100", "--", "true"}, 125, "page"},
+		{[]string{"-pids", "-5", "--", "true"}, 125, "negative"},
+		{[]string{"-cpus", "0.001", "--", "true"}, 125, "0.01"},
+		{[]string{"-workdir", "/no/such/dir", "--", "true"}, 125, "/no/such/dir"},
+		{[]string{"-workdir", "relative", "--", "true"}, 125, "relative"},
+		{[]string{"-hostname", strings.Repeat("x", 65), "--", "true"}, 125, "64"},
+		{[]string{"-env", "NOVALUE", "--", "true"}, 2, "NAME=VALUE"},
+		{[]string{"-network", "mars", "--", "true"}, 125, "mars"},
+		{[]string{"-no-such-flag"}, 2, "no-such-flag"},
+		{[]string{"asemble"}, 2, `did you mean "assemble"`},
+		{[]string{"--"}, 2, "needs a command"},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			r := stagetest.Run(t, test.args...)
+			if os.Geteuid() != 0 && r.Status != test.status && strings.Contains(strings.Join(test.args, " "), "-memory 100 -pids -cpus") {
+				t.Skip("limits need a cgroup of one's own")
+			}
+			require.Equal(t, test.status, r.Status, r.Stderr)
+			require.Contains(t, r.Stderr, test.says)
+		})
+	}
+}
+
+// Standard streams, environment, working directory, hostname and volumes are what the flags say, and nothing else.
+func TestConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("lent\n"), 0o644))
+	require.NoError(t, os.Chmod(dir, 0o777))
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) // t.TempDir's parent is ours alone
+	t.Setenv("SECRET", "of the caller")
+	for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
+		r := who.Run(t, "-quiet", "-hostname", "box", "-workdir", "/lent", "-env", "COLOUR=blue", "-volume", dir+":/lent:ro", "--",
+			"sh", "-c", "hostname; pwd; cat file; echo $COLOUR ${SECRET-unset}; touch new 2>&1; id -u; wc -w < /proc/1/environ; test -w /etc && echo writable")
+		require.Equal(t, 0, r.Status, r.Stderr)
+		lines := strings.Split(strings.TrimSpace(r.Stdout), "\n")
+		require.Equal(t, []string{"box", "/lent", "lent", "blue unset"}, lines[:4])
+		require.Contains(t, lines[4], "Read-only file system")
+		require.Equal(t, "0", lines[5], "root inside")
+		require.Equal(t, "writable", lines[len(lines)-1])
+		r = who.Run(t, "-quiet", "-read-only", "--", "sh", "-c", "touch /etc/x /usr/x /x; echo $?")
+		require.NotEqual(t, "0\n", r.Stdout, "a read-only root was written")
+	}
+}
+
+// A container on a bridge has an address there and reaches its gateway; one without has only its loopback.
+func TestNetworks(t *testing.T) {
+	const ask = "cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' ' | sort | tr '\\n' ' '"
+	for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
+		r := who.Run(t, "-quiet", "--", "sh", "-c", ask)
+		require.Equal(t, "lo ", r.Stdout, r.Stderr)
+		r = who.Run(t, "-quiet", "-network", "bridge", "--", "sh", "-c", ask+"; exit 7")
+		require.Equal(t, "eth0 lo ", r.Stdout, r.Stderr)
+		require.Equal(t, 7, r.Status)
+	}
+}
+
+// The program ends when it is told to, the command with it, and nothing is left: TestMain looks for that.
+func TestSignals(t *testing.T) {
+	for _, test := range []struct {
+		signal syscall.Signal
+		status int
+	}{{syscall.SIGTERM, 42}, {syscall.SIGUSR1, 43}} {
+		cmd := stagetest.Me().Command(context.Background(), "-quiet", "--", "sh", "-c",
+			"trap 'exit 42' TERM; trap 'exit 43' USR1; echo up; while :; do sleep 0.05; done")
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		_, err = out.Read(make([]byte, 3))
+		require.NoError(t, err)
+		time.Sleep(50 * time.Millisecond) // the handler is installed in the background
+		require.NoError(t, cmd.Process.Signal(test.signal))
+		_ = cmd.Wait()
+		require.Equal(t, test.status, cmd.ProcessState.ExitCode())
+	}
+}
+
+// kill -9 of the program, at any moment, takes the container along; the next run removes the cgroup.
+func TestKillLeavesNothing(t *testing.T) {
+	token := fmt.Sprintf("86399.%d", os.Getpid())
+	for i := range 10 {
+		cmd := stagetest.Me().Command(context.Background(), "-quiet", "--", "sleep", token)
+		require.NoError(t, cmd.Start())
+		time.Sleep(time.Duration(i*i) * time.Millisecond / 2) // from before main to long after the start
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+	}
+	require.Eventually(t, func() bool { return !running(token) }, 10*time.Second, 20*time.Millisecond, "a container outlived its program")
+	r := stagetest.Run(t, "-quiet", "--", "true")
+	require.Equal(t, 0, r.Status, r.Stderr)
+}
+
+// running looks for a process with this word in its command line.
+func running(word string) bool {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		if raw, _ := os.ReadFile(f); bytes.Contains(raw, []byte(word)) && !bytes.Contains(raw, []byte("-quiet")) {
+			return true
+		}
+	}
+	return false
+}
+
+// A terminal of its own: narrated assembly and a shell on a terminal, as `go run ./05-full` does it there.
+func TestShellOnATerminal(t *testing.T) {
+	if _, err := exec.LookPath("script"); err != nil {
+		t.Skip("script (util-linux) plays the terminal: apt-get install bsdutils")
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := stagetest.Me().Command(context.Background())
+	sh := exec.Command("script", "-qec", self, "/dev/null")
+	sh.Env = append(cmd.Environ(), "TERM=dumb")
+	in, err := sh.StdinPipe()
+	require.NoError(t, err)
+	var out bytes.Buffer
+	sh.Stdout, sh.Stderr = &out, &out
+	require.NoError(t, sh.Start())
+	time.Sleep(2 * time.Second)
+	_, err = in.Write([]byte("tty; hostname; exit 9\n"))
+	require.NoError(t, err)
+	err = sh.Wait()
+	in.Close()
+	require.Error(t, err)
+	require.Equal(t, 9, sh.ProcessState.ExitCode(), out.String())
+	require.Contains(t, out.String(), "/dev/pts/0")
+	require.Contains(t, out.String(), container.DefaultHostname)
+	require.Contains(t, out.String(), "✓")
+}
