@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -17,50 +18,83 @@ import (
 
 func terminal(n *narrate.Narrator) error {
 	n.Question("Why does a shell in a container need a terminal of its own?")
-	const ask = "tty; stty size 2>&1"
+	const ask = "tty; stty size 2>/dev/null || echo no size"
 	without, _, err := run(ask, nil)
 	if err != nil {
 		return err
 	}
 	without = strings.ReplaceAll(without, "\n", ", ")
-	n.Before("tty and stty in a container whose standard output is a pipe", narrate.Data{"said": without})
+	n.Before("tty and stty in a container whose standard input and output are none", narrate.Data{"said": without})
 	n.Note("lending it our own terminal would lend it more than a screen: with ioctl(TIOCSTI) a program could type commands into the shell that started the container.")
 	n.Do(narrate.Call{
 		Text: "open a pair in the container's own devpts, give the inner end to the command as its controlling terminal, and pass the outer end out through a socket",
 		Go:   "container.Config{Terminal: true, Size: …}", Sys: `open("/dev/pts/ptmx"), setsid(), ioctl(TIOCSCTTY), sendmsg(SCM_RIGHTS)`,
 		Man: "pts(4), ioctl_tty(2), unix(7)", Hand: "script -qc 'tty; stty size' /dev/null", At: (*container.Container).Relay})
 
-	said, interrupted := without, "not sent"
+	said := without
+	goesOn, err := typeCtrlC(false, nil)
+	if err != nil {
+		return err
+	}
+	interrupted := goesOn
 	if !n.Without {
-		c := options.Config
-		c.Args, c.Terminal, c.Size = []string{"/bin/sh", "-c", ask + "; echo ready; sleep 30"}, true, unix.Winsize{Row: 33, Col: 77}
-		ct, err := container.Start(c0(c))
-		if err != nil {
+		if interrupted, err = typeCtrlC(true, func(lines string) {
+			said = lines
+			n.Evidence("tty and stty inside", said)
+		}); err != nil {
 			return err
 		}
-		defer stage.OnInterrupt(func() { _ = ct.Close() })()
-		defer ct.Close()
-		if said, err = readUntil(ct.Terminal, "ready"); err != nil {
-			return err
-		}
-		n.Evidence("tty and stty inside", said)
-		// What a terminal does with Ctrl-C is its line discipline's work: the byte 3 becomes SIGINT for the
-		// foreground process group.
-		if _, err := ct.Terminal.Write([]byte{3}); err != nil {
-			return err
-		}
-		status, err := ct.Wait()
-		if err != nil {
-			return err
-		}
-		interrupted = "ended"
-		n.Evidence("exit status after the byte 3 was typed: 128 + 2, SIGINT", status)
 	}
 	n.Proof("it is a terminal, number 0 of its own devpts, as large as it was told", said == "/dev/pts/0, 33 77", said, without)
-	n.Proof("Ctrl-C ends the command inside, not us", interrupted == "ended", interrupted, "not sent")
+	n.Proof("Ctrl-C, the byte 3, ends the command inside (128 + 2, SIGINT), and not us", interrupted == "exit status 130", interrupted, goesOn)
 	n.ByHand("script -qc 'tty; stty size' /dev/null </dev/null")
 	n.Clean("the container has ended, its terminal with it")
 	return nil
+}
+
+// typeCtrlC writes the byte 3 to the standard input of a command and tells what becomes of the command. What a
+// terminal makes of that byte is its line discipline's work: SIGINT for the foreground process group (termios(3)).
+func typeCtrlC(terminal bool, told func(lines string)) (string, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return "", err
+	}
+	defer w.Close()
+	c := options.Config
+	c.Args, c.Stdin = []string{"/bin/sh", "-c", "tty; stty size; echo ready; sleep 30"}, r
+	c.Terminal, c.Size = terminal, unix.Winsize{Row: 33, Col: 77}
+	c.Resources, _ = options.limits()
+	ct, err := container.Start(c)
+	r.Close()
+	if err != nil {
+		return "", err
+	}
+	defer stage.OnInterrupt(func() { _ = ct.Close() })()
+	defer ct.Close()
+	if !terminal {
+		payload, err := payloadOf(ct.PID)
+		if err != nil {
+			return "", err
+		}
+		if _, err := w.Write([]byte{3}); err != nil {
+			return "", err
+		}
+		time.Sleep(300 * time.Millisecond)
+		if alive(payload) {
+			return "it goes on", nil
+		}
+		return "it ended", nil
+	}
+	lines, err := readUntil(ct.Terminal, "ready")
+	if err != nil {
+		return "", err
+	}
+	told(lines)
+	if _, err := ct.Terminal.Write([]byte{3}); err != nil {
+		return "", err
+	}
+	status, err := ct.Wait()
+	return fmt.Sprintf("exit status %d", status), err
 }
 
 // readUntil reads lines of a terminal until one is the given word, and returns those before it in one.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -41,6 +42,8 @@ type assembly struct {
 
 // runInit is process number 1 of the container, from its first instruction to its last.
 func runInit() int {
+	// What ps shows as its name would otherwise be "exe", of /proc/self/exe.
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&[]byte("container-init\x00")[0])), 0, 0, 0)
 	extra, err1 := strconv.Atoi(os.Args[1])
 	tasks, err2 := strconv.Atoi(os.Args[2])
 	if errors.Join(err1, err2) != nil {
@@ -69,6 +72,7 @@ func runInit() int {
 // run builds the container from inside, part by part. The order matters everywhere; each line says why it stands
 // where it stands.
 func (a *assembly) run() (status int, err error) {
+	signals := namespace.CatchSignals()
 	// First of all into the cgroup: whatever comes after is limited, and counted.
 	if err := cgroup.JoinSelf(a.tasks); err != nil {
 		return 125, err
@@ -101,7 +105,7 @@ func (a *assembly) run() (status int, err error) {
 			return 125, err
 		}
 	}
-	return namespace.RunSession(a.Args, a.Env, a.files, a.session())
+	return signals.RunSession(a.Args, a.Env, a.files, a.session())
 }
 
 // tell tells the parent that a part is done and waits until it has looked, if it wants to look. Otherwise it only

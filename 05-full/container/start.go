@@ -109,7 +109,7 @@ func (ct *Container) spawn(c Config) error {
 	ct.PID, err = syscall.ForkExec("/proc/self/exe", []string{initName, strconv.Itoa(len(c.Extra)), strconv.Itoa(len(tasks))}, &syscall.ProcAttr{
 		// The payload's environment comes with the plan; nothing of ours must show in /proc/1/environ. One Go
 		// scheduler thread is enough for a process that waits.
-		Env:   []string{"GOMAXPROCS=1"},
+		Env:   []string{"GOMAXPROCS=2"},
 		Files: fds,
 		Sys:   attr,
 	})

@@ -22,9 +22,11 @@ import (
 
 // A host holds the markers that play the host's side, and undoes them in close.
 type host struct {
-	m    Markers
-	tag  string // an argument of the attacker, by which the host finds it among its processes
-	undo []func()
+	m   Markers
+	tag string // an argument of the attacker, by which the host finds it among its processes
+	// thread is the one that plays the host: its mount namespace is the one that must not change.
+	thread int
+	undo   []func()
 }
 
 func (h *host) defer_(f func()) { h.undo = append(h.undo, f) }
@@ -41,7 +43,7 @@ func (h *host) close() {
 // attacker that mounts into "the host" mounts there, and it all ends with the program, whatever happens to it.
 // The caller must be on a locked thread from which the container is then started.
 func newHost() (h *host, err error) {
-	h = &host{}
+	h = &host{thread: unix.Gettid()}
 	defer func() {
 		if err != nil {
 			h.close()
@@ -204,7 +206,7 @@ func (h *host) victimDied() (bool, string) {
 }
 
 func (h *host) seesMount() (bool, string) {
-	raw, err := os.ReadFile("/proc/thread-self/mountinfo")
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/mountinfo", h.thread))
 	if err != nil {
 		return true, err.Error()
 	}
