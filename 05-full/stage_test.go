@@ -30,6 +30,11 @@ func TestClaimsAsUser(t *testing.T) { stagetest.AsUser(t).Claims(t, course.Full0
 
 func TestByHand(t *testing.T) { stagetest.ByHand(t, course.Full05) }
 
+// What the lessons show is what the program prints.
+func TestTranscripts(t *testing.T) { stagetest.Transcripts(t, "README.md") }
+
+func TestTranscriptOfTheKit(t *testing.T) { stagetest.Transcripts(t, "../README.md") }
+
 func TestLeaks(t *testing.T) { leaksAsPromised(t, stagetest.Me()) }
 
 func TestLeaksAsUser(t *testing.T) { leaksAsPromised(t, stagetest.AsUser(t)) }
