@@ -1,0 +1,49 @@
+//go:build linux
+
+// Stage 03: which files are there. Each step is a file of its own; the calls stand in package rootfs.
+package main
+
+import (
+	"errors"
+	"os/exec"
+
+	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/namespace"
+	"containerkit/lessons/course"
+	"containerkit/lessons/scratch"
+	"containerkit/lessons/stage"
+)
+
+var program = stage.Program{
+	Stage: course.Rootfs03,
+	Steps: stage.Steps{
+		"tree":     tree,
+		"chroot":   chroot,
+		"escape":   escape,
+		"pivot":    pivot,
+		"proc":     proc,
+		"overlay":  overlay,
+		"volume":   volume,
+		"readonly": readonly,
+	},
+	Sandbox: sandbox,
+	Sweep:   sweep,
+	Flags:   flags,
+	SoFar:   soFar,
+	Leaks:   leaks,
+}
+
+func main() { program.Main() }
+
+// sandbox is where the steps run: a process whose mounts, network, queues and hostname play the host's. So a mistake
+// made here, by us or by a learner who changes the code, never reaches the machine.
+func sandbox(cmd *exec.Cmd) {
+	namespace.AsNeeded(namespace.Mount | namespace.UTS | namespace.IPC | namespace.Net).Apply(cmd)
+}
+
+// sweep removes what a killed run left. Mounts are not among it: they ended with their namespaces.
+func sweep() error {
+	_, err1 := cgroup.Sweep()
+	_, err2 := scratch.Sweep()
+	return errors.Join(err1, err2)
+}

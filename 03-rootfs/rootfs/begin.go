@@ -1,0 +1,149 @@
+//go:build linux
+
+package rootfs
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// staging is where the new root is built. The tmpfs that is mounted here is seen in this mount namespace only.
+const staging = "/tmp"
+
+// A Rootfs is a root under construction. Its methods are the steps, to be called in the order of Spec.Enter.
+type Rootfs struct {
+	Spec
+	// Overlay tells whether a layer in memory lies over the files, so that they can be written. If it is false
+	// although Spec.ReadOnly is, overlayfs was refused for the reason in Refused, and they are bound read-only.
+	Overlay bool
+	Refused error
+
+	layers  []int // Dir and Layers, picked up as detached mounts
+	volumes []int // the sources of Spec.Volumes, likewise
+}
+
+// Begin makes the mount namespace safe to work in, picks up what comes from the host, and prepares the place where
+// the root is built.
+func Begin(s Spec) (*Rootfs, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	// A container starts with the usual mask, whatever the mask of who starts it: with 077, /etc/passwd made below
+	// would be closed to all users but root.
+	unix.Umask(0o022)
+	if err := MakePrivate(); err != nil {
+		return nil, err
+	}
+	r := &Rootfs{Spec: s}
+	// The tmpfs below hides what is under /tmp, which may well be an image or a volume. So they are picked up first.
+	for _, dir := range s.lower() {
+		fd, err := PickUp(dir, false)
+		if err != nil {
+			return nil, err
+		}
+		r.layers = append(r.layers, fd)
+	}
+	for _, v := range s.Volumes {
+		fd, err := PickUp(v.Source, v.ReadOnly)
+		if err != nil {
+			return nil, err
+		}
+		r.volumes = append(r.volumes, fd)
+	}
+	options := "mode=0755"
+	if s.Size > 0 {
+		options += ",size=" + strconv.FormatInt(s.Size, 10)
+	}
+	if err := mount("tmpfs", staging, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{"root", "lower", "upper", "work"} {
+		if err := mkdir(staging+"/"+dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// MakePrivate cuts this mount namespace off from its parent's: mounts made here do not appear there, nor theirs here.
+// Without it, where systemd has made / shared, every mount below would show up on the host (mount_namespaces(7),
+// "Shared subtrees"); and pivot_root would refuse with EINVAL.
+func MakePrivate() error { return mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }
+
+// PickUp takes the tree of mounts at path off the table, so to speak: a copy that is attached nowhere and is held by
+// a descriptor (open_tree(2), OPEN_TREE_CLONE). AT_RECURSIVE takes the mounts below along. In a user namespace the
+// kernel insists on that (EINVAL), for a mount may cover something that its owner wants covered.
+// A copy made read-only is so all the way down (mount_setattr(2)): bind mounts made with MS_RDONLY leave what is
+// mounted further below writable.
+func PickUp(path string, readOnly bool) (int, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	if err != nil {
+		return -1, &os.PathError{Op: "open_tree", Path: path, Err: err}
+	}
+	if !readOnly {
+		return fd, nil
+	}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{
+		Attr_set:    unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV,
+		Propagation: unix.MS_PRIVATE,
+	}); err != nil {
+		unix.Close(fd)
+		return -1, &os.PathError{Op: "mount_setattr read-only", Path: path, Err: err}
+	}
+	return fd, nil
+}
+
+// PutDown attaches what PickUp took to an existing file or directory (move_mount(2)), and closes the descriptor.
+func PutDown(fd int, path string) error {
+	defer unix.Close(fd)
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "move_mount", Path: path, Err: err}
+	}
+	return nil
+}
+
+// mount is mount(2) with an error that says what was mounted where.
+func mount(source, target, fstype string, flags uintptr, data string) error {
+	if err := unix.Mount(source, target, fstype, flags, data); err != nil {
+		op := "mount"
+		if fstype != "" {
+			op = "mount " + fstype + " on"
+		}
+		return &os.PathError{Op: op, Path: target, Err: err}
+	}
+	return nil
+}
+
+func mkdir(path string, mode uint32) error {
+	if err := unix.Mkdir(path, mode); err != nil && err != unix.EEXIST {
+		return &os.PathError{Op: "mkdir", Path: path, Err: err}
+	}
+	return nil
+}
+
+func symlink(target, path string) error {
+	if err := unix.Symlink(target, path); err != nil && err != unix.EEXIST {
+		return &os.PathError{Op: "symlink", Path: path, Err: err}
+	}
+	return nil
+}
+
+// write makes a file, in place of the one that may be there: an image's /etc/resolv.conf is often a link, and to write
+// through it would be to write wherever the image wants. Three calls; os.WriteFile takes more.
+func write(path, text string) error {
+	_ = unix.Unlink(path)
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return &os.PathError{Op: "create", Path: path, Err: err}
+	}
+	_, err = unix.Write(fd, []byte(text))
+	if e := unix.Close(fd); err == nil {
+		err = e
+	}
+	if err != nil {
+		return &os.PathError{Op: "write", Path: path, Err: err}
+	}
+	return nil
+}

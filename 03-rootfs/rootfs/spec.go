@@ -1,0 +1,114 @@
+//go:build linux
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// A Spec says which files a container has. It is plain data, and can travel as JSON.
+type Spec struct {
+	Dir      string   `json:"dir,omitempty"`    // the root's lower layer; "" is the root on board
+	Layers   []string `json:"layers,omitempty"` // more layers over Dir, the last one on top, as an image lists them
+	ReadOnly bool     `json:"readonly,omitempty"`
+	Volumes  []Volume `json:"volumes,omitempty"`
+	Hostname string   `json:"hostname,omitempty"` // for /etc/hostname and /etc/hosts
+	Hosts    string   `json:"hosts,omitempty"`    // all of /etc/hosts; "" is localhost and the hostname
+	Resolv   string   `json:"resolv,omitempty"`   // all of /etc/resolv.conf; "" is no name server
+	Size     int64    `json:"size,omitempty"`     // bytes that may be written; 0 is the kernel's default, half of the memory
+}
+
+// A Volume is a file or directory of the host that the container borrows.
+type Volume struct {
+	Source   string `json:"source"`
+	Target   string `json:"target"` // where it appears inside; made if it is missing
+	ReadOnly bool   `json:"readonly,omitempty"`
+}
+
+// ParseVolume reads SOURCE:TARGET[:ro|:rw], as docker's -v does.
+func ParseVolume(s string) (Volume, error) {
+	part := strings.Split(s, ":")
+	v := Volume{}
+	switch {
+	case len(part) == 3 && (part[2] == "ro" || part[2] == "rw"):
+		v.ReadOnly = part[2] == "ro"
+	case len(part) == 3:
+		return v, fmt.Errorf("volume %q: the last part is ro or rw, not %q", s, part[2])
+	case len(part) != 2:
+		return v, fmt.Errorf("volume %q: want SOURCE:TARGET or SOURCE:TARGET:ro", s)
+	}
+	if part[0] == "" {
+		return v, fmt.Errorf("volume %q: the source is empty", s)
+	}
+	if !filepath.IsAbs(part[1]) || filepath.Clean(part[1]) == "/" {
+		return v, fmt.Errorf("volume %q: the target must be an absolute path below /", s)
+	}
+	source, err := filepath.Abs(part[0])
+	if err != nil {
+		return v, fmt.Errorf("volume %q: %w", s, err)
+	}
+	v.Source, v.Target = source, filepath.Clean(part[1])
+	return v, nil
+}
+
+// Check tells, before anything is mounted, what cannot work: a root or a source that is not there.
+func (s Spec) Check() error {
+	for _, dir := range s.lower() {
+		if err := checkDir(dir); err != nil {
+			return fmt.Errorf("rootfs %s: %w", dir, err)
+		}
+	}
+	for _, v := range s.Volumes {
+		if _, err := os.Stat(v.Source); err != nil {
+			return fmt.Errorf("volume %s: %w", v.Source, errors.Unwrap(err))
+		}
+		if !filepath.IsAbs(v.Target) || filepath.Clean(v.Target) == "/" {
+			return fmt.Errorf("volume %s: the target %q must be an absolute path below /", v.Source, v.Target)
+		}
+	}
+	return nil
+}
+
+func checkDir(dir string) error {
+	st, err := os.Stat(dir)
+	if err != nil {
+		return errors.Unwrap(err)
+	}
+	if !st.IsDir() {
+		return syscall.ENOTDIR
+	}
+	return nil
+}
+
+// lower lists the directories that make the root, the lowest first; none for the root on board.
+func (s Spec) lower() []string {
+	if s.Dir == "" {
+		return s.Layers
+	}
+	return append([]string{s.Dir}, s.Layers...)
+}
+
+// Enter builds the root and moves this process into it: all of the steps below, in order.
+func (s Spec) Enter() error {
+	r, err := Begin(s)
+	if err != nil {
+		return err
+	}
+	for _, step := range []func() error{r.Base, r.Etc, r.Dev, r.Proc, r.Sys, r.Volumes, r.Pivot} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if err := Cover(Names(Masked), Names(ReadOnlyPaths)); err != nil {
+		return err
+	}
+	if s.ReadOnly {
+		return ReadOnlyRoot()
+	}
+	return nil
+}

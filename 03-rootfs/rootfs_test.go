@@ -1,0 +1,174 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"containerkit/lessons/course"
+	"containerkit/lessons/stagetest"
+)
+
+func TestMain(m *testing.M) { stagetest.Main(m, main) }
+
+func TestClaims(t *testing.T)       { stagetest.Claims(t, course.Rootfs03) }
+func TestClaimsAsUser(t *testing.T) { stagetest.AsUser(t).Claims(t, course.Rootfs03) }
+func TestByHand(t *testing.T)       { stagetest.ByHand(t, course.Rootfs03) }
+func TestByHandAsUser(t *testing.T) { stagetest.AsUser(t).ByHand(t, course.Rootfs03) }
+func TestLesson(t *testing.T)       { stagetest.Transcripts(t, "README.md") }
+
+// both runs a test as whoever we are, and as an ordinary user.
+func both(t *testing.T, f func(t *testing.T, r *stagetest.Runner)) {
+	t.Run("me", func(t *testing.T) { f(t, stagetest.Me()) })
+	t.Run("user", func(t *testing.T) { f(t, stagetest.AsUser(t)) })
+}
+
+func TestCommand(t *testing.T) {
+	both(t, func(t *testing.T, r *stagetest.Runner) {
+		for _, c := range []struct {
+			args           []string
+			status         int
+			stdout, stderr string
+		}{
+			{[]string{"--", "sh", "-c", "exit 7"}, 7, "", ""},
+			{[]string{"--", "sh", "-c", "kill -9 $$"}, 137, "", ""},
+			{[]string{"--", "no-such-command"}, 127, "", "no-such-command"},
+			{[]string{"--", "/etc/passwd"}, 126, "", "permission denied"},
+			{[]string{"--", "sh", "-c", "id -u; hostname; echo /home/* /root/* /var/*"}, 0, "0\ncontainerkit\n/home/* /root/* /var/tmp\n", ""},
+			{[]string{"--", "sh", "-c", "touch /usr/bin/new /etc/new /new && rm /usr/bin/id && ! id"}, 0, "", ""},
+			{[]string{"-rootfs", "/no/such", "--", "sh"}, 2, "", "rootfs /no/such: no such file or directory"},
+			{[]string{"-rootfs", "/etc/passwd", "--", "sh"}, 2, "", "rootfs /etc/passwd: not a directory"},
+			{[]string{"-volume", "/no/such:/x", "--", "sh"}, 2, "", "volume /no/such: no such file or directory"},
+			{[]string{"-volume", "/tmp", "--", "sh"}, 2, "", "want SOURCE:TARGET"},
+			{[]string{"-volume", "/tmp:/x:rx", "--", "sh"}, 2, "", "ro or rw"},
+			{[]string{"-volume", "/tmp:x", "--", "sh"}, 2, "", "absolute"},
+			{[]string{"pivvot"}, 2, "", `did you mean "pivot"`},
+		} {
+			res := r.Run(t, c.args...)
+			require.Equal(t, c.status, res.Status, "%v\n%s", c.args, res.Stderr)
+			require.Equal(t, c.stdout, res.Stdout, c.args)
+			require.Contains(t, res.Stderr, c.stderr, c.args)
+		}
+	})
+}
+
+// TestHarmless deletes everything that can be deleted inside, and looks what is left outside.
+func TestHarmless(t *testing.T) {
+	both(t, func(t *testing.T, r *stagetest.Runner) {
+		dir, err := os.MkdirTemp("", "harmless-")
+		require.NoError(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		require.NoError(t, os.Chmod(dir, 0o777))
+		marker := filepath.Join(dir, "marker")
+		require.NoError(t, os.WriteFile(marker, []byte("here\n"), 0o666))
+		before := list("/usr/bin")
+
+		res := r.Run(t, "-volume", dir+":/lent:ro", "--", "sh", "-c",
+			"rm -rf --no-preserve-root / 2>/dev/null; [ ! -e /etc/passwd ] && [ ! -e /usr/bin/ls ] && read x </lent/marker && echo still $x")
+		require.Equal(t, "still here\n", res.Stdout, res.Stderr)
+		require.FileExists(t, marker)
+		require.Equal(t, before, list("/usr/bin"))
+	})
+}
+
+// TestRootDir runs a command in a directory that holds nothing but a shell and what it needs, under a hostile /proc.
+func TestRootDir(t *testing.T) {
+	both(t, func(t *testing.T, r *stagetest.Runner) {
+		res := r.Run(t, "-json", "tree")
+		res.SkipIfSkipped(t)
+		hand := res.Of("byhand")[0].Text
+		_, rest, _ := strings.Cut(hand, "for f in ")
+		needed, _, _ := strings.Cut(rest, ";")
+
+		dir, err := os.MkdirTemp("", "rootdir-")
+		require.NoError(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		require.NoError(t, os.Chmod(dir, 0o755))
+		require.NoError(t, copyInto(dir, strings.Fields(needed)))
+		require.NoError(t, os.Symlink("/etc", filepath.Join(dir, "proc")))
+		require.NoError(t, os.Symlink("/home", filepath.Join(dir, "etc")))
+		program := strings.Fields(needed)[0]
+
+		res = r.Run(t, "-rootfs", dir, "--", program, "-c", "echo /*; read h </etc/hostname; echo $h; echo x >/new; exit 3")
+		require.Equal(t, 3, res.Status, res.Stderr)
+		require.Contains(t, res.Stdout, "/proc")
+		require.Contains(t, res.Stdout, "containerkit\n")
+		require.NotContains(t, res.Stdout, "/home")
+		require.NoFileExists(t, filepath.Join(dir, "new"), "written into the directory itself")
+	})
+}
+
+// TestKilled kills the program in the middle of a step and lets the next run sweep.
+func TestKilled(t *testing.T) {
+	r := stagetest.Me()
+	r.Env = []string{"TMPDIR=" + t.TempDir()}
+	temp := strings.TrimPrefix(r.Env[0], "TMPDIR=")
+	for _, after := range []time.Duration{20, 60, 120, 250} {
+		cmd := r.Command(context.Background(), "-json", "overlay", "volume", "tree")
+		require.NoError(t, cmd.Start())
+		time.Sleep(after * time.Millisecond)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	require.Eventually(t, func() bool { // its children die with it, which takes a moment
+		return r.Run(t, "-quiet", "chroot").Status == 0 && len(list(temp)) == 0
+	}, 10*time.Second, 100*time.Millisecond)
+}
+
+// TestOverlayRefused runs a command where /usr is two overlays deep already, which is as deep as the kernel goes: as on
+// a host that is a container of a container. The programs are there all the same, read-only.
+func TestOverlayRefused(t *testing.T) {
+	unshare, err := exec.LookPath("unshare")
+	require.NoError(t, err)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := stagetest.Me().Command(context.Background())
+	cmd.Path, cmd.Args = unshare, []string{"unshare", "--user", "--map-root-user", "--mount", "sh", "-c", `
+		mount -t tmpfs tmpfs /mnt && cd /mnt && mkdir u1 w1 u2 w2 &&
+		mount -t overlay -o userxattr,lowerdir=/usr,upperdir=u1,workdir=w1 overlay /usr &&
+		mount -t overlay -o userxattr,lowerdir=/usr,upperdir=u2,workdir=w2 overlay /usr || { echo cannot; exit; }
+		exec "$1" -- sh -c 'touch /new && ! touch /usr/bin/new && echo read-only'`, "sh", self}
+	out, err := cmd.CombinedOutput()
+	if strings.Contains(string(out), "cannot") {
+		t.Skipf("this machine stacks no overlays in a user namespace: %s", out)
+	}
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "Read-only file system")
+	require.Contains(t, string(out), "read-only\n")
+}
+
+// TestSignals passes a signal on to the command, and takes the container down with the program.
+func TestSignals(t *testing.T) {
+	both(t, func(t *testing.T, r *stagetest.Runner) {
+		for sig, want := range map[syscall.Signal]string{syscall.SIGTERM: "term\n", syscall.SIGKILL: ""} {
+			cmd := r.Command(context.Background(), "--", "sh", "-c", "trap 'echo term; exit 9' TERM; echo ready; while :; do sleep 0.1; done")
+			out, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			lines := bufio.NewReader(out)
+			ready, err := lines.ReadString('\n')
+			require.NoError(t, err)
+			require.Equal(t, "ready\n", ready)
+			require.NoError(t, cmd.Process.Signal(sig))
+			rest, err := io.ReadAll(lines) // ends when nobody holds the pipe any more: the whole container is gone
+			require.NoError(t, err)
+			require.Equal(t, want, string(rest))
+			_ = cmd.Wait()
+			require.Zero(t, r.Run(t, "--", "true").Status) // and sweeps the cgroup that a killed run has left
+			if sig == syscall.SIGTERM {
+				require.Equal(t, 9, cmd.ProcessState.ExitCode())
+			}
+		}
+	})
+}

@@ -1,0 +1,117 @@
+//go:build linux
+
+package scratch
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const ownerEnv = "CONTAINERKIT_SCRATCH_OWNER"
+
+// TestMain plays, if asked to, the owner of a directory who does not clean up.
+func TestMain(m *testing.M) {
+	if os.Getenv(ownerEnv) != "" {
+		d, err := New()
+		if err != nil {
+			panic(err)
+		}
+		_ = os.WriteFile(d.Join("file"), nil, 0o644)
+		os.Stdout.WriteString(d.Path + "\n")
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func TestRemove(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	d, err := New()
+	require.NoError(t, err)
+	outside := filepath.Join(os.TempDir(), "outside")
+	require.NoError(t, os.Mkdir(outside, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(outside, "file"), nil, 0o644))
+	require.NoError(t, os.Symlink(outside, d.Join("link")))
+	require.NoError(t, os.MkdirAll(d.Join("a/b/c"), 0o755))
+	require.NoError(t, os.WriteFile(d.Join("a/b/file"), nil, 0o400))
+	require.NoError(t, os.Chmod(d.Join("a/b"), 0))
+	require.NoError(t, d.Remove())
+	require.NoError(t, d.Remove(), "twice is fine")
+	require.NoDirExists(t, d.Path)
+	require.FileExists(t, filepath.Join(outside, "file"), "followed a link")
+}
+
+func TestSweep(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	mine, err := New()
+	require.NoError(t, err)
+	defer mine.Remove()
+	other := filepath.Join(os.TempDir(), "something-else")
+	require.NoError(t, os.Mkdir(other, 0o755))
+
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), ownerEnv+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	require.True(t, lines.Scan())
+	theirs := lines.Text()
+
+	removed, err := Sweep()
+	require.NoError(t, err)
+	require.Empty(t, removed, "their owners live")
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	removed, err = Sweep()
+	require.NoError(t, err)
+	require.Equal(t, []string{theirs}, removed)
+	require.DirExists(t, mine.Path)
+	require.DirExists(t, other)
+}
+
+// TestMount removes a directory in which something is mounted: that must survive.
+func TestMount(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	d, err := New()
+	require.NoError(t, err)
+	victim := filepath.Join(os.TempDir(), "victim")
+	require.NoError(t, os.Mkdir(victim, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(victim, "file"), nil, 0o644))
+	require.NoError(t, os.Mkdir(d.Join("mnt"), 0o755))
+	// The mount lives in a namespace of its own, and the sweeper there is this test binary once more.
+	cmd := exec.Command("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+		`mount --bind "$1" "$2" && exec "$3" -test.run '^TestSweepOverMount$' -test.v`,
+		"sh", victim, d.Join("mnt"), "")
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	cmd.Args[len(cmd.Args)-1] = exe
+	cmd.Env = append(os.Environ(), "CONTAINERKIT_SCRATCH_MOUNT=1")
+	d.file.Close() // its owner is dead, as far as others can tell
+	d.file = nil
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		t.Skip(err)
+	}
+	require.NoError(t, err, "%s", out)
+	require.FileExists(t, filepath.Join(victim, "file"))
+	_, err = Sweep()
+	require.NoError(t, err)
+	require.NoDirExists(t, d.Path, "with the mount gone, it can go")
+}
+
+// TestSweepOverMount is the inner half of TestMount.
+func TestSweepOverMount(t *testing.T) {
+	if os.Getenv("CONTAINERKIT_SCRATCH_MOUNT") == "" {
+		t.Skip("runs inside TestMount")
+	}
+	removed, err := Sweep()
+	require.Error(t, err, "it must say that something is mounted there")
+	require.Empty(t, removed)
+}

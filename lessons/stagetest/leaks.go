@@ -1,0 +1,121 @@
+//go:build linux
+
+package stagetest
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// state is what the machine holds, as "kind: what" lines.
+type state []string
+
+// look reads it.
+func look() state {
+	var s state
+	add := func(kind, what string) { s = append(s, kind+": "+what) }
+
+	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(mounts)) {
+		add("mount", strings.TrimSpace(line))
+	}
+	links, _ := net.Interfaces()
+	for _, l := range links {
+		add("link", l.Name)
+	}
+	named, _ := filepath.Glob("/run/netns/*")
+	for _, n := range named {
+		add("network namespace", n)
+	}
+	for _, file := range []string{"kernel/hostname", "kernel/domainname", "net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv4/conf/all/rp_filter"} {
+		v, _ := os.ReadFile("/proc/sys/" + file)
+		add("sysctl", file+" = "+strings.TrimSpace(string(v)))
+	}
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), "containerkit-") && ours(path) {
+			add("cgroup", path)
+		}
+		return nil
+	})
+	temp, _ := filepath.Glob(os.TempDir() + "/containerkit-*")
+	for _, dir := range temp {
+		if ours(dir) {
+			add("file", dir)
+		}
+	}
+	for _, p := range relatives() {
+		add("process", p)
+	}
+	return s
+}
+
+// ours tells whether a directory is left over: nobody holds its lock, or we do. What another process holds belongs to
+// a test of another package that runs at the same time.
+func ours(dir string) bool {
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && to == dir {
+			return true
+		}
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+}
+
+// relatives are the processes that run our program, and our children whatever they run.
+func relatives() (list []string) {
+	self, _ := os.Stat("/proc/self/exe")
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		if filepath.Base(dir) == fmt.Sprint(os.Getpid()) {
+			continue
+		}
+		stat, err := os.ReadFile(dir + "/stat")
+		if err != nil {
+			continue
+		}
+		// proc_pid_stat(5): number (name) state parent …; the name may hold anything, so look behind its last ")".
+		after := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		exe, err := os.Stat(dir + "/exe")
+		if err == nil && os.SameFile(self, exe) || len(after) > 1 && after[1] == fmt.Sprint(os.Getpid()) {
+			cmdline, _ := os.ReadFile(dir + "/cmdline")
+			list = append(list, filepath.Base(dir)+" "+strings.ReplaceAll(string(cmdline), "\x00", " "))
+		}
+	}
+	return list
+}
+
+// compare tells what is different now. The kernel may take a moment to take down what has been ended.
+func (s state) compare() string {
+	var diff string
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		diff = ""
+		now := look()
+		for _, line := range now {
+			if !slices.Contains(s, line) {
+				diff += "  new   " + line + "\n"
+			}
+		}
+		for _, line := range s {
+			// Fewer leftovers than before is no harm: the tests swept them.
+			if !slices.Contains(now, line) && !strings.HasPrefix(line, "cgroup: ") && !strings.HasPrefix(line, "file: ") && !strings.HasPrefix(line, "process: ") {
+				diff += "  gone  " + line + "\n"
+			}
+		}
+		if diff == "" || time.Now().After(end) {
+			return diff
+		}
+	}
+}

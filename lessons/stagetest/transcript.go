@@ -1,0 +1,97 @@
+//go:build linux
+
+package stagetest
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Transcripts keeps the transcripts of a lesson true. They are the fenced blocks that begin with
+//
+//	```console
+//	$ go run ./01-cgroups pids
+//
+// Each is run again and compared line by line, after what varies from run to run and machine to machine has been
+// masked: numbers, the random ends of names, paths of cgroups. A line "…" stands for any number of lines left out.
+func Transcripts(t *testing.T, file string) { t.Helper(); Me().Transcripts(t, file) }
+
+// Transcripts keeps the transcripts of a lesson true.
+func (r *Runner) Transcripts(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?ms)^```console\n\\$ (go run [^\n]*)\n(.*?)^```").FindAllStringSubmatch(string(text), -1)
+	require.NotEmpty(t, blocks, "no transcript in %s", file)
+	for _, b := range blocks {
+		t.Run(b[1], func(t *testing.T) {
+			// go run [-exec sudo] ./STAGE ARGUMENTS: here the stage's program is us.
+			out, _ := r.shell(t, `go() { while [ "${1#./}" = "$1" ]; do shift; done; shift; "$KIT" "$@"; }; KIT=$1; `+b[1], r.program(t))
+			if strings.Contains(out, "\n  skipped ") && !strings.Contains(b[2], "\n  skipped ") {
+				t.Skip("this machine cannot run it:" + out[strings.Index(out, "  skipped ")+len("  skipped"):])
+			}
+			missing := compare(mask(b[2]), mask(out))
+			require.Empty(t, missing, "the transcript in %s is not what the program prints now; got\n%s", file, out)
+		})
+	}
+}
+
+// program is a path to the program that a shell can start.
+func (r *Runner) program(t testing.TB) string {
+	if r.home != "" {
+		return r.path
+	}
+	path, err := os.Executable()
+	require.NoError(t, err)
+	return path
+}
+
+var masks = []struct {
+	what *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`/sys/fs/cgroup\S*`), "CGROUP"},
+	{regexp.MustCompile(`(containerkit-[a-z]+)-\w+`), "$1-X"},
+	{regexp.MustCompile(`[0-9][0-9.,:]*`), "N"},
+	{regexp.MustCompile(`[ \t]+`), " "},
+}
+
+// mask replaces what varies.
+func mask(text string) []string {
+	for _, m := range masks {
+		text = m.what.ReplaceAllString(text, m.with)
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// compare returns the first line of want that is not found in got where it should be.
+func compare(want, got []string) string {
+	i, skipping := 0, false
+	for _, w := range want {
+		if w == "…" {
+			skipping = true
+			continue
+		}
+		for skipping && i < len(got) && got[i] != w {
+			i++
+		}
+		if i >= len(got) || got[i] != w {
+			return w
+		}
+		i, skipping = i+1, false
+	}
+	if i < len(got) && !skipping {
+		return "(and no more, but there is: " + got[i] + ")"
+	}
+	return ""
+}
