@@ -10,9 +10,7 @@
 package narrate
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -104,7 +102,9 @@ func (n *Narrator) Question(text string) {
 }
 
 // Before tells the state before the call, or the attack that works without the feature. data may be nil.
-func (n *Narrator) Before(text string, data Data) { n.emit(Event{Kind: Before, Text: text, Data: data}) }
+func (n *Narrator) Before(text string, data Data) {
+	n.emit(Event{Kind: Before, Text: text, Data: data})
+}
 
 // A Call is what a step is about to do, in every notation in which the reader may meet it.
 type Call struct {
@@ -214,9 +214,12 @@ func (n *Narrator) pause() {
 		return
 	}
 	fmt.Fprint(n.Out, dim("  ⏎ "))
-	_, err := bufio.NewReaderSize(n.In, 1).ReadString('\n')
-	if errors.Is(err, io.EOF) {
-		n.Pause = false // nobody is there any more
+	// A byte at a time: a buffered reader would take what was typed for the next answers, too.
+	for b := make([]byte, 1); b[0] != '\n'; {
+		if _, err := io.ReadFull(n.In, b); err != nil {
+			n.Pause = false // nobody is there any more
+			return
+		}
 	}
 }
 

@@ -138,6 +138,7 @@ func (p Program) main(args []string) int {
 	}
 
 	inside := os.Getenv(insideEnv) != ""
+	_ = os.Unsetenv(insideEnv) // a command in the container must not take itself for a copy
 	if i := slices.Index(names, leaksName); i >= 0 && len(names) > 1 {
 		return p.usage(leaksName + " is no step among others: it is a run of its own")
 	}
@@ -146,15 +147,16 @@ func (p Program) main(args []string) int {
 	outside := p.Sandbox != nil && !inside
 	if len(names) == 1 && names[0] == leaksName {
 		if outside && p.SoFarSandboxed {
-			return p.reenter()
+			status, _ := p.reenter(o, names, command)
+			return status
 		}
 		p.sweep()
 		return p.leaks(o)
 	}
 	if outside && (len(command) == 0 || p.SoFarSandboxed || p.SandboxCommand != nil && p.SandboxCommand()) {
 		p.sweep()
-		status := p.reenter()
-		if status != 0 || p.SoFarSandboxed || len(names)+len(command) > 0 || p.interactive(o) {
+		status, ran := p.reenter(o, names, command)
+		if status != 0 || !ran || p.SoFarSandboxed || len(names)+len(command) > 0 || p.interactive(o) {
 			return status
 		}
 		return p.leaks(o)
@@ -288,24 +290,54 @@ func (p Program) runStep(name string, n *narrate.Narrator) (err error) {
 }
 
 // reenter runs this very command line in a copy of the program inside the sandbox.
-func (p Program) reenter() int {
+func (p Program) reenter(o narrate.Options, names, command []string) (status int, ran bool) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), insideEnv+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.Sandbox(cmd)
-	// Ctrl-C reaches the whole process group: the copy cleans up, and we wait for it.
+	// Ctrl-C reaches the whole process group: the copy cleans up, and we wait for it. A signal that is meant for us
+	// alone is passed on: if we died of it, the copy would be killed before it could clean up.
 	// (Not signal.Ignore: a child inherits an ignored signal.)
-	ignored := make(chan os.Signal, 1)
-	signal.Notify(ignored, syscall.SIGINT)
-	defer signal.Stop(ignored)
-	err := cmd.Run()
-	if cmd.ProcessState == nil {
-		report(p.Stage.Dir, fmt.Errorf("start the steps in namespaces of their own: %w", err))
-		return 1
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return p.refused(o, names, command, fmt.Errorf("start a process in namespaces of its own: %w", err)), false
 	}
-	return Status(cmd.ProcessState)
+	go func() {
+		for s := range signals {
+			if s != syscall.SIGINT {
+				_ = cmd.Process.Signal(s)
+			}
+		}
+	}()
+	_ = cmd.Wait() // how it ended, its state tells
+	return Status(cmd.ProcessState), true
+}
+
+// refused tells what cannot run where the kernel does not let us make the sandbox: every step, with the reason.
+func (p Program) refused(o narrate.Options, names, command []string, err error) int {
+	if len(command) > 0 {
+		report(p.Stage.Dir, err)
+		return 125
+	}
+	reason := err.Error()
+	if why := errno.Explain(err); why != "" {
+		reason += "; " + why
+	}
+	if len(names) == 0 {
+		for _, s := range p.Stage.Steps {
+			names = append(names, s.Name)
+		}
+	}
+	for _, name := range names {
+		n := narrate.New(p.Stage.Dir, name, o)
+		n.Title(p.Stage.Dir + "/" + name)
+		n.Skip(reason, true)
+	}
+	return 0
 }
 
 // Status is the exit status of a finished process as a shell reports it: 128+n if signal n ended it.
