@@ -1,0 +1,287 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"containerkit/lessons/stagetest"
+)
+
+// The test binary's program is a process that makes a group with a child in it and waits to be killed.
+func TestMain(m *testing.M) {
+	stagetest.Main(m, func() {
+		g, err := New("orphan", Resources{})
+		if err == nil {
+			cmd := exec.Command("sleep", "60")
+			var after func()
+			if after, err = g.Prepare(cmd); err == nil {
+				err = cmd.Start()
+				after()
+			}
+		}
+		if err == nil && len(os.Args) > 1 && os.Args[1] == "frozen" {
+			err = g.Freeze()
+		}
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println(g.Path("freezer"))
+		time.Sleep(time.Minute)
+	})
+}
+
+func TestBadInput(t *testing.T) {
+	for name, r := range map[string]Resources{
+		"cannot be negative":                 {Pids: -1},
+		"bytes of memory: it cannot be neg":  {Memory: -5},
+		"the kernel counts in pages":         {Memory: 1},
+		"must be between 0.01":               {CPU: -0.5},
+		"quota of at least 1000 µs":          {CPU: 0.009},
+		"a limit of NaN CPUs":                {CPU: math.NaN()},
+		"a CPU weight of 10001":              {CPUWeight: 10001},
+		`the list of CPUs "abc"`:             {CPUs: "abc"},
+		`the list of CPUs "3-1"`:             {CPUs: "3-1"},
+		`the list of CPUs "0,,1"`:            {CPUs: "0,,1"},
+		`the list of CPUs "-1"`:              {CPUs: "-1"},
+		`the disk "sda"`:                     {IO: []IOLimit{{Device: "sda", Write: 1}}},
+		`there is no controller "processes"`: {Count: []string{"processes"}},
+	} {
+		_, err := New("bad", r)
+		require.ErrorContains(t, err, name)
+		require.NotContains(t, err.Error(), "\n")
+	}
+	require.Error(t, CheckWeight(0))
+	require.Error(t, CheckWeight(10001))
+	require.NoError(t, CheckWeight(1))
+	_, err := New("a/b", Resources{})
+	require.ErrorContains(t, err, "a/b")
+}
+
+// What to write is pure: it is the same on every machine.
+func TestSettings(t *testing.T) {
+	r := Resources{Pids: 20, Memory: 1 << 26, CPU: 0.2, CPUWeight: 300, CPUs: "0-1", IO: []IOLimit{{Device: "8:0", Read: 5, Write: 6}}}
+	require.NoError(t, r.Check())
+	text := func(list []setting) (s []string) {
+		for _, w := range list {
+			s = append(s, w.file+"="+w.data)
+		}
+		return s
+	}
+	require.Equal(t, []string{"pids.max=20", "memory.max=67108864", "memory.swap.max=0", "cpu.max=20000 100000", "cpu.weight=300",
+		"cpuset.cpus=0-1", "io.max=8:0 rbps=5 wbps=6"}, text(r.v2()))
+	require.Equal(t, []string{"pids.max=20", "memory.limit_in_bytes=67108864", "memory.memsw.limit_in_bytes=67108864", "cpu.cfs_period_us=100000",
+		"cpu.cfs_quota_us=20000", "cpu.shares=3072", "cpuset.cpus=0-1", "blkio.throttle.read_bps_device=8:0 5", "blkio.throttle.write_bps_device=8:0 6"}, text(r.v1()))
+	require.Equal(t, []string{"cpu", "cpuset", "io", "memory", "pids"}, r.controllers())
+
+	page := int64(os.Getpagesize())
+	for _, c := range []struct {
+		file, wrote, read string
+		holds             bool
+	}{
+		{"pids.max", "20", "20\n", true},
+		{"pids.max", "20", "max", false},
+		{"memory.max", fmt.Sprint(5*page + 1), fmt.Sprint(5 * page), true},
+		{"memory.max", fmt.Sprint(5 * page), fmt.Sprint(6 * page), false},
+		{"cpuset.cpus", "0,1,2", "0-2", true},
+		{"cpuset.cpus", "0-2", "0-1", false},
+		{"io.max", "8:0 wbps=6", "7:0 rbps=1 wbps=2 riops=max wiops=max\n8:0 rbps=max wbps=6 riops=max wiops=max", true},
+		{"io.max", "8:0 wbps=6", "8:0 rbps=max wbps=7 riops=max wiops=max", false},
+		{"io.max", "8:0 wbps=6", "", false},
+	} {
+		require.Equal(t, c.holds, setting{file: c.file, data: c.wrote}.holds(c.read), "%+v", c)
+	}
+}
+
+// Where the trees are is pure as well: tables of other machines.
+func TestTrees(t *testing.T) {
+	v2 := parseTrees("30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n", "0::/user.slice/user-1000.slice\n")
+	require.Equal(t, []tree{{mount: "/sys/fs/cgroup", own: "/sys/fs/cgroup/user.slice/user-1000.slice"}}, v2)
+
+	v1 := parseTrees(`33 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw shared:1 - cgroup cgroup rw,cpu,cpuacct
+40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd
+41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+42 31 0:39 /docker/abc /sys/fs/cgroup/with\040space rw - cgroup cgroup rw,pids
+`, "4:pids:/docker/abc/x\n3:cpu,cpuacct:/\n2:hugetlb:/\n1:name=systemd:/\n0::/\n")
+	require.Equal(t, []tree{
+		{mount: "/sys/fs/cgroup/unified", own: "/sys/fs/cgroup/unified"},
+		{mount: "/sys/fs/cgroup/with space", own: "/sys/fs/cgroup/with space/x", controllers: []string{"pids"}},
+		{mount: "/sys/fs/cgroup/cpu,cpuacct", own: "/sys/fs/cgroup/cpu,cpuacct", controllers: []string{"cpu", "cpuacct"}},
+	}, v1)
+}
+
+// group makes a group, or skips the test with the reason.
+func group(t *testing.T, r Resources) *Group {
+	t.Helper()
+	g, err := New("test", r)
+	var no *Unavailable
+	if errors.As(err, &no) {
+		require.NotEmpty(t, no.Fix)
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, g.Remove()) })
+	return g
+}
+
+func TestLimitsAreReadBack(t *testing.T) {
+	g := group(t, Resources{Pids: 20, Memory: 1<<26 + 1, CPU: 0.2, CPUWeight: 300})
+	got, err := g.Get("pids.max")
+	require.NoError(t, err)
+	require.Equal(t, "20", got)
+	got, err = g.Get("memory.max")
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprint(1<<26), got)
+	require.NoError(t, g.Set("pids.max", "30"))
+	err = g.Set("pids.max", "many")
+	require.ErrorContains(t, err, `write "many" to `)
+	require.ErrorContains(t, err, "pids.max: invalid argument")
+}
+
+func TestNoSuchCPU(t *testing.T) {
+	group(t, Resources{Count: []string{"cpuset"}}) // or skip
+	_, err := New("bad", Resources{CPUs: "8000"})
+	require.ErrorContains(t, err, "there is no CPU 8000 here")
+}
+
+// A failed New leaves nothing.
+func TestFailsWhole(t *testing.T) {
+	g := group(t, Resources{Count: []string{"io", "pids"}})
+	_, err := New("half", Resources{Pids: 5, IO: []IOLimit{{Device: "4095:4095", Write: 1 << 20}}})
+	require.Error(t, err)
+	for _, dir := range g.dirs {
+		left, err := filepath.Glob(filepath.Dir(dir) + "/containerkit-half-*")
+		require.NoError(t, err)
+		require.Empty(t, left)
+	}
+}
+
+// The child is in the group before its first instruction, and what it inherits arrives where it should.
+func TestBornInside(t *testing.T) {
+	g := group(t, Resources{Count: []string{"pids"}})
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	cmd := exec.Command("sh", "-c", `cat /proc/self/cgroup; echo "$0 $1"; echo through >&3; ls -l /proc/self/fd`, "zero", "one two")
+	cmd.ExtraFiles = []*os.File{w}
+	after, err := g.Prepare(cmd)
+	require.NoError(t, err)
+	out, err := cmd.Output()
+	after()
+	_ = w.Close()
+	require.NoError(t, err)
+	require.Contains(t, string(out), "/"+g.Name+"\n")
+	require.Contains(t, string(out), "zero one two\n")
+	require.NotContains(t, string(out), "/tasks", "nothing to join by is left open")
+	buf := make([]byte, 16)
+	n, err := r.Read(buf)
+	require.NoError(t, err)
+	require.Equal(t, "through\n", string(buf[:n]))
+
+	cmd = exec.Command("no-such-program")
+	_, err = g.Prepare(cmd)
+	require.ErrorIs(t, err, exec.ErrNotFound)
+}
+
+func TestFreezeThawKill(t *testing.T) {
+	g := group(t, Resources{})
+	cmd := exec.Command("sleep", "60")
+	after, err := g.Prepare(cmd)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	after()
+	require.NoError(t, g.Freeze())
+	require.NoError(t, g.Thaw())
+	require.NoError(t, g.Freeze())
+	require.NoError(t, g.Kill(), "also when it is frozen")
+	_ = cmd.Wait()
+	pids, err := g.Procs()
+	require.NoError(t, err)
+	require.Empty(t, pids)
+	require.NoError(t, g.Remove())
+	require.NoError(t, g.Remove(), "twice is fine")
+	require.NoDirExists(t, g.Path("freezer"))
+}
+
+// A group whose owner lives is left alone; after a kill -9 it is swept, with what runs in it, also when it is frozen.
+func TestSweep(t *testing.T) {
+	g := group(t, Resources{})
+	for _, how := range []string{"", "frozen"} {
+		cmd := stagetest.Me().Command(t.Context(), how)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		buf := make([]byte, 4096)
+		n, err := out.Read(buf)
+		require.NoError(t, err)
+		dir := strings.TrimSpace(string(buf[:n]))
+		pids, err := procs(dir + "/cgroup.procs")
+		require.NoError(t, err, dir)
+		require.Len(t, pids, 1)
+
+		_, err = Sweep()
+		require.NoError(t, err)
+		require.DirExists(t, dir)
+		require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
+		_ = cmd.Wait()
+		_, err = Sweep() // or another package's test was faster
+		require.NoError(t, err)
+		require.NoDirExists(t, dir)
+		require.DirExists(t, g.Path("freezer"), "ours is still there")
+		require.Eventually(t, func() bool {
+			_, err := os.Stat(fmt.Sprintf("/proc/%d", pids[0]))
+			return err != nil
+		}, 5*time.Second, 10*time.Millisecond)
+	}
+}
+
+// v2: what was switched on for our groups is off again when the last has gone.
+func TestRestore(t *testing.T) {
+	h, err := Find()
+	if err != nil {
+		t.Skip(err)
+	}
+	if h.Version != V2 {
+		t.Skip("cgroup v1 hands nothing down")
+	}
+	before, err := read(h.Root + "/cgroup.subtree_control")
+	require.NoError(t, err)
+	var last []*Group
+	for range 2 {
+		g := group(t, Resources{Pids: 10, CPU: 0.5, Count: []string{"memory"}})
+		last = append(last, g)
+	}
+	during, err := read(h.Root + "/cgroup.subtree_control")
+	require.NoError(t, err)
+	require.Contains(t, during, "pids")
+	require.NoError(t, last[0].Remove())
+	still, err := read(h.Root + "/cgroup.subtree_control")
+	require.NoError(t, err)
+	require.Equal(t, during, still, "the other group needs them")
+	require.NoError(t, last[1].Remove())
+	if others, _ := filepath.Glob(h.Root + "/" + Prefix + "*"); len(others) > 0 {
+		t.Skipf("other tests have groups: %v", others)
+	}
+	after, err := read(h.Root + "/cgroup.subtree_control")
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+}
+
+func TestDisk(t *testing.T) {
+	_, _, err := Disk("/proc")
+	require.ErrorContains(t, err, "does not lie on a disk of its own")
+	_, _, err = Disk("/no/such")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}

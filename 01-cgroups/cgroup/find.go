@@ -1,0 +1,224 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Version is which of the two generations of cgroups a machine uses.
+type Version int
+
+// V1 is a tree for each controller; hybrid machines, with v1 controllers and an empty v2 tree beside them, are V1 too.
+// V2 is one tree for all.
+const (
+	V1 Version = 1
+	V2 Version = 2
+)
+
+func (v Version) String() string { return fmt.Sprintf("cgroup v%d", int(v)) }
+
+// A Hierarchy is what this machine has, and where in it this process may make groups.
+type Hierarchy struct {
+	Version Version
+	Hybrid  bool   // v1 controllers, and a v2 tree without them
+	Own     string // the directory of this process's own cgroup (v1: the freezer's)
+	Root    string // v2: the directory in which groups are made
+	// Parents has the directory in which groups are made for each controller. On v2 it is Root for all.
+	// "unified" is the v2 tree of a hybrid machine.
+	Parents map[string]string
+
+	mounts []string // where the trees are mounted, for Sweep
+}
+
+// Controllers lists the controllers that groups can have here, under the names that this version gives them.
+func (h *Hierarchy) Controllers() []string {
+	var list []string
+	for c := range h.Parents {
+		if c != "unified" {
+			list = append(list, c)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Has tells whether groups can have a controller, under its name in v2.
+func (h *Hierarchy) Has(controller string) bool {
+	if h.Version == V1 {
+		controller = strings.TrimSuffix(local1(controller+"."), ".")
+	}
+	return h.Parents[controller] != ""
+}
+
+// Unavailable says that groups, or a controller, cannot be had on this machine or by this user, and what would help.
+type Unavailable struct{ Reason, Fix string }
+
+func (e *Unavailable) Error() string { return e.Reason + "; " + e.Fix }
+
+const (
+	fixUser    = "run it as root (go run -exec sudo ./01-cgroups), or where systemd delegates a group to you: systemd-run --user --scope -p Delegate=yes go run ./01-cgroups"
+	fixRoot    = "run it as root: go run -exec sudo ./01-cgroups (cgroup v1 cannot be delegated safely)"
+	fixReadOn  = "inside Docker: docker run --privileged --cgroupns=private; or run it on the host or in a VM"
+	fixMount   = "mount -t cgroup2 none /sys/fs/cgroup"
+	fixKernel  = "a kernel with this controller, and without cgroup_disable= on its command line (/proc/cgroups lists what it has)"
+	fixSystemd = `sudo systemctl edit user@.service, add "[Service]" and "Delegate=cpu cpuset io memory pids", log in again; or run it as root`
+)
+
+// Find looks at the machine: /proc/self/mountinfo says which trees are mounted, /proc/self/cgroup where we are in them.
+// It makes nothing. The error is an *Unavailable if there is no place where this process may make groups.
+func Find() (*Hierarchy, error) {
+	table, err := read("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	own, err := read("/proc/self/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	trees := parseTrees(table, own)
+	h := &Hierarchy{Parents: map[string]string{}}
+	for _, t := range trees {
+		h.mounts = append(h.mounts, t.mount)
+		if slices.Contains(t.controllers, "pids") || slices.Contains(t.controllers, "memory") {
+			h.Version = V1
+		}
+	}
+	switch {
+	case h.Version == V1:
+		return h, h.find1(trees)
+	case len(trees) > 0:
+		h.Version = V2
+		return h, h.find2(trees[0])
+	}
+	return nil, &Unavailable{"no cgroup tree is mounted here", fixMount}
+}
+
+// A tree is one mounted hierarchy, and the directory in it in which this process is.
+type tree struct {
+	mount       string
+	own         string
+	controllers []string // empty: v2
+}
+
+// parseTrees reads the two tables of proc(5), proc_pid_mountinfo(5) and cgroups(7). It asks the kernel nothing.
+// The v2 tree, if there is one, comes first.
+func parseTrees(mountinfo, cgroup string) []tree {
+	var trees []tree
+	for line := range strings.Lines(cgroup) {
+		// 4:memory:/user.slice     v2: 0::/user.slice
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 || strings.HasPrefix(f[1], "name=") {
+			continue
+		}
+		t := tree{}
+		if f[1] != "" {
+			t.controllers = strings.Split(f[1], ",")
+		}
+		for m := range strings.Lines(mountinfo) {
+			// 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+			left, right, ok := strings.Cut(strings.TrimSpace(m), " - ")
+			l, r := strings.Fields(left), strings.Fields(right)
+			if !ok || len(l) < 5 || len(r) < 3 {
+				continue
+			}
+			if t.controllers == nil && r[0] != "cgroup2" || t.controllers != nil && r[0] != "cgroup" {
+				continue
+			}
+			options := strings.Split(r[2], ",")
+			if slices.ContainsFunc(t.controllers, func(c string) bool { return !slices.Contains(options, c) }) {
+				continue
+			}
+			// In a container the mount may show only a part of the tree: its root, l[3], is left out of the path.
+			rel, err := filepath.Rel(l[3], f[2])
+			if err != nil || strings.HasPrefix(rel, "..") {
+				rel = "."
+			}
+			t.mount = unescape.Replace(l[4])
+			t.own = filepath.Join(t.mount, rel)
+			break
+		}
+		if t.mount == "" {
+			continue
+		}
+		if t.controllers == nil {
+			trees = append([]tree{t}, trees...)
+		} else {
+			trees = append(trees, t)
+		}
+	}
+	return trees
+}
+
+// unescape undoes what mountinfo does to odd characters.
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// writable tells whether this process may make groups in dir and put processes into them: for the latter it must be
+// allowed to write to cgroup.procs of the common ancestor of where they are and where they go.
+func writable(dir string) error {
+	for _, path := range []string{dir, dir + "/cgroup.procs"} {
+		if err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS); err != nil {
+			return &os.PathError{Op: "write", Path: path, Err: err}
+		}
+	}
+	return nil
+}
+
+// lock makes sure that only one process at a time makes, removes or sweeps groups here.
+func (h *Hierarchy) lock() (unlock func(), err error) {
+	dir := h.Root
+	if h.Version == V1 {
+		dir = h.Parents["freezer"]
+	}
+	f, err := openDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, &os.PathError{Op: "flock", Path: dir, Err: err}
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// checkCPUs refuses CPUs that are not to be had. The kernel refuses some itself, but v2 accepts a CPU that is offline
+// or the parent's to give to others, and then quietly lets the group run on all.
+func (h *Hierarchy) checkCPUs(list string) error {
+	if list == "" || !h.Has("cpuset") {
+		return nil
+	}
+	file := "/cpuset.cpus.effective"
+	if h.Version == V1 {
+		file = "/cpuset.cpus"
+	}
+	have, err := read(h.Parents["cpuset"] + file)
+	if err != nil {
+		return err
+	}
+	want, err := parseCPUs(list)
+	if err != nil {
+		return err
+	}
+	allowed, err := parseCPUs(have)
+	if err != nil {
+		return err
+	}
+	for _, cpu := range want {
+		if !slices.Contains(allowed, cpu) {
+			return fmt.Errorf("cgroup: the list of CPUs %q: there is no CPU %d here, only %s", list, cpu, have)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// gateName is the name under which the program starts itself to pass a child through the gate.
+const gateName = Prefix + "gate"
+
+// Prepare changes a command so that it is born in the group. Call after when it has been started, or was not.
+// Putting a process into its group after it has started would leave it a moment in which it is not limited; a fork
+// bomb needs no more (golang/go#51246).
+//
+// v2: clone3(2) with CLONE_INTO_CGROUP makes the child in the group.
+//
+// v1: the command becomes this very program, which joins and then executes the target, in the same process, so before
+// the target's first instruction; after waits until it is there. Extra files arrive where they should. The gate takes the program from
+// /proc/self/exe, so it does not go together with SysProcAttr.Chroot; use JoinFiles there.
+func (g *Group) Prepare(cmd *exec.Cmd) (after func(), err error) {
+	if cmd.Err != nil {
+		return nil, cmd.Err
+	}
+	if g.Version == V2 {
+		if cmd.SysProcAttr == nil {
+			cmd.SysProcAttr = &syscall.SysProcAttr{}
+		}
+		cmd.SysProcAttr.UseCgroupFD = true
+		cmd.SysProcAttr.CgroupFD = g.FD()
+		return func() {}, nil
+	}
+	files, err := g.JoinFiles()
+	if err != nil {
+		return nil, err
+	}
+	// The gate holds the other end of a pipe until exec closes it: so after knows when the child is inside.
+	passed, gate, err := os.Pipe()
+	if err != nil {
+		closeAll(files)
+		return nil, err
+	}
+	files = append(files, gate)
+	argv := cmd.Args
+	if len(argv) == 0 {
+		argv = []string{cmd.Path}
+	}
+	first := 3 + len(cmd.ExtraFiles)
+	cmd.Args = append([]string{gateName, strconv.Itoa(first), strconv.Itoa(len(files)), cmd.Path}, argv...)
+	cmd.Path = "/proc/self/exe"
+	cmd.ExtraFiles = append(cmd.ExtraFiles[:len(cmd.ExtraFiles):len(cmd.ExtraFiles)], files...)
+	return func() {
+		closeAll(files)
+		_, _ = passed.Read(make([]byte, 1))
+		_ = passed.Close()
+	}, nil
+}
+
+// JoinFiles opens what a child needs to join by itself: it inherits the files and gives them to JoinSelf.
+// On v2 there are none: use FD with SysProcAttr.UseCgroupFD.
+func (g *Group) JoinFiles() ([]*os.File, error) {
+	if g.Version == V2 {
+		return nil, nil
+	}
+	var files []*os.File
+	for _, dir := range g.all() {
+		name := dir + "/tasks"
+		if dir == g.dirs["unified"] {
+			name = dir + "/cgroup.procs" // v2 moves whole processes
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			closeAll(files)
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// JoinSelf joins the groups whose files were opened by JoinFiles: "0" stands for the writer. In v1's tasks that is the
+// calling thread alone, so lock it (runtime.LockOSThread) before, and execute the target from it: exec(2) ends the
+// other threads. A parent that writes the child's number to cgroup.procs instead waits ten times as long, for a lock
+// that stops every fork on the machine.
+func JoinSelf(files []*os.File) error {
+	for _, f := range files {
+		if _, err := unix.Write(int(f.Fd()), []byte("0")); err != nil {
+			return fmt.Errorf("join a cgroup: %w", &WriteError{f.Name(), "0", err})
+		}
+	}
+	return nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+// init is the gate: the program started itself with the number of its first descriptor to join by, how many there
+// are (the last is the pipe to the parent), the target's path and the target's arguments. It runs before main, so it works in every program that links
+// this package, test binaries included.
+func init() {
+	if len(os.Args) < 5 || os.Args[0] != gateName {
+		return
+	}
+	runtime.LockOSThread() // the thread that joins must be the one that executes
+	status, err := gate(os.Args[1], os.Args[2], os.Args[3], os.Args[4:])
+	fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[4], err)
+	os.Exit(status)
+}
+
+// gate joins and becomes the target. It returns only if it fails, with the status that a shell would give.
+func gate(first, count, path string, argv []string) (int, error) {
+	from, err1 := strconv.Atoi(first)
+	n, err2 := strconv.Atoi(count)
+	if err := errors.Join(err1, err2); err != nil {
+		return 125, err
+	}
+	var files []*os.File
+	for fd := from; fd < from+n; fd++ {
+		unix.CloseOnExec(fd) // the target must not be able to come back here, or lend its place to others
+		files = append(files, os.NewFile(uintptr(fd), "tasks"))
+	}
+	if err := JoinSelf(files[:n-1]); err != nil {
+		return 125, err
+	}
+	err := syscall.Exec(path, argv, os.Environ())
+	if errors.Is(err, syscall.ENOENT) {
+		return 127, err
+	}
+	return 126, err
+}

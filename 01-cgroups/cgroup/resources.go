@@ -1,0 +1,218 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Resources is what to ask for. A zero field asks for nothing: the group is not limited in it.
+type Resources struct {
+	Pids      int64     // how many processes and threads at most
+	Memory    int64     // how many bytes at most, and no swap on top
+	CPU       float64   // how many CPUs' worth of time: 0.2 is 20 ms in every 100 ms
+	CPUWeight uint64    // the share when CPUs are fought over, 1 to 10000; everybody starts with 100
+	CPUs      string    // on which CPUs it may run: "0-2,7"
+	IO        []IOLimit // how fast each disk may be used
+	Count     []string  // controllers wanted for their counters only, without a limit: "pids", "memory", "cpu"…
+}
+
+// IOLimit limits one disk, in bytes per second; 0 means no limit.
+type IOLimit struct {
+	Device    string // "major:minor" of the whole disk: see Disk
+	Read      uint64
+	Write     uint64
+	DeviceDir string // for the reader: the directory that lies on it
+}
+
+// period is the time in which a CPU quota is counted, in microseconds: the kernel's own default.
+const period = 100_000
+
+// Check tells whether the kernel could accept these limits, before anything is made.
+func (r Resources) Check() error {
+	page := int64(os.Getpagesize())
+	switch {
+	case r.Pids < 0:
+		return fmt.Errorf("cgroup: a limit of %d processes: it cannot be negative", r.Pids)
+	case r.Memory < 0:
+		return fmt.Errorf("cgroup: a limit of %d bytes of memory: it cannot be negative", r.Memory)
+	case r.Memory > 0 && r.Memory < page:
+		return fmt.Errorf("cgroup: a limit of %d bytes of memory: the kernel counts in pages of %d", r.Memory, page)
+	case math.IsNaN(r.CPU) || r.CPU < 0 || r.CPU > 1<<16:
+		return fmt.Errorf("cgroup: a limit of %v CPUs: it must be between 0.01 and 65536", r.CPU)
+	case r.CPU > 0 && r.CPU*period < 1000:
+		return fmt.Errorf("cgroup: a limit of %v CPUs is %.0f µs in %d: the kernel wants a quota of at least 1000 µs (0.01 CPUs)", r.CPU, r.CPU*period, period)
+	case r.CPUWeight > 10000:
+		return fmt.Errorf("cgroup: a CPU weight of %d: it must be between 1 and 10000", r.CPUWeight)
+	}
+	if _, err := parseCPUs(r.CPUs); err != nil {
+		return err
+	}
+	for _, io := range r.IO {
+		major, minor, ok := strings.Cut(io.Device, ":")
+		if _, err := strconv.ParseUint(major+minor, 10, 64); err != nil || !ok {
+			return fmt.Errorf("cgroup: the disk %q: it must be given as major:minor, as in 8:0", io.Device)
+		}
+	}
+	for _, c := range r.Count {
+		if !slices.Contains([]string{"pids", "memory", "cpu", "cpuset", "io", "pressure"}, c) {
+			return fmt.Errorf("cgroup: there is no controller %q", c)
+		}
+	}
+	return nil
+}
+
+// CheckWeight is for who takes a weight from a user: in Resources 0 means "not asked for", here it is an error.
+func CheckWeight(w uint64) error {
+	if w < 1 || w > 10000 {
+		return fmt.Errorf("cgroup: a CPU weight of %d: it must be between 1 and 10000", w)
+	}
+	return nil
+}
+
+// controllers lists what must be switched on for these limits, under their names in v2.
+func (r Resources) controllers() []string {
+	list := slices.Clone(r.Count)
+	for _, c := range []struct {
+		name string
+		want bool
+	}{{"pids", r.Pids != 0}, {"memory", r.Memory != 0}, {"cpu", r.CPU != 0 || r.CPUWeight != 0}, {"cpuset", r.CPUs != ""}, {"io", len(r.IO) > 0}} {
+		if c.want {
+			list = append(list, c.name)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// A setting is one write to one file of a group.
+type setting struct {
+	file, data string
+	optional   bool // a kernel without swap accounting does not have the file, and does not need it
+}
+
+// v2 are the writes that ask for r on cgroup v2.
+func (r Resources) v2() (list []setting) {
+	add := func(file, data string) { list = append(list, setting{file: file, data: data}) }
+	if r.Pids != 0 {
+		add("pids.max", strconv.FormatInt(r.Pids, 10))
+	}
+	if r.Memory != 0 {
+		add("memory.max", strconv.FormatInt(r.Memory, 10))
+		// Without this the group pages out instead of being stopped, as long as there is swap left.
+		list = append(list, setting{"memory.swap.max", "0", true})
+	}
+	if r.CPU != 0 {
+		add("cpu.max", fmt.Sprintf("%d %d", r.quota(), period))
+	}
+	if r.CPUWeight != 0 {
+		add("cpu.weight", strconv.FormatUint(r.CPUWeight, 10))
+	}
+	if r.CPUs != "" {
+		add("cpuset.cpus", r.CPUs)
+	}
+	for _, io := range r.IO {
+		line := io.Device
+		if io.Read != 0 {
+			line += fmt.Sprintf(" rbps=%d", io.Read)
+		}
+		if io.Write != 0 {
+			line += fmt.Sprintf(" wbps=%d", io.Write)
+		}
+		add("io.max", line)
+	}
+	return list
+}
+
+// v1 are the writes that ask for the same on cgroup v1. The name up to the first dot is the controller, and each
+// controller is a tree of its own there.
+func (r Resources) v1() (list []setting) {
+	add := func(file, data string) { list = append(list, setting{file: file, data: data}) }
+	if r.Pids != 0 {
+		add("pids.max", strconv.FormatInt(r.Pids, 10))
+	}
+	if r.Memory != 0 {
+		bytes := strconv.FormatInt(r.Memory, 10)
+		add("memory.limit_in_bytes", bytes)
+		// v1 limits memory and swap together, so "no swap" is the same number again. It may not be below the limit
+		// on memory alone, so it comes second.
+		list = append(list, setting{"memory.memsw.limit_in_bytes", bytes, true})
+	}
+	if r.CPU != 0 {
+		add("cpu.cfs_period_us", strconv.Itoa(period))
+		add("cpu.cfs_quota_us", strconv.FormatInt(r.quota(), 10))
+	}
+	if r.CPUWeight != 0 {
+		// Everybody starts with a weight of 100 on v2 and with 1024 shares on v1.
+		add("cpu.shares", strconv.FormatUint(max(2, r.CPUWeight*1024/100), 10))
+	}
+	if r.CPUs != "" {
+		add("cpuset.cpus", r.CPUs)
+	}
+	for _, io := range r.IO {
+		if io.Read != 0 {
+			add("blkio.throttle.read_bps_device", fmt.Sprintf("%s %d", io.Device, io.Read))
+		}
+		if io.Write != 0 {
+			add("blkio.throttle.write_bps_device", fmt.Sprintf("%s %d", io.Device, io.Write))
+		}
+	}
+	return list
+}
+
+func (r Resources) quota() int64 { return int64(math.Round(r.CPU * period)) }
+
+// holds tells whether a file that was written says what was asked for. The kernel rounds memory down to whole pages,
+// writes CPU lists in its own form and adds the limits of a disk that nobody asked for.
+func (s setting) holds(got string) bool {
+	got = strings.TrimSpace(got)
+	switch {
+	case strings.HasPrefix(s.file, "memory.") && s.data != "0":
+		want, err1 := strconv.ParseInt(s.data, 10, 64)
+		have, err2 := strconv.ParseInt(got, 10, 64)
+		page := int64(os.Getpagesize())
+		return err1 == nil && err2 == nil && have == want/page*page
+	case s.file == "cpuset.cpus":
+		want, err1 := parseCPUs(s.data)
+		have, err2 := parseCPUs(got)
+		return err1 == nil && err2 == nil && slices.Equal(want, have)
+	case strings.HasPrefix(s.file, "io.") || strings.HasPrefix(s.file, "blkio."):
+		for line := range strings.Lines(got) {
+			have := strings.Fields(line)
+			if !slices.ContainsFunc(strings.Fields(s.data), func(w string) bool { return !slices.Contains(have, w) }) {
+				return true
+			}
+		}
+		return false
+	}
+	return got == s.data
+}
+
+// parseCPUs reads the kernel's form of a list of CPUs: "0-2,7" (cpuset(7), "List format").
+func parseCPUs(list string) ([]int, error) {
+	var cpus []int
+	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
+		if part == "" && list == "" {
+			break
+		}
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		a, err1 := strconv.Atoi(first)
+		b, err2 := strconv.Atoi(last)
+		if err1 != nil || err2 != nil || a < 0 || b < a || b > 1<<13 {
+			return nil, fmt.Errorf("cgroup: the list of CPUs %q: want numbers and ranges, as in 0-2,7", list)
+		}
+		for cpu := a; cpu <= b; cpu++ {
+			cpus = append(cpus, cpu)
+		}
+	}
+	slices.Sort(cpus)
+	return slices.Compact(cpus), nil
+}

@@ -1,0 +1,189 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// names1 are the files of v1 that answer for a file of v2.
+var names1 = map[string]string{
+	"memory.max":             "memory.limit_in_bytes",
+	"memory.current":         "memory.usage_in_bytes",
+	"memory.peak":            "memory.max_usage_in_bytes",
+	"memory.events":          "memory.oom_control",
+	"cpu.max":                "cpu.cfs_quota_us",
+	"cpu.weight":             "cpu.shares",
+	"cpuset.cpus.effective":  "cpuset.effective_cpus",
+	"io.max":                 "blkio.throttle.write_bps_device",
+	"io.stat":                "blkio.throttle.io_service_bytes",
+	"cgroup.freeze":          "freezer.state",
+	"cgroup.events":          "freezer.state",
+	"cgroup.subtree_control": "cgroup.subtree_control", // v1 has none: each tree has its one controller all the way down
+}
+
+// local1 translates a file's name, or a controller's (given with a dot at its end), to v1.
+func local1(file string) string {
+	if name, ok := names1[file]; ok {
+		return name
+	}
+	if rest, ok := strings.CutPrefix(file, "io."); ok {
+		return "blkio." + rest
+	}
+	return file
+}
+
+// Local is the name that a file of v2 has in this version.
+func (v Version) Local(file string) string {
+	if v == V1 {
+		return local1(file)
+	}
+	return file
+}
+
+// path is where a file of the group is, under its own name. On v1 the name says in which tree.
+func (g *Group) path(file string) (string, error) {
+	if g.Version == V2 {
+		return g.dirs[""] + "/" + file, nil
+	}
+	controller, _, _ := strings.Cut(file, ".")
+	switch {
+	case controller == "cgroup" || file == "tasks":
+		controller = "freezer" // every tree has these; the freezer's is always there
+	case strings.HasSuffix(file, ".pressure"):
+		controller = "unified"
+	}
+	dir, ok := g.dirs[controller]
+	if !ok {
+		return "", fmt.Errorf("cgroup: %s has no %s controller, so no %s: %w", g.Name, controller, file, os.ErrNotExist)
+	}
+	return dir + "/" + file, nil
+}
+
+// find1 notes, for each controller, the group in which this process is: ours are made below it, so that the limits
+// of whoever put us there still hold.
+func (h *Hierarchy) find1(trees []tree) error {
+	for _, t := range trees {
+		if err := writable(t.own); err != nil {
+			if len(t.controllers) == 0 {
+				continue // hybrid's v2 tree: nice to have
+			}
+			fix := fixRoot
+			if os.Geteuid() == 0 {
+				fix = fixReadOn
+			}
+			return &Unavailable{fmt.Sprintf("user %d may not make cgroups (v1): %v", os.Geteuid(), err), fix}
+		}
+		if len(t.controllers) == 0 {
+			h.Hybrid = true
+			h.Parents["unified"] = t.own
+		}
+		for _, c := range t.controllers {
+			h.Parents[c] = t.own
+		}
+	}
+	if h.Parents["freezer"] == "" {
+		return &Unavailable{"cgroup v1 without a freezer tree", "mount -t cgroup -o freezer none /sys/fs/cgroup/freezer"}
+	}
+	h.Own = h.Parents["freezer"]
+	return nil
+}
+
+// make1 makes a directory in the tree of each controller. The freezer comes with every group: without it nobody can
+// be sure to kill all of a group that forks.
+func (g *Group) make1(controllers []string) error {
+	trees := []string{"freezer"}
+	for _, c := range controllers {
+		switch c {
+		case "cpu":
+			trees = append(trees, "cpu", "cpuacct") // v1 counts CPU time in a controller of its own
+		case "io":
+			trees = append(trees, "blkio")
+		case "pressure":
+			trees = append(trees, "unified")
+		default:
+			trees = append(trees, c)
+		}
+	}
+	for _, c := range trees {
+		parent := g.h.Parents[c]
+		if parent == "" && c == "unified" {
+			return &Unavailable{"cgroup v1 has no pressure files, and no v2 tree is mounted beside it", "boot with systemd.unified_cgroup_hierarchy=1, or mount -t cgroup2 none /sys/fs/cgroup/unified"}
+		}
+		if parent == "" {
+			return &Unavailable{"no tree with the " + c + " controller is mounted", fixKernel}
+		}
+		// Where cpu and cpuacct are one tree (the usual mount), one directory serves both.
+		if dir := filepath.Join(parent, g.Name); slices.Contains(g.all(), dir) {
+			g.dirs[c] = dir
+			continue
+		}
+		if err := g.mkdir(c, parent); err != nil {
+			return err
+		}
+		if c == "cpuset" {
+			// A new cpuset of v1 is empty, and nobody can join an empty one (ENOSPC): it starts with the parent's.
+			for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+				all, err := read(parent + "/" + file)
+				if err == nil {
+					err = write(g.dirs[c]+"/"+file, all)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// all lists the directories of the group, each once.
+func (g *Group) all() []string {
+	var dirs []string
+	for _, dir := range g.dirs {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	slices.Sort(dirs)
+	return dirs
+}
+
+// freeze1 writes FROZEN or THAWED and waits: on the way the kernel says FREEZING, and a process that was forking at
+// the wrong moment must be told again.
+func freeze1(dir, state string) error {
+	err := retry(func() error {
+		if err := write(dir+"/freezer.state", state); err != nil {
+			return err
+		}
+		now, err := read(dir + "/freezer.state")
+		if err == nil && now != state {
+			return errNotYet
+		}
+		return err
+	}, errNotYet)
+	if err != nil {
+		return fmt.Errorf("cgroup: wait for %s in %s/freezer.state: %w", state, dir, err)
+	}
+	return nil
+}
+
+// kill1 freezes, kills and thaws: v1 has no cgroup.kill. While all stand still nobody can fork, so the list of
+// processes is complete; but a frozen process of v1 does not die until it is thawed.
+func kill1(dir string) error {
+	if pids, err := procs(dir + "/cgroup.procs"); err == nil && len(pids) == 0 && len(children(dir)) == 0 {
+		return nil
+	}
+	frozen := freeze1(dir, "FROZEN")
+	killed := killOneByOne(dir)
+	thawed := freeze1(dir, "THAWED")
+	if err := errors.Join(frozen, killed, thawed); err != nil {
+		return err
+	}
+	return waitEmpty(dir)
+}

@@ -1,0 +1,193 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"containerkit/01-cgroups/cgroup"
+	"containerkit/lessons/course"
+	"containerkit/lessons/narrate"
+	"containerkit/lessons/stage"
+	"containerkit/lessons/stagetest"
+)
+
+func TestMain(m *testing.M) { stagetest.Main(m, main) }
+
+func TestClaims(t *testing.T)      { stagetest.Claims(t, course.Cgroups01) }
+func TestByHand(t *testing.T)      { stagetest.ByHand(t, course.Cgroups01) }
+func TestTranscripts(t *testing.T) { stagetest.Transcripts(t, "README.md") }
+
+// An ordinary user without a delegated group is told so, once for each step, with a way out.
+func TestOrdinaryUser(t *testing.T) {
+	user := stagetest.AsUser(t)
+	for _, s := range course.Cgroups01.Steps {
+		res := user.Run(t, "-json", s.Name)
+		require.Zero(t, res.Status, "%s%s", res.Stdout, res.Stderr)
+		if skips := res.Of(narrate.Skip); len(skips) > 0 {
+			require.Len(t, skips, 1)
+			require.Contains(t, skips[0].Text, "to run it: ")
+			require.Empty(t, res.Stderr)
+		}
+	}
+	res := user.Run(t, "--", "sh", "-c", "exit 7")
+	require.Equal(t, 7, res.Status)
+	require.LessOrEqual(t, strings.Count(res.Stderr, "\n"), 1, res.Stderr)
+}
+
+// needGroups skips a test where this process may not make groups.
+func needGroups(t *testing.T) *cgroup.Hierarchy {
+	t.Helper()
+	h, err := cgroup.Find()
+	if err != nil {
+		t.Skip(err.Error())
+	}
+	for _, c := range []string{"pids", "memory", "cpu"} {
+		if !h.Has(c) {
+			t.Skipf("no %s controller here", c)
+		}
+	}
+	return h
+}
+
+func TestSoFar(t *testing.T) {
+	needGroups(t)
+	res := stagetest.Run(t, "--", "cat", "/proc/self/cgroup")
+	require.Zero(t, res.Status, res.Stderr)
+	require.Contains(t, res.Stdout, "/containerkit-sofar-", "it is born in the group")
+
+	for _, c := range []struct {
+		argv   []string
+		status int
+		says   string
+	}{
+		{[]string{"true"}, 0, ""},
+		{[]string{"sh", "-c", "exit 3"}, 3, ""},
+		{[]string{"sh", "-c", "kill -TERM $$"}, 128 + 15, ""},
+		{[]string{"no-such-command"}, 127, "no-such-command"},
+		{[]string{"/no/such/file"}, 127, "/no/such/file"},
+		{[]string{"/etc/passwd"}, 126, "permission denied"},
+		{[]string{"sh", "-c", "head -c 400000000 /dev/zero | tail -n 1 >/dev/null"}, 128 + 9, ""}, // the budget is 256 MiB
+	} {
+		t.Run(strings.Join(c.argv, " "), func(t *testing.T) {
+			res := stagetest.Run(t, append([]string{"--"}, c.argv...)...)
+			require.Equal(t, c.status, res.Status, res.Stderr)
+			require.Contains(t, res.Stderr, c.says)
+		})
+	}
+}
+
+// What the command leaves running goes with its group.
+func TestSoFarLeavesNobody(t *testing.T) {
+	needGroups(t)
+	began := time.Now()
+	res := stagetest.Run(t, "--", "sh", "-c", "setsid sleep 50 >/dev/null 2>&1 & echo $!")
+	require.Zero(t, res.Status, res.Stderr)
+	require.Less(t, time.Since(began), 20*time.Second)
+	// Dead is enough: reaping it is init's work now.
+	stat, err := os.ReadFile("/proc/" + strings.TrimSpace(res.Stdout) + "/stat")
+	if err == nil {
+		require.Contains(t, string(stat), ") Z ")
+	}
+}
+
+// A signal reaches the command, and its answer comes back as the exit status.
+func TestSoFarForwardsSignals(t *testing.T) {
+	needGroups(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := stagetest.Me().Command(ctx, "--", "sh", "-c", `trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done`)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = out.Read(make([]byte, 6))
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	_ = cmd.Wait()
+	require.Equal(t, 9, stage.Status(cmd.ProcessState))
+}
+
+// After kill -9 in the middle of a step, the next run sweeps what was left.
+func TestKilledInTheMiddle(t *testing.T) {
+	needGroups(t)
+	for step, middle := range map[string]time.Duration{
+		"pids": 300 * time.Millisecond, "memory": 20 * time.Millisecond, "cpu": 500 * time.Millisecond,
+		"freeze": 450 * time.Millisecond, // frozen after 300 ms, for 300 ms
+	} {
+		t.Run(step, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			cmd := stagetest.Me().Command(ctx, "-json", step)
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			mine := leftBy(t)
+			require.NoError(t, cmd.Start())
+			for end := time.Now().Add(20 * time.Second); len(leftBy(t)) <= len(mine) && time.Now().Before(end); {
+				time.Sleep(5 * time.Millisecond)
+			}
+			time.Sleep(middle)
+			left := leftBy(t)
+			require.NoError(t, cmd.Process.Kill())
+			_ = cmd.Wait()
+			require.Greater(t, len(left), len(mine), "nothing was left to sweep: %s", &out)
+
+			require.Zero(t, stagetest.Run(t, "-quiet", "kill").Status)
+			for _, dir := range left {
+				require.NoDirExists(t, dir)
+			}
+		})
+	}
+}
+
+// Interrupted with Ctrl-C, a step cleans up itself.
+func TestInterrupted(t *testing.T) {
+	needGroups(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := stagetest.Me().Command(ctx, "-json", "cpu")
+	before := leftBy(t)
+	require.NoError(t, cmd.Start())
+	for end := time.Now().Add(20 * time.Second); len(leftBy(t)) <= len(before) && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond)
+	during := leftBy(t)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	_ = cmd.Wait()
+	require.Equal(t, 130, stage.Status(cmd.ProcessState))
+	for _, dir := range during {
+		require.NoDirExists(t, dir)
+	}
+}
+
+// leftBy lists the groups of this stage's steps that are there now.
+func leftBy(t *testing.T) (dirs []string) {
+	t.Helper()
+	h, err := cgroup.Find()
+	require.NoError(t, err)
+	for _, c := range append(h.Controllers(), "unified") {
+		if h.Parents[c] == "" {
+			continue
+		}
+		found, err := filepath.Glob(h.Parents[c] + "/containerkit-*")
+		require.NoError(t, err)
+		for _, dir := range found {
+			name := filepath.Base(dir)
+			for _, ours := range []string{"free", "pids", "memory", "cpu", "light", "heavy", "freeze"} {
+				if strings.HasPrefix(name, "containerkit-"+ours+"-") {
+					dirs = append(dirs, dir)
+				}
+			}
+		}
+	}
+	return dirs
+}
