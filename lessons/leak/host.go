@@ -26,6 +26,7 @@ type host struct {
 	tag string // an argument of the attacker, by which the host finds it among its processes
 	// thread is the one that plays the host: its mount namespace is the one that must not change.
 	thread int
+	cannot map[string]string // probes that the host itself lacks what they need for, with the reason
 	undo   []func()
 }
 
@@ -43,7 +44,7 @@ func (h *host) close() {
 // attacker that mounts into "the host" mounts there, and it all ends with the program, whatever happens to it.
 // The caller must be on a locked thread from which the container is then started.
 func newHost() (h *host, err error) {
-	h = &host{thread: unix.Gettid()}
+	h = &host{thread: unix.Gettid(), cannot: map[string]string{}}
 	defer func() {
 		if err != nil {
 			h.close()
@@ -130,6 +131,11 @@ func (h *host) servers() error {
 	if err != nil {
 		return errors.Join(err, tcp.Close())
 	}
+	if conn, err := net.DialTimeout("tcp", tcp.Addr().String(), time.Second); err == nil {
+		_ = conn.Close()
+	} else {
+		h.cannot["port"] = "the host itself does not reach its loopback: ip link set lo up"
+	}
 	h.m.Port, h.m.Socket = tcp.Addr().(*net.TCPAddr).Port, h.m.Secret
 	for _, l := range []net.Listener{tcp, abstract} {
 		h.defer_(func() { _ = l.Close() })
@@ -165,6 +171,9 @@ func (h *host) state() (err error) {
 		return err
 	}
 	m.Root, m.Dev, m.Shm = device("/"), device("/dev"), device("/dev/shm")
+	if m.Shm == 0 {
+		h.cannot["shm"] = "the host has no /dev/shm"
+	}
 	return nil
 }
 

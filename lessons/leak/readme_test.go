@@ -89,6 +89,10 @@ func TestEveryProbeCanLeak(t *testing.T) {
 	findings, err := Run(1, true, false, plain)
 	require.NoError(t, err)
 	for _, f := range findings {
+		if f.Cannot != "" {
+			t.Logf("%s: %s", f.Name, f.Cannot)
+			continue
+		}
 		require.True(t, f.Leaked, "%s is sealed without any container: %s", f.Name, f.Saw)
 	}
 }

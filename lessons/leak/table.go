@@ -24,7 +24,8 @@ type Finding struct {
 	Probe
 	Leaked   bool
 	Saw      string
-	Promised bool // that it leaks
+	Promised bool   // that it leaks
+	Cannot   string // why there is no answer: the host itself lacks what the probe would use
 }
 
 // Table runs every probe in the container so far of a stage (1 to 5), tells what it found, and proves that the stage
@@ -43,6 +44,10 @@ func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) erro
 	sealed := countSealed(findings)
 	var broken []string
 	for _, f := range findings {
+		if f.Cannot != "" {
+			n.Skip("probe "+f.Name+": "+f.Cannot, false)
+			continue
+		}
 		text := f.Question
 		if f.Leaked && f.Later != "" && number == 5 {
 			text += " — sealed by " + f.Later
@@ -65,7 +70,7 @@ func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) erro
 
 func countSealed(findings []Finding) (count int) {
 	for _, f := range findings {
-		if !f.Leaked {
+		if !f.Leaked && f.Cannot == "" {
 			count++
 		}
 	}
@@ -147,7 +152,7 @@ func interrogate(h *host, c *child.Conn, number int, root, limits bool) ([]Findi
 				a.Saw = saw
 			}
 		}
-		findings = append(findings, Finding{p, a.Leaks, a.Saw, p.Leaks(number, root, limits)})
+		findings = append(findings, Finding{p, a.Leaks, a.Saw, p.Leaks(number, root, limits), h.cannot[p.Name]})
 		if err := c.Send(true); err != nil {
 			return nil, err
 		}
