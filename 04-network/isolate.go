@@ -1,0 +1,102 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+
+	"containerkit/04-network/network"
+	"containerkit/lessons/narrate"
+)
+
+func isolate(n *narrate.Narrator) error {
+	ask(n, "Two groups of containers are on two bridges. Are they apart?")
+	w := &world{}
+	defer w.end()
+	web, db, cache, err := twoSubnets(w)
+	if err != nil {
+		return noLinks(n, err)
+	}
+	for _, m := range []*machine{web, db, cache} {
+		if err := network.DefaultRoute(m.pid, m.bridge.Gateway().Addr()); err != nil {
+			return err
+		}
+	}
+	if err := network.Forwarding(true); err != nil {
+		return noSysctl(n, err)
+	}
+	before, err := web.ask("ping", db.addr)
+	if err != nil {
+		return err
+	}
+	n.Before("web on ck-red pings db on ck-blue; the host forwards, for their way out", narrate.Data{"ping": before.String()})
+
+	n.Do(narrate.Call{
+		Text: "drop what came in from one bridge and would go out by the other",
+		Go:   "network.Isolate(red, blue)",
+		Sys:  "NFT_MSG_NEWRULE {forward: iifname, oifname, counter, drop}",
+		Man:  "nft(8)",
+		Hand: fmt.Sprintf(`nft add rule ip %s forward iifname "ck-red" oifname "ck-blue" counter drop`, network.TableName),
+		At:   network.Isolate,
+	})
+	if err := network.Isolate(web.bridge, db.bridge); err != nil {
+		return noNftables(n, err)
+	}
+	if n.Without { // taken back, so that a kernel that has no nftables is still told from a rule that is not there
+		if err := network.Reset(); err != nil {
+			return err
+		}
+	}
+	after, err := web.ask("ping", db.addr)
+	if err != nil {
+		return err
+	}
+	back, err := db.ask("ping", web.addr)
+	if err != nil {
+		return err
+	}
+	near, err := web.ask("ping", cache.addr)
+	if err != nil {
+		return err
+	}
+	rules, err := network.Rules()
+	if err != nil {
+		return err
+	}
+	var dropped uint64
+	for _, r := range rules {
+		dropped += r.Packets()
+	}
+	n.Evidence("the rules, read back from the kernel, with what they counted", lines(rules, nil))
+	n.Proof("web no longer reaches db", !after.ok(), after, before)
+	n.Proof("nor db web: a rule for each direction (the control is the ping before)", !back.ok(), back, before)
+	n.Proof("it was these rules: the kernel counted the packets that they dropped (the control is what was counted before)",
+		dropped > 0, dropped, 0)
+	n.Proof("web still reaches its neighbour on the same bridge (the control is its ping across)", near.ok() && !after.ok(), near, after)
+
+	side, err := web.ask("ping", db.bridge.Gateway().Addr().String())
+	if err != nil {
+		return err
+	}
+	n.Evidence("web pings the host's address on the other bridge", side)
+	n.Note("The forward hook sees only what is forwarded. The host's own addresses, on whatever bridge, are input: to close them takes a " +
+		"rule there. And containers on one bridge never pass the host's forward hook at all: they are switched.")
+	n.ByHand(
+		`unshare -rn sh -e <<'END'`,
+		`unshare -n sleep 30 & web=$!; unshare -n sleep 30 & db=$!; sleep 0.3`,
+		`ip link add ck-red type veth peer name eth0 netns $web; ip addr add 10.88.1.1/24 dev ck-red; ip link set ck-red up`,
+		`ip link add ck-blue type veth peer name eth0 netns $db; ip addr add 10.88.2.1/24 dev ck-blue; ip link set ck-blue up`,
+		`nsenter -n -t $web ip addr add 10.88.1.2/24 dev eth0; nsenter -n -t $web ip link set eth0 up; nsenter -n -t $web ip route add default via 10.88.1.1`,
+		`nsenter -n -t $db ip addr add 10.88.2.2/24 dev eth0; nsenter -n -t $db ip link set eth0 up; nsenter -n -t $db ip route add default via 10.88.2.1`,
+		`echo 1 > /proc/sys/net/ipv4/ip_forward`,
+		`nsenter -n -t $web ping -c 1 -W 3 10.88.2.2`,
+		`nft add table ip containerkit`,
+		`nft 'add chain ip containerkit forward { type filter hook forward priority filter ; }'`,
+		`nft add rule ip containerkit forward iifname ck-red oifname ck-blue counter drop`,
+		`nsenter -n -t $web ping -c 1 -W 1 10.88.2.2 || echo dropped`,
+		`nft list table ip containerkit`,
+		`kill $web $db`,
+		`END`)
+	n.Clean("table, bridges and cables are removed")
+	return nil
+}

@@ -1,0 +1,128 @@
+//go:build linux
+
+package network
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"containerkit/04-network/network/lo"
+	"github.com/vishvananda/netlink"
+)
+
+// Inside is the name of a container's interface, seen from inside.
+const Inside = "eth0"
+
+// maxName is the longest name an interface may have: IFNAMSIZ is 16 with the closing zero (netdevice(7)).
+const maxName = 15
+
+// A Bridge is a switch in the kernel, and the subnet that the containers plugged into it share. The host takes part
+// with the subnet's first address: it is the containers' gateway.
+type Bridge struct {
+	Name   string
+	Subnet netip.Prefix
+}
+
+// Default is the bridge that a container gets if nobody asks for another.
+var Default = Bridge{Name: "containerkit0", Subnet: netip.MustParsePrefix("10.88.0.0/24")}
+
+// Check says what is wrong with a bridge, before the kernel has to.
+func (b Bridge) Check() error {
+	switch {
+	case b.Name == "" || len(b.Name) > maxName:
+		return fmt.Errorf("a bridge's name has 1 to %d characters, not %q", maxName, b.Name)
+	case !b.Subnet.IsValid() || !b.Subnet.Addr().Is4():
+		return fmt.Errorf("bridge %s needs an IPv4 subnet such as 10.88.0.0/24, not %s", b.Name, b.Subnet)
+	case b.Subnet.Masked() != b.Subnet:
+		return fmt.Errorf("%s is an address in a subnet; the subnet is %s", b.Subnet, b.Subnet.Masked())
+	case b.Subnet.Bits() > 30:
+		return fmt.Errorf("subnet %s has no room for a gateway and a container", b.Subnet)
+	}
+	return nil
+}
+
+// Gateway is the host's address on the bridge: the subnet's first after the network's own.
+func (b Bridge) Gateway() netip.Prefix {
+	return netip.PrefixFrom(b.Subnet.Addr().Next(), b.Subnet.Bits())
+}
+
+// Next is the lowest free address of the subnet. Network, gateway and broadcast address are never handed out.
+func (b Bridge) Next(taken ...netip.Addr) (netip.Prefix, error) {
+	for a := b.Gateway().Addr().Next(); b.Subnet.Contains(a.Next()); a = a.Next() { // the last one is the broadcast
+		if !slices.Contains(taken, a) {
+			return netip.PrefixFrom(a, b.Subnet.Bits()), nil
+		}
+	}
+	return netip.Prefix{}, fmt.Errorf("subnet %s is full: %d addresses are taken", b.Subnet, len(taken))
+}
+
+// LinkName is the host's end of a container's cable: ck-NAME, shortened if need be so that it still differs from others.
+func LinkName(container string) string {
+	name := "ck-" + container
+	if len(name) <= maxName {
+		return name
+	}
+	sum := sha256.Sum256([]byte(container))
+	return fmt.Sprintf("%s%x", name[:maxName-6], sum[:3])
+}
+
+// Create makes the bridge in our network namespace, gives it the gateway's address and switches it on. One that is
+// there already stays as it is.
+func (b Bridge) Create() error {
+	if err := b.Check(); err != nil {
+		return err
+	}
+	link := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: b.Name}}
+	if err := netlink.LinkAdd(link); errors.Is(err, errExist) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("add bridge %s: %w", b.Name, err)
+	}
+	return SetAddr(0, b.Name, b.Gateway())
+}
+
+// Delete removes the bridge. Cables that were plugged into it stay, plugged into nothing.
+func (b Bridge) Delete() error { return DeleteLink(b.Name) }
+
+// Attach connects the network namespace of the process pid to the bridge: a cable, one end plugged in here, the other
+// end eth0 over there with its address; loopback on; and the bridge as the way to everywhere else.
+func Attach(b Bridge, pid int, name string, addr netip.Prefix) error {
+	link := LinkName(name)
+	if err := Cable(pid, link, Inside); err != nil {
+		return err
+	}
+	err := errors.Join(
+		Plug(b.Name, link),
+		label(link, addr.Addr().String()),
+		SetAddr(pid, Inside, addr),
+		In(pid, lo.Up),
+		DefaultRoute(pid, b.Gateway().Addr()))
+	if err != nil {
+		return errors.Join(err, DeleteLink(link)) // both ends go, and all that hung on them
+	}
+	return nil
+}
+
+// Leases are the addresses in use on the bridge, by the host's ends of the cables. Nobody keeps a file of them: Attach
+// writes each address on the cable's end as its alias, so the kernel is the database, and a container that
+// dies takes its entry along.
+func (b Bridge) Leases() ([]netip.Addr, error) {
+	bridge, err := netlink.LinkByName(b.Name)
+	if err != nil {
+		return nil, fmt.Errorf("bridge %s: %w", b.Name, err)
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	var leases []netip.Addr
+	for _, l := range links {
+		if a, err := netip.ParseAddr(l.Attrs().Alias); err == nil && l.Attrs().MasterIndex == bridge.Attrs().Index {
+			leases = append(leases, a)
+		}
+	}
+	return leases, nil
+}

@@ -1,0 +1,84 @@
+//go:build linux
+
+package network
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// An Endpoint is a container's place in the network. It is fixed before the container is there, because its files say it.
+type Endpoint struct {
+	Bridge  Bridge
+	Name    string // the container's hostname
+	Addr    netip.Prefix
+	Publish []Port // To is filled in
+}
+
+// Prepare makes the host ready for a container on the bridge: the bridge, if it is not there, forwarding, and NAT to
+// wherever the host can go. It chooses the lowest free address.
+// If the error is that there is no nftables here (see NoNftables), the endpoint is good, but has no way out of the host.
+func Prepare(b Bridge, name string, publish ...Port) (Endpoint, error) {
+	if err := b.Create(); err != nil {
+		return Endpoint{}, err
+	}
+	if err := Forwarding(true); err != nil {
+		return Endpoint{}, err
+	}
+	taken, err := b.Leases()
+	if err != nil {
+		return Endpoint{}, err
+	}
+	addr, err := b.Next(taken...)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return Endpoint{b, name, addr, publish}, Masquerade(b)
+}
+
+// Connect gives the network namespace of the process pid its place. The process must not have been let go on before.
+func (e Endpoint) Connect(pid int) error {
+	if err := Attach(e.Bridge, pid, e.Name, e.Addr); err != nil {
+		return err
+	}
+	for _, p := range e.Publish {
+		p.To = e.Addr.Addr()
+		if err := Publish(e.Bridge, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Hosts is the container's /etc/hosts, Resolv its /etc/resolv.conf.
+func (e Endpoint) Hosts() string  { return Hosts(Name{e.Name, e.Addr.Addr()}) }
+func (e Endpoint) Resolv() string { return Resolv(e.Bridge.Gateway().Addr()) }
+
+// ServeNames answers the bridge's containers for these names, and for "gateway" and the endpoint's own name, until stop is
+// called.
+func (e Endpoint) ServeNames(more ...Name) (stop func(), err error) {
+	names := map[string]netip.Addr{strings.ToLower(e.Name): e.Addr.Addr(), "gateway": e.Bridge.Gateway().Addr()}
+	for _, n := range more {
+		names[strings.ToLower(n.Name)] = n.Addr
+	}
+	conn, err := net.ListenPacket("udp4", net.JoinHostPort(e.Bridge.Gateway().Addr().String(), "53"))
+	if err != nil {
+		return nil, fmt.Errorf("open the name server: %w", err)
+	}
+	go ServeDNS(conn, func(name string) (netip.Addr, bool) {
+		a, ok := names[name]
+		return a, ok
+	})
+	return func() { _ = conn.Close() }, nil
+}
+
+// Connect prepares the host and connects a process that is there already, for callers that write no files for it.
+func (b Bridge) Connect(pid int, name string, publish ...Port) (netip.Prefix, error) {
+	e, err := Prepare(b, name, publish...)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return e.Addr, e.Connect(pid)
+}

@@ -1,0 +1,120 @@
+//go:build linux
+
+package network
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+const errExist = unix.EEXIST
+
+// Cable lays a virtual Ethernet cable: what goes in at one end comes out at the other. One end, called here, is in
+// our network namespace, the other, called there, in that of the process pid. Both are switched on. (veth(4).)
+func Cable(pid int, here, there string) error {
+	// The far end is born where it belongs, in the same message (IFLA_NET_NS_PID). Made here and moved later, it would
+	// for a moment be a second "eth0" among the host's links, and fail if there is one.
+	err := netlink.LinkAdd(&netlink.Veth{
+		LinkAttrs:     netlink.LinkAttrs{Name: here},
+		PeerName:      there,
+		PeerNamespace: netlink.NsPid(pid),
+	})
+	if err != nil {
+		return fmt.Errorf("add veth pair %s and %s: %w", here, there, err)
+	}
+	// A veth carries nothing until both ends are up.
+	if err := SetUp(0, here, true); err != nil {
+		return err
+	}
+	return SetUp(pid, there, true)
+}
+
+// Plug puts a link of our network namespace into a bridge: the bridge forwards its frames from then on.
+func Plug(bridge, link string) error {
+	br, err := netlink.LinkByName(bridge)
+	if err != nil {
+		return fmt.Errorf("bridge %s: %w", bridge, err)
+	}
+	l, err := netlink.LinkByName(link)
+	if err != nil {
+		return fmt.Errorf("link %s: %w", link, err)
+	}
+	if err := netlink.LinkSetMaster(l, br); err != nil {
+		return fmt.Errorf("plug %s into %s: %w", link, bridge, err)
+	}
+	return nil
+}
+
+// SetAddr gives a link in the namespace of pid (0: ours) an address, and switches the link on. The kernel adds the
+// route to the address's own subnet by itself.
+func SetAddr(pid int, link string, addr netip.Prefix) error {
+	return withLink(pid, link, func(l netlink.Link) error {
+		ip := &net.IPNet{IP: addr.Addr().AsSlice(), Mask: net.CIDRMask(addr.Bits(), addr.Addr().BitLen())}
+		if err := netlink.AddrAdd(l, &netlink.Addr{IPNet: ip}); err != nil {
+			return fmt.Errorf("give %s the address %s: %w", link, addr, err)
+		}
+		if err := netlink.LinkSetUp(l); err != nil {
+			return fmt.Errorf("switch %s on: %w", link, err)
+		}
+		return nil
+	})
+}
+
+// SetUp switches a link in the namespace of pid (0: ours) on or off.
+func SetUp(pid int, link string, up bool) error {
+	return withLink(pid, link, func(l netlink.Link) error {
+		set, word := netlink.LinkSetDown, "off"
+		if up {
+			set, word = netlink.LinkSetUp, "on"
+		}
+		if err := set(l); err != nil {
+			return fmt.Errorf("switch %s %s: %w", link, word, err)
+		}
+		return nil
+	})
+}
+
+// DefaultRoute says, in the namespace of pid (0: ours), where packets go that no other route knows.
+func DefaultRoute(pid int, via netip.Addr) error {
+	return In(pid, func() error {
+		err := netlink.RouteAdd(&netlink.Route{Gw: via.AsSlice()})
+		if err != nil {
+			return fmt.Errorf("add default route via %s: %w", via, err)
+		}
+		return nil
+	})
+}
+
+// DeleteLink removes a link of our network namespace; of a cable, both ends go. One that is gone already is no error.
+func DeleteLink(name string) error {
+	l, err := netlink.LinkByName(name)
+	if _, gone := err.(netlink.LinkNotFoundError); gone {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("link %s: %w", name, err)
+	}
+	if err := netlink.LinkDel(l); err != nil {
+		return fmt.Errorf("delete link %s: %w", name, err)
+	}
+	return nil
+}
+
+// label writes a remark on a link; `ip link` shows it as its alias.
+func label(link, text string) error {
+	return withLink(0, link, func(l netlink.Link) error { return netlink.LinkSetAlias(l, text) })
+}
+
+// withLink finds a link by name in the namespace of pid and runs f there with it.
+func withLink(pid int, name string, f func(netlink.Link) error) error {
+	return In(pid, func() error {
+		l, err := netlink.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("link %s: %w", name, err)
+		}
+		return f(l)
+	})
+}

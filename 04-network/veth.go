@@ -1,0 +1,105 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net/netip"
+
+	"containerkit/04-network/network"
+	"containerkit/lessons/narrate"
+)
+
+func veth(n *narrate.Narrator) error {
+	ask(n, "A container has only its loopback. How does a packet get from the host to it?")
+	w := &world{}
+	defer w.end()
+	box, err := w.node("container")
+	if err != nil {
+		return err
+	}
+	const cable = "ck-web"
+	host, inside := netip.MustParsePrefix("10.88.0.1/24"), netip.MustParsePrefix("10.88.0.2/24")
+	before := here("ping", inside.Addr().String())
+	n.Before("the host pings the container, which it has no cable to", narrate.Data{"ping": before.String()})
+	n.Evidence("the container's links", lines(network.Links(box.pid)))
+
+	n.Do(narrate.Call{
+		Text: "lay a cable: one end here, the other in the container; each gets an address",
+		Go:   fmt.Sprintf("network.Cable(%d, %q, %q); network.SetAddr(…)", box.pid, cable, network.Inside),
+		Sys:  "RTM_NEWLINK {IFLA_INFO_KIND veth, VETH_INFO_PEER {eth0, IFLA_NET_NS_PID}}; RTM_NEWADDR",
+		Man:  "veth(4), rtnetlink(7)",
+		Hand: fmt.Sprintf("ip link add %s type veth peer name eth0 netns %d; ip addr add %s dev %s", cable, box.pid, host, cable),
+		At:   network.Cable,
+	})
+	var outer, inner network.Link
+	if !n.Without {
+		if err := network.Cable(box.pid, cable, network.Inside); err != nil {
+			return noLinks(n, err)
+		}
+		if err := network.SetAddr(0, cable, host); err != nil {
+			return err
+		}
+		if err := network.SetAddr(box.pid, network.Inside, inside); err != nil {
+			return err
+		}
+		if outer, err = network.FindLink(0, cable); err != nil {
+			return err
+		}
+		if inner, err = network.FindLink(box.pid, network.Inside); err != nil {
+			return err
+		}
+	}
+	after := here("ping", inside.Addr().String())
+	n.Evidence("the host's links", lines(network.Links(0)))
+	n.Evidence("the container's links", lines(network.Links(box.pid)))
+	n.Evidence("whom the host found by asking on the cable", lines(network.Neighbours(0)))
+	n.Proof("the host reaches the container over the cable", after.ok(), after, before)
+	loop, err := network.FindLink(box.pid, "lo")
+	if err != nil {
+		return err
+	}
+	n.Proof("each end names the other's number as its peer, across the namespaces (the control is lo, which has no other end)",
+		outer.Peer != 0 && outer.Peer == inner.Index && inner.Peer == outer.Index,
+		fmt.Sprintf("peers %d and %d", outer.Peer, inner.Peer), fmt.Sprintf("peer %d", loop.Peer))
+
+	// What happens at one end is felt at the other, as with a cable of copper.
+	if !n.Without {
+		if err := network.SetUp(0, cable, false); err != nil {
+			return err
+		}
+		if inner, err = network.FindLink(box.pid, network.Inside); err != nil {
+			return err
+		}
+	}
+	pulled, err := box.ask("ping", host.Addr().String())
+	if err != nil {
+		return err
+	}
+	if !n.Without {
+		if err := network.SetUp(0, cable, true); err != nil {
+			return err
+		}
+	}
+	plugged, err := box.ask("ping", host.Addr().String())
+	if err != nil {
+		return err
+	}
+	n.Evidence("eth0 while the host's end is down", inner)
+	n.Proof("one end switched off is a cable pulled out; the container reaches the host once it is on again",
+		!pulled.ok() && plugged.ok(), plugged, pulled)
+	n.Note("Older texts make both ends on the host, move one (`ip link set … netns`) and rename it. The netlink message takes " +
+		"the other end's namespace and name at once, so that no second eth0 is on the host even for a moment.")
+	n.ByHand(
+		`unshare -rn sh -e <<'END'`,
+		`unshare -n sleep 30 & box=$!; sleep 0.3`,
+		`ip link add ck-web type veth peer name eth0 netns $box`,
+		`ip addr add 10.88.0.1/24 dev ck-web; ip link set ck-web up`,
+		`nsenter -n -t $box ip addr add 10.88.0.2/24 dev eth0; nsenter -n -t $box ip link set eth0 up`,
+		`ip -br addr; nsenter -n -t $box ip -br addr`,
+		`ping -c 1 10.88.0.2`,
+		`kill $box`,
+		`END`)
+	n.Clean("the cable is removed: deleting one end deletes both")
+	return nil
+}
