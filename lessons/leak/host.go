@@ -26,6 +26,7 @@ type host struct {
 	tag string // an argument of the attacker, by which the host finds it among its processes
 	// thread is the one that plays the host: its mount namespace is the one that must not change.
 	thread int
+	told   bool              // what the attacker itself says of the probe at hand: that it succeeded
 	cannot map[string]string // probes that the host itself lacks what they need for, with the reason
 	undo   []func()
 }
@@ -204,13 +205,21 @@ func (h *host) carelessness() error {
 	return nil
 }
 
+// victimDied looks at the victim. If the attacker says that its signal was sent, it may take a moment to arrive.
 func (h *host) victimDied() (bool, string) {
-	// A killed process of ours stays as a zombie until we wait for it: signal 0 would still find it.
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.m.Victim))
-	if err != nil {
-		return true, "gone"
+	state := ""
+	for range 100 {
+		// A killed child of ours stays as a zombie until we wait for it.
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.m.Victim))
+		if err != nil {
+			return true, "gone"
+		}
+		state = strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))[0]
+		if state == "Z" || state == "X" || !h.told {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	state := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))[0]
 	return state == "Z" || state == "X", "state " + state
 }
 

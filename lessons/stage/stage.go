@@ -357,7 +357,7 @@ func (p Program) step(name string) (course.Step, bool) {
 }
 
 func (p Program) nearest(name string) string {
-	best, bestAt := "", 1<<30
+	best, bestAt := leaksName, levenshtein.ComputeDistance(name, leaksName)
 	for _, s := range p.Stage.Steps {
 		if d := levenshtein.ComputeDistance(name, s.Name); d < bestAt {
 			best, bestAt = s.Name, d
