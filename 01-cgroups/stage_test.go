@@ -191,3 +191,8 @@ func leftBy(t *testing.T) (dirs []string) {
 	}
 	return dirs
 }
+
+// The container so far seals what the README's table promises, and leaks the rest.
+func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
+
+func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }

@@ -237,3 +237,19 @@ func (r *Runner) shell(t testing.TB, script string, args ...string) (string, err
 	require.NoError(t, ctx.Err(), "did not end: %s\n%s", script, out)
 	return strings.TrimRight(string(out), "\n"), err
 }
+
+// Leaks holds the stage to what it promises to seal, and what not, in both directions.
+func Leaks(t *testing.T) { t.Helper(); Me().Leaks(t) }
+
+// Leaks holds the stage to what it promises to seal, and what not, in both directions.
+func (r *Runner) Leaks(t *testing.T) {
+	t.Helper()
+	result := r.Run(t, "-json", "leaks")
+	result.SkipIfSkipped(t)
+	require.Equal(t, 0, result.Status, result.Stdout+result.Stderr)
+	leaks := result.Of(narrate.Leak)
+	require.GreaterOrEqual(t, len(leaks), 20)
+	for _, e := range leaks {
+		require.Equal(t, e.Data["promised"], *e.OK, "%v: %v (%v)", e.Data["probe"], e.Text, e.Data["saw"])
+	}
+}

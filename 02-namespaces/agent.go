@@ -1,0 +1,206 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+
+	group "containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/namespace"
+	"containerkit/lessons/child"
+)
+
+// An agent is a process in namespaces of its own that does what a step asks it to do. An agent can have agents:
+// so one can play the host, and another one, born from it, can be inside.
+type agent struct {
+	PID     int // as the process that started it sees it
+	process *child.Process
+	parent  *agent // who passes our questions on, if we did not start it
+	id      string
+}
+
+// agentName is what agents run as: see work.
+var agentName = child.Register("agent", work)
+
+// An op is one thing that an agent can be asked to do. It stands beside the step that asks.
+type op func(args []string) (any, error)
+
+var ops = map[string]op{}
+
+// can teaches all agents an op. Call it in a package-level variable, so that it is known before main.
+func can(name string, f op) string {
+	ops[name] = f
+	return name
+}
+
+// newAgent starts an agent of this very process. It and all agents born from it end with us: each is killed when
+// its parent ends.
+func newAgent(s namespace.Spec) (*agent, error) { return newAgentIn(nil, s) }
+
+// elsewhere is true in an agent whose children are born in another PID namespace than its own. They see 0 as their
+// parent, which os/exec takes for a parent that has just died, and would end them. They end with number 1 there.
+var elsewhere bool
+
+// newAgentIn starts an agent in a cgroup, if there is one.
+func newAgentIn(g *group.Group, s namespace.Spec) (*agent, error) {
+	p, err := child.Command(agentName)
+	if err != nil {
+		return nil, err
+	}
+	if elsewhere {
+		p.SysProcAttr.Pdeathsig = 0
+	}
+	s.Apply(p.Cmd)
+	if g != nil {
+		after, err := g.Prepare(p.Cmd)
+		if err != nil {
+			return nil, err
+		}
+		defer after()
+	}
+	if err := p.Start(); err != nil {
+		_ = p.Close()
+		return nil, fmt.Errorf("start a process in namespaces of its own (%s): %w", s.New, err)
+	}
+	return &agent{PID: p.Process.Pid, process: p}, nil
+}
+
+// agent starts an agent from this one, so that it inherits all namespaces that it does not make.
+func (a *agent) agent(s namespace.Spec) (*agent, error) {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	var pid int
+	if err := a.ask(&pid, start, string(raw)); err != nil {
+		return nil, err
+	}
+	return &agent{PID: pid, parent: a, id: strconv.Itoa(pid)}, nil
+}
+
+type request struct {
+	Op   string
+	Args []string
+}
+
+// reply carries the errno beside the text, so that errors.Is works across processes.
+type reply struct {
+	Value json.RawMessage
+	Error string
+	Errno syscall.Errno
+}
+
+// remote is an error that happened in an agent.
+type remote struct {
+	text  string
+	errno syscall.Errno
+}
+
+func (e *remote) Error() string { return e.text }
+
+func (e *remote) Unwrap() error {
+	if e.errno == 0 {
+		return nil
+	}
+	return e.errno
+}
+
+// ask has the agent do something and stores what came out in v, which may be nil.
+func (a *agent) ask(v any, name string, args ...string) error {
+	if a.parent != nil {
+		return a.parent.ask(v, tell, append([]string{a.id, name}, args...)...)
+	}
+	if err := a.process.Send(request{name, args}); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	var r reply
+	if err := a.process.Receive(&r); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if r.Error != "" {
+		return &remote{r.Error, r.Errno}
+	}
+	if v == nil {
+		return nil
+	}
+	return json.Unmarshal(r.Value, v)
+}
+
+// close ends an agent, and with it those that were born from it.
+func (a *agent) close() {
+	if a.parent != nil {
+		_ = a.parent.ask(nil, end, a.id) // if the parent is gone, so is the child
+		return
+	}
+	_ = a.process.Close()
+}
+
+// work is the life of an agent: do what one is asked to do, until nobody asks any more.
+func work(c *child.Conn) error {
+	for {
+		var q request
+		if err := c.Receive(&q); errors.Is(err, io.EOF) {
+			return nil
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
+			continue // a reader may think for long before the next question
+		} else if err != nil {
+			return err
+		}
+		var r reply
+		v, err := ops[q.Op](q.Args)
+		if err == nil {
+			r.Value, err = json.Marshal(v)
+		}
+		if err != nil {
+			r.Error = err.Error()
+			errors.As(err, &r.Errno)
+		}
+		if err := c.Send(r); err != nil {
+			return err
+		}
+	}
+}
+
+// agents are those that this process has started, by number.
+var agents = map[string]*agent{}
+
+// What an agent does for its own agents. They are added here and not above, because they use what uses them.
+const start, tell, end = "start an agent", "tell an agent", "end an agent"
+
+func init() {
+	can(start, func(args []string) (any, error) {
+		var s namespace.Spec
+		if err := json.Unmarshal([]byte(args[0]), &s); err != nil {
+			return nil, err
+		}
+		a, err := newAgent(s)
+		if err != nil {
+			return nil, err
+		}
+		agents[strconv.Itoa(a.PID)] = a
+		return a.PID, nil
+	})
+	can(tell, func(args []string) (any, error) {
+		var raw json.RawMessage
+		err := agents[args[0]].ask(&raw, args[1], args[2:]...)
+		return raw, err
+	})
+	can(end, func(args []string) (any, error) {
+		agents[args[0]].close()
+		return nil, nil
+	})
+}
+
+// only is the Spec for s if the step's feature is in, and for nothing new if the step runs without it.
+func only(without bool, s namespace.Set) namespace.Spec {
+	if without {
+		return namespace.Spec{}
+	}
+	return namespace.Spec{New: s}
+}

@@ -1,0 +1,48 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/namespace"
+	"containerkit/lessons/narrate"
+)
+
+// asNeeded is namespace.AsNeeded, and says so when it takes a user namespace.
+func asNeeded(n *narrate.Narrator, s namespace.Set) namespace.Spec {
+	spec := namespace.AsNeeded(s)
+	if spec.New&namespace.User != s&namespace.User {
+		n.Note("you are not root: a user namespace comes first, and in it you have the right to make the others")
+	}
+	return spec
+}
+
+// differ proves from outside that two processes are in different namespaces of a kind.
+func differ(n *narrate.Narrator, name string, outside, inside int) error {
+	a, err := namespace.Of(outside)
+	if err != nil {
+		return err
+	}
+	b, err := namespace.Of(inside)
+	if err != nil {
+		return err
+	}
+	in, out := namespace.Link(name, b[name]), namespace.Link(name, a[name])
+	n.Evidence(fmt.Sprintf("/proc/%d/ns/%s, inside", inside, name), in)
+	n.Evidence(fmt.Sprintf("/proc/%d/ns/%s, outside", outside, name), out)
+	n.Proof("the kernel has another "+name+" namespace for the process inside", in != out, in, out)
+	return nil
+}
+
+// supported tells whether the kernel has a kind of namespace, and skips the step if not.
+func supported(n *narrate.Narrator, name, fix string) bool {
+	var st unix.Stat_t
+	if unix.Stat("/proc/self/ns/"+name, &st) == nil {
+		return true
+	}
+	n.Skip(fmt.Sprintf("this kernel has no %s namespaces; to run it: %s", name, fix), true)
+	return false
+}

@@ -1,0 +1,159 @@
+//go:build linux
+
+package namespace
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The calls in this file are for the process inside. Some change only the calling thread: call them from a goroutine
+// that is locked to its thread (runtime.LockOSThread), and never unlock it, or Go would run other goroutines there.
+
+// SetHostname changes the hostname of our UTS namespace: sethostname(2).
+func SetHostname(name string) error {
+	return os.NewSyscallError("sethostname", unix.Sethostname([]byte(name)))
+}
+
+// MakePrivate cuts the ties of all mounts of our mount namespace to their twins elsewhere. A new mount namespace is a
+// copy, but a copy of a *shared* mount stays in the same peer group: what is mounted below it shows up in both.
+// systemd shares everything at boot, so without this call our mounts would appear on the host.
+// mount_namespaces(7), "SHARED SUBTREES".
+func MakePrivate() error {
+	// MS_REC: all mounts below / too. Source, type and data are ignored when the propagation changes.
+	return pathError("mount --make-rprivate", "/", unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+}
+
+// MakeShared puts a mount into a peer group: copies of it in other namespaces get what is mounted below it.
+func MakeShared(dir string) error {
+	return pathError("mount --make-shared", dir, unix.Mount("", dir, "", unix.MS_SHARED, ""))
+}
+
+// MountTmpfs mounts an empty file system in memory on dir: tmpfs(5).
+func MountTmpfs(dir string) error {
+	return pathError("mount -t tmpfs", dir, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"))
+}
+
+// MountProc mounts a new /proc on dir. It shows the process numbers of the PID namespace of who mounts it; the old
+// one goes on showing those of the namespace in which it was mounted. proc(5).
+func MountProc(dir string) error {
+	// No programs, no device files, no setuid bits: there is nothing of the kind in /proc that should count.
+	return pathError("mount -t proc", dir, unix.Mount("proc", dir, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""))
+}
+
+// UnshareCgroup makes the cgroup that we are in the root of the cgroup tree that we see. It takes the place of a
+// clone flag because it must come after joining the cgroup: born in a new cgroup namespace, a process that is moved
+// later would see its cgroup as something below (or beside) the root. cgroup_namespaces(7).
+func UnshareCgroup() error {
+	return os.NewSyscallError("unshare(CLONE_NEWCGROUP)", unix.Unshare(unix.CLONE_NEWCGROUP))
+}
+
+// UnshareTime makes a time namespace whose clocks are off by these durations, for our children. The clocks are
+// CLOCK_MONOTONIC, and CLOCK_BOOTTIME, which is what uptime reads; the time of day belongs to the whole machine.
+//
+// The offsets can be written only while no process is inside. So unshare(2) leaves us where we are, and only the
+// children that we start from now on are inside. time_namespaces(7).
+//
+// Call it on the main thread, because offsets are written through /proc/self, which is the main thread; and start
+// the children from there.
+func UnshareTime(monotonic, boottime time.Duration) error {
+	if unix.Gettid() != unix.Getpid() {
+		return fmt.Errorf("time namespace: not on the main thread (thread %d of process %d)", unix.Gettid(), unix.Getpid())
+	}
+	if err := unix.Unshare(unix.CLONE_NEWTIME); err != nil {
+		return os.NewSyscallError("unshare(CLONE_NEWTIME)", err)
+	}
+	return WriteTimeOffsets(monotonic, boottime)
+}
+
+// WriteTimeOffsets sets the clocks of the time namespace of our future children. EACCES: somebody is inside already.
+func WriteTimeOffsets(monotonic, boottime time.Duration) error {
+	const path = "/proc/self/timens_offsets"
+	// One write for both: the file must be written whole.
+	text := offset("monotonic", monotonic) + offset("boottime", boottime)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err = f.WriteString(text); err != nil {
+		return fmt.Errorf("write %q: %w", text, err)
+	}
+	return nil
+}
+
+// offset is a line of /proc/PID/timens_offsets. The nanoseconds are never negative: -0.25 s is -1 s and 750000000 ns.
+func offset(clock string, d time.Duration) string {
+	s, ns := d/time.Second, d%time.Second
+	if ns < 0 {
+		s, ns = s-1, ns+time.Second
+	}
+	return fmt.Sprintf("%s %d %d\n", clock, s, ns)
+}
+
+// Clocks reads the two clocks that a time namespace shifts: clock_gettime(2).
+func Clocks() (monotonic, boottime time.Duration, err error) {
+	var m, b unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &m); err != nil {
+		return 0, 0, os.NewSyscallError("clock_gettime", err)
+	}
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &b); err != nil {
+		return 0, 0, os.NewSyscallError("clock_gettime", err)
+	}
+	return time.Duration(m.Nano()), time.Duration(b.Nano()), nil
+}
+
+// UnshareUptime is UnshareTime with the offsets that let both clocks start from zero now.
+func UnshareUptime() error {
+	monotonic, boottime, err := Clocks()
+	if err != nil {
+		return err
+	}
+	return UnshareTime(-monotonic, -boottime)
+}
+
+func pathError(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: path, Err: err}
+}
+
+// DropHandler gives a signal its default action, as in a program that has never heard of it. Go's runtime has a
+// handler for every signal, and signal.Reset leaves it in place; so this is rt_sigaction(2) itself.
+func DropHandler(s unix.Signal) error {
+	// All zeros are SIG_DFL, no flags and no mask, in the layout of every architecture.
+	var action [8]uint64
+	var set uintptr = 8 // bytes of a signal set; MIPS has twice as many signals
+	if strings.HasPrefix(runtime.GOARCH, "mips") {
+		set = 16
+	}
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&action)), 0, set, 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("rt_sigaction", errno)
+	}
+	return nil
+}
+
+// Handles tells whether a process has a handler for a signal: the bit in the SigCgt of /proc/PID/status.
+func Handles(pid int, s unix.Signal) (bool, error) {
+	value, err := Status(pid, "SigCgt")
+	if err != nil {
+		return false, err
+	}
+	bits, err := strconv.ParseUint(value, 16, 64)
+	return bits&(1<<(s-1)) != 0, err
+}
+
+// Unshare moves the calling thread into new namespaces: unshare(2). It cannot make a user namespace, which a process
+// with threads may not enter, and for PID and Time it is only the thread's next children that are inside.
+func Unshare(s Set) error {
+	return os.NewSyscallError("unshare("+s.String()+")", unix.Unshare(int(s)))
+}
