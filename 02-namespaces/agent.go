@@ -64,7 +64,8 @@ func newAgentIn(g *group.Group, s namespace.Spec) (*agent, error) {
 		}
 		defer after()
 	}
-	if err := p.Start(); err != nil {
+	// Not p.Start: an agent that has made a time namespace could not start another one before Linux 6.3.
+	if err := p.StartBy(namespace.ForkExec); err != nil {
 		_ = p.Close()
 		return nil, fmt.Errorf("start a process in namespaces of its own (%s): %w", s.New, err)
 	}

@@ -126,7 +126,7 @@ func start(argv, env []string, files []*os.File, attr *syscall.SysProcAttr) (pid
 	for i, f := range files {
 		fds[i] = f.Fd()
 	}
-	pid, err = syscall.ForkExec(path, argv, &syscall.ProcAttr{Env: env, Files: fds, Sys: attr})
+	pid, err = ForkExec(path, argv, &syscall.ProcAttr{Env: env, Files: fds, Sys: attr})
 	if err != nil {
 		return 0, &os.PathError{Op: "exec", Path: path, Err: err}
 	}

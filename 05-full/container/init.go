@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -42,6 +43,9 @@ type assembly struct {
 
 // runInit is process number 1 of the container, from its first instruction to its last.
 func runInit() int {
+	// Go locks init functions to the main thread anyway, but only after this call it knows that the thread is special,
+	// and has new threads made by another one. Before Linux 6.3 a thread that has unshared its time namespace can make none.
+	runtime.LockOSThread()
 	// What ps shows as its name would otherwise be "exe", of /proc/self/exe.
 	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&[]byte("container-init\x00")[0])), 0, 0, 0)
 	extra, err1 := strconv.Atoi(os.Args[1])

@@ -202,6 +202,35 @@ func (p *Process) Start() error {
 	return nil
 }
 
+// StartBy starts the child by a function like syscall.ForkExec, for who needs another way to fork than os/exec's.
+// The child's standard streams must be files, or nil.
+func (p *Process) StartBy(fork func(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error)) error {
+	defer p.theirs.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	files := []uintptr{null.Fd(), null.Fd(), null.Fd()}
+	for i, stream := range []any{p.Stdin, p.Stdout, p.Stderr} {
+		if f, ok := stream.(*os.File); ok {
+			files[i] = f.Fd()
+		}
+	}
+	for _, f := range p.ExtraFiles {
+		files = append(files, f.Fd())
+	}
+	pid, err := fork(p.Path, p.Args, &syscall.ProcAttr{Dir: p.Dir, Env: p.Env, Files: files, Sys: p.SysProcAttr})
+	if err == nil {
+		p.Process, err = os.FindProcess(pid)
+	}
+	if err != nil {
+		_ = p.Conn.Close()
+		return &os.PathError{Op: "fork/exec", Path: p.Path, Err: err}
+	}
+	return nil
+}
+
 // Wait waits for the child to end and returns what exec.Cmd.Wait returns.
 func (p *Process) Wait() error { return p.Cmd.Wait() }
 

@@ -1,0 +1,115 @@
+package errno
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pretend replaces the machine that the explainer looks at.
+func pretend(t *testing.T, uid int, real bool, sysctls map[string]string, files ...string) {
+	was := machine
+	t.Cleanup(func() { machine = was })
+	machine.uid = func() int { return uid }
+	machine.root = func() bool { return uid == 0 && real }
+	machine.sysctl = func(path string) string { return sysctls[path] }
+	machine.exists = func(path string) bool {
+		for _, f := range files {
+			if f == path {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func TestExplain(t *testing.T) {
+	pretend(t, 1000, true, nil)
+	for _, c := range []struct {
+		err  error
+		says string
+	}{
+		{os.NewSyscallError("pivot_root", syscall.EINVAL), "make / private first"},
+		{&os.PathError{Op: "pivot_root", Path: "/x", Err: syscall.EBUSY}, "a mount of its own"},
+		{fmt.Errorf("mount overlay on /x: %w", syscall.EINVAL), "upperdir and workdir"},
+		{fmt.Errorf("bind /usr: %w", &os.PathError{Op: "mount", Path: "/usr", Err: syscall.EINVAL}), "unbindable"},
+		{&os.PathError{Op: "mount", Path: "/x", Err: syscall.ENODEV}, "/proc/filesystems"},
+		{&os.PathError{Op: "mount", Path: "/x", Err: syscall.EPERM}, "CAP_SYS_ADMIN"},
+		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.subtree_control", Err: syscall.EBUSY}, "no internal processes"},
+		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.subtree_control", Err: syscall.ENOENT}, "cgroup.controllers"},
+		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.subtree_control", Err: syscall.EOPNOTSUPP}, "threaded"},
+		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.procs", Err: syscall.ESRCH}, "no such process"},
+		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/cpuset/a/tasks", Err: syscall.ENOSPC}, "cpuset.mems"},
+		{&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EACCES}, "Delegate=yes"},
+		{&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EROFS}, "read-only here, as Docker"},
+		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/io.max", Err: syscall.ENODEV}, "whole disk"},
+		{&os.PathError{Op: "write", Path: "/proc/self/timens_offsets", Err: syscall.EACCES}, "before the first one"},
+		{&os.PathError{Op: "write", Path: "/proc/7/uid_map", Err: syscall.EPERM}, "map your own ID only"},
+		{&os.PathError{Op: "fork/exec", Path: "/proc/self/exe", Err: syscall.ENOSPC}, "max_*_namespaces"},
+		{&os.PathError{Op: "fork/exec", Path: "/bin/true", Err: syscall.EAGAIN}, "pids.max"},
+		{&os.PathError{Op: "fork/exec", Path: "/bin/true", Err: syscall.EPERM}, "a new user namespace needs none"},
+		{&os.PathError{Op: "fork/exec", Path: "/no/such", Err: syscall.ENOENT}, "no such program"},
+		{&os.PathError{Op: "fork/exec", Path: "/x", Err: syscall.ENOEXEC}, "another processor"},
+		{&os.PathError{Op: "fork/exec", Path: "/x", Err: syscall.E2BIG}, "too long"},
+		{fmt.Errorf("clone3: %w", syscall.E2BIG), "too new"},
+		{fmt.Errorf("unshare: %w", syscall.EUSERS), "32"},
+		{fmt.Errorf("inotify_add_watch: %w", syscall.ENOSPC), "max_user_watches"},
+		{&os.PathError{Op: "write", Path: "/tmp/x", Err: syscall.ENOSPC}, "df -h"},
+		{&os.PathError{Op: "write", Path: "/usr/x", Err: syscall.EROFS}, "read-only"},
+		{fmt.Errorf("listen tcp 127.0.0.1:80: %w", os.NewSyscallError("bind", syscall.EADDRINUSE)), "ss -ltnp"},
+		{fmt.Errorf("add nft chain: %w", syscall.EOPNOTSUPP), "modprobe"},
+		{fmt.Errorf("kill: %w", syscall.ESRCH), "gone"},
+		{fmt.Errorf("mknod /dev/x: %w", syscall.EPERM), "bind the host's node"},
+	} {
+		require.Contains(t, Explain(c.err), c.says, "%v", c.err)
+	}
+}
+
+func TestNothingToAdd(t *testing.T) {
+	for _, err := range []error{nil, errors.New("the limit was not kept"), os.ErrDeadlineExceeded, fmt.Errorf("read: %w", syscall.EINTR)} {
+		require.Empty(t, Explain(err), "%v", err)
+	}
+}
+
+// The same EPERM has another cause, and another way out, on each of these machines.
+func TestMachineDecides(t *testing.T) {
+	clone := &os.PathError{Op: "fork/exec", Path: "/proc/self/exe", Err: syscall.EPERM}
+	pretend(t, 1000, true, map[string]string{"kernel/apparmor_restrict_unprivileged_userns": "1"})
+	require.Contains(t, Explain(clone), "AppArmor")
+	pretend(t, 0, false, map[string]string{"kernel/apparmor_restrict_unprivileged_userns": "1"})
+	require.Contains(t, Explain(os.NewSyscallError("sethostname", syscall.EPERM)), "AppArmor")
+	pretend(t, 1000, true, map[string]string{"user/max_user_namespaces": "0"})
+	require.Contains(t, Explain(clone), "user.max_user_namespaces=15000")
+	pretend(t, 1000, true, map[string]string{"kernel/unprivileged_userns_clone": "0"})
+	require.Contains(t, Explain(clone), "Debian")
+	pretend(t, 0, true, map[string]string{"kernel/unprivileged_userns_clone": "0"}, "/.dockerenv")
+	require.Contains(t, Explain(clone), "inside a container")
+	pretend(t, 0, false, nil)
+	require.Contains(t, Explain(fmt.Errorf("mount proc on /proc: %w", syscall.EPERM)), "covered")
+	require.Contains(t, Explain(&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EACCES}), "delegated")
+}
+
+// The file is there and the kernel says ENOENT: it means the interpreter.
+func TestMissingInterpreter(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "script")
+	require.NoError(t, os.WriteFile(script, []byte("#!/no/such/shell -e\n"), 0o755))
+	err := &os.PathError{Op: "fork/exec", Path: script, Err: syscall.ENOENT}
+	require.Contains(t, Explain(err), "/no/such/shell")
+	// an error that crossed a process boundary has only its text and its number left
+	require.Contains(t, Explain(fmt.Errorf("in the container: fork/exec %s: %w", script, syscall.ENOENT)), "/no/such/shell")
+
+	if sh, err := os.Readlink("/proc/self/exe"); err == nil { // on Linux: a real ELF file that has an interpreter
+		require.NotPanics(t, func() { interpreter(sh) })
+		if head := interpreter("/bin/sh"); head != "" {
+			require.FileExists(t, head)
+		}
+	}
+	broken := filepath.Join(t.TempDir(), "broken")
+	require.NoError(t, os.WriteFile(broken, append([]byte("\x7fELF\x02\x01"), make([]byte, 20)...), 0o755))
+	require.Empty(t, interpreter(broken))
+}

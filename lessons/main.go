@@ -1,0 +1,262 @@
+// The course: what is in it, whether this machine can run it, whether it does, and how to clean up after it.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/spf13/cobra"
+
+	"containerkit/lessons/course"
+	"containerkit/lessons/doctor"
+	"containerkit/lessons/errno"
+	"containerkit/lessons/verify"
+)
+
+func main() {
+	initChildren()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// failure is an error of the work, as opposed to one in how it was asked for. Its text may be empty: all is said.
+type failure struct{ error }
+
+var errSaid = failure{errors.New("")}
+
+func run(args []string, out, errs io.Writer) int {
+	root := commands()
+	root.SetArgs(oneDash(args))
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.Execute()
+	var failed failure
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &failed):
+		if err != errSaid {
+			fmt.Fprintf(errs, "lessons: %v\n", err)
+			if why := errno.Explain(err); why != "" {
+				fmt.Fprintf(errs, "  %s\n", why)
+			}
+		}
+		return 1
+	}
+	fmt.Fprintf(errs, "lessons: %v\ntry: go run ./lessons -h\n", err)
+	return 2
+}
+
+// oneDash lets flags be written as those of the stages are, with one dash: -profile is --profile.
+func oneDash(args []string) []string {
+	args = slices.Clone(args)
+	for i, a := range args {
+		if len(a) > 2 && a[0] == '-' && a[1] != '-' {
+			args[i] = "-" + a
+		}
+	}
+	return args
+}
+
+func commands() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lessons",
+		Short: "the course at a glance",
+		Long: "Build a Linux container, one kernel feature at a time.\n" +
+			"Without a command: every stage and step with its claim, and how to run it.\n" +
+			"Flags may be written with one dash or with two.",
+		Example: "  go run ./lessons                     what is in the course\n" +
+			"  go run ./lessons doctor              can this machine run it?\n" +
+			"  go run ./lessons verify              does it hold what it claims, here?\n" +
+			"  go run ./02-namespaces pid           run a step",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "go run ./lessons"},
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE:              func(c *cobra.Command, _ []string) error { return glance(c.OutOrStdout()) },
+	}
+	root.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return unknown(args[0], c.Commands())
+	}
+	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	root.AddCommand(doctorCommand(), verifyCommand(), cleanCommand())
+	root.InitDefaultHelpFlag()
+	return root
+}
+
+// unknown is the answer to a command that does not exist: it names the nearest one.
+func unknown(name string, commands []*cobra.Command) error {
+	if slices.ContainsFunc(course.Stages, func(s course.Stage) bool { return s.Dir == strings.Trim(name, "./") }) {
+		return fmt.Errorf("%s is a stage, and a program of its own: go run ./%s", name, strings.Trim(name, "./"))
+	}
+	best := ""
+	for _, c := range commands {
+		if !c.Hidden && (best == "" || levenshtein.ComputeDistance(name, c.Name()) < levenshtein.ComputeDistance(name, best)) {
+			best = c.Name()
+		}
+	}
+	return fmt.Errorf("no command %q; did you mean %q?", name, best)
+}
+
+// glance prints the table of contents.
+func glance(w io.Writer) error {
+	fmt.Fprintln(w, "Build a Linux container, one kernel feature at a time.")
+	for _, s := range course.Stages {
+		fmt.Fprintf(w, "\n%s  %s\n", s.Dir, s.Title)
+		for _, step := range s.Steps {
+			fill(w, fmt.Sprintf("  %-10s ", step.Name), step.Claim)
+		}
+	}
+	fmt.Fprint(w, `
+how to run it
+  go run ./02-namespaces                 the steps of a stage, in order
+  go run ./02-namespaces pid             one step; then open the file it names
+  go run ./02-namespaces -- sh           a command in the container so far
+  go run ./02-namespaces -pause          for a room: waits before each answer
+  go run ./02-namespaces -h              everything else
+  go run -exec sudo ./01-cgroups         as root, built as yourself
+before the first lesson
+  go run ./lessons doctor                what this machine can do
+afterwards
+  go run ./lessons clean                 removes what killed runs left
+`)
+	return nil
+}
+
+// fill prints text behind a label, within 80 columns.
+func fill(w io.Writer, label, text string) {
+	line, at := label, len(label)
+	for _, word := range strings.Fields(text) {
+		if n := len([]rune(word)); at > len(label) && at+n > 80 {
+			fmt.Fprintln(w, strings.TrimRight(line, " "))
+			line, at = strings.Repeat(" ", len(label)), len(label)
+		}
+		line, at = line+word+" ", at+len([]rune(word))+1
+	}
+	fmt.Fprintln(w, strings.TrimRight(line, " "))
+}
+
+func doctorCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "doctor", Short: "what this machine can do, and what to do about the rest", Args: cobra.NoArgs,
+		Long: "Tries every feature that the course needs, in processes of its own that change\n" +
+			"nothing here. Tells what works, what does not and how to fix it, and which steps\n" +
+			"will not run. Ask it as the user who will run the lessons: root may get other\n" +
+			"answers than you.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			r := doctor.Examine()
+			if asJSON {
+				enc := json.NewEncoder(c.OutOrStdout())
+				enc.SetEscapeHTML(false)
+				enc.SetIndent("", "  ")
+				return enc.Encode(r)
+			}
+			r.Write(c.OutOrStdout())
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "the same, as one JSON object")
+	return c
+}
+
+func verifyCommand() *cobra.Command {
+	var profile, from string
+	c := &cobra.Command{
+		Use: "verify", Short: "run all tests, and tell feature by feature what they proved", Args: cobra.NoArgs,
+		Long: "Runs go test -count=1 -json ./... as the current user, and prints for every\n" +
+			"feature whether a test proved it, was skipped and why, or failed. Fails if\n" +
+			"something that the profile promises was not proved: go test alone calls a\n" +
+			"package ok whose tests all skipped.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			uid := os.Geteuid()
+			if from != "" {
+				uid = -1 // somebody else may have run them
+				if profile == "" {
+					return errors.New("-from needs a -profile: the file does not tell who ran the tests")
+				}
+			}
+			p, err := verify.Choose(profile, uid)
+			if err != nil {
+				return err
+			}
+			r, err := results(from, c.ErrOrStderr())
+			if err != nil {
+				return failure{err}
+			}
+			v := verify.Judge(r, p)
+			v.Write(c.OutOrStdout())
+			if !v.OK() {
+				return errSaid
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&profile, "profile", "", "what to expect: user, root or vm (default: user or root, as you are)")
+	c.Flags().StringVar(&from, "from", "", "judge the saved output of go test -count=1 -json ./... instead")
+	return c
+}
+
+// results runs the tests, or reads what a run has written. The packages that are done go to progress meanwhile.
+func results(from string, progress io.Writer) (*verify.Run, error) {
+	tell := func(line string) { fmt.Fprintln(progress, line) }
+	if from != "" {
+		f, err := os.Open(from)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return verify.Read(f, nil)
+	}
+	cmd := exec.Command("go", "test", "-count=1", "-json", "./...")
+	cmd.Stderr = progress
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	r, err := verify.Read(out, tell)
+	if err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, err
+	}
+	// Its status is 1 if a test failed, which the verdict tells better; but not to have run is an error.
+	if err := cmd.Wait(); err != nil && len(r.Tests) == 0 {
+		return nil, fmt.Errorf("go test: %w", err)
+	}
+	return r, nil
+}
+
+func cleanCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "clean", Short: "remove what killed runs left behind", Args: cobra.NoArgs,
+		Long: "Removes cgroups and temporary directories named containerkit-* whose owner is\n" +
+			"dead, and kills what still runs in those cgroups. Runs that are alive keep\n" +
+			"theirs. (Mounts, links and rules live in namespaces that end with their\n" +
+			"processes.) Clean as the user whose runs they were.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			removed, err := sweep()
+			for _, path := range removed {
+				fmt.Fprintf(c.OutOrStdout(), "removed %s\n", path)
+			}
+			if err != nil {
+				return failure{err}
+			}
+			if len(removed) == 0 {
+				fmt.Fprintln(c.OutOrStdout(), "nothing was left behind")
+			}
+			return nil
+		},
+	}
+}
