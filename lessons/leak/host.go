@@ -26,7 +26,8 @@ type host struct {
 	tag string // an argument of the attacker, by which the host finds it among its processes
 	// thread is the one that plays the host: its mount namespace is the one that must not change.
 	thread int
-	told   bool              // what the attacker itself says of the probe at hand: that it succeeded
+	told   bool              // what the attacker itself says of the probe at hand: that it succeeded,
+	saw    string            // and what it saw
 	cannot map[string]string // probes that the host itself lacks what they need for, with the reason
 	undo   []func()
 }
@@ -160,11 +161,6 @@ func (h *host) state() (err error) {
 	if m.Hostname, err = os.Hostname(); err != nil {
 		return err
 	}
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return err
-	}
-	m.Boottime = time.Duration(ts.Nano())
 	if m.CgroupNS, err = os.Readlink("/proc/self/ns/cgroup"); err != nil {
 		return err
 	}
@@ -221,6 +217,19 @@ func (h *host) victimDied() (bool, string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return state == "Z" || state == "X", "state " + state
+}
+
+// runsAsLong compares the attacker's uptime with ours, now: CLOCK_BOOTTIME is what uptime shows.
+func (h *host) runsAsLong() (bool, string) {
+	theirs, err := time.ParseDuration(h.saw)
+	if err != nil {
+		return h.told, h.saw
+	}
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return true, err.Error()
+	}
+	return (time.Duration(ts.Nano()) - theirs).Abs() < 2*time.Second, theirs.Round(time.Second).String()
 }
 
 func (h *host) seesMount() (bool, string) {

@@ -23,23 +23,22 @@ import (
 
 // Markers tell the attacker inside what to look for: the host's side of every probe.
 type Markers struct {
-	Secret   string        // what is to be found
-	PID      int           // a process that has the secret in its name
-	Victim   int           // another one, to be killed
-	Hostname string        // the host's
-	MountOn  string        // a directory to mount on
-	File     string        // a file that holds the secret, readable by all
-	WriteTo  string        // a file to write, in a directory writable by all
-	Segment  int           // a System V shared memory segment that holds the secret
-	Port     int           // 127.0.0.1:Port answers with the secret
-	Socket   string        // so does this abstract socket
-	Boottime time.Duration // CLOCK_BOOTTIME at the host
-	CgroupNS string        // /proc/self/ns/cgroup of the host
-	Users    []byte        // the host's /etc/passwd
-	Dev, Shm uint64        // the file systems at the host's /dev and /dev/shm, as st_dev; 0 if there is none
-	Root     uint64        // the file system at the host's /
-	Env      string        // an environment variable that holds the secret
-	OpenDir  uint64        // inode of a directory that the host left open
+	Secret   string // what is to be found
+	PID      int    // a process that has the secret in its name
+	Victim   int    // another one, to be killed
+	Hostname string // the host's
+	MountOn  string // a directory to mount on
+	File     string // a file that holds the secret, readable by all
+	WriteTo  string // a file to write, in a directory writable by all
+	Segment  int    // a System V shared memory segment that holds the secret
+	Port     int    // 127.0.0.1:Port answers with the secret
+	Socket   string // so does this abstract socket
+	CgroupNS string // /proc/self/ns/cgroup of the host
+	Users    []byte // the host's /etc/passwd
+	Dev, Shm uint64 // the file systems at the host's /dev and /dev/shm, as st_dev; 0 if there is none
+	Root     uint64 // the file system at the host's /
+	Env      string // an environment variable that holds the secret
+	OpenDir  uint64 // inode of a directory that the host left open
 }
 
 type answer struct {
@@ -243,18 +242,14 @@ func dial(network, address string, m Markers) (bool, string) {
 	return strings.Contains(string(buf[:n]), m.Secret), "the secret"
 }
 
-func seeUptime(m Markers) (bool, string) {
+// seeUptime reads the clock; whether it is the host's, the host can tell better.
+func seeUptime(Markers) (bool, string) {
 	raw, err := os.ReadFile("/proc/uptime")
 	if err != nil {
 		return refused(err)
 	}
-	seconds, err := strconv.ParseFloat(strings.Fields(string(raw))[0], 64)
-	if err != nil {
-		return refused(err)
-	}
-	up := time.Duration(seconds * float64(time.Second))
-	// The host's clock was read a few probes ago, so ours is a little later, never earlier.
-	return up >= m.Boottime-time.Second && up < m.Boottime+5*time.Minute, up.Round(time.Second).String()
+	seconds, _, _ := strings.Cut(string(raw), " ")
+	return true, seconds + "s"
 }
 
 func seeCgroup(m Markers) (bool, string) {

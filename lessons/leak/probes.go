@@ -37,7 +37,7 @@ var Probes = []Probe{
 	{Name: "ipc", Question: "read shared memory of the host?", Root: "LSSSS", User: "LSSSS", inside: readSharedMemory},
 	{Name: "port", Question: "reach a server on the host's 127.0.0.1?", Root: "LSSSS", User: "LSSSS", inside: reachPort},
 	{Name: "socket", Question: "reach an abstract socket of the host?", Root: "LSSSS", User: "LSSSS", inside: reachSocket},
-	{Name: "uptime", Question: "see since when the host runs?", Root: "LSSSS", User: "LSSSS", inside: seeUptime},
+	{Name: "uptime", Question: "see since when the host runs?", Root: "LSSSS", User: "LSSSS", inside: seeUptime, outside: (*host).runsAsLong},
 	{Name: "cgroup", Question: "see its place in the host's cgroups?", Root: "LSSSS", User: "LSSSS", inside: seeCgroup},
 	{Name: "root", Question: "is root inside root outside?", Root: "LSSSS", User: "SSSSS", inside: reportPID, outside: (*host).rootOutside},
 	{Name: "mknod", Question: "make a device node for the host's disk?", Root: "LSSSS", User: "SSSSS", inside: makeNode},

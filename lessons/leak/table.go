@@ -146,7 +146,7 @@ func interrogate(h *host, c *child.Conn, number int, root, limits bool) ([]Findi
 			return nil, fmt.Errorf("asked for probe %s, got the answer to %s", p.Name, a.Probe)
 		}
 		if p.outside != nil {
-			h.told = a.Leaks
+			h.told, h.saw = a.Leaks, a.Saw
 			leaks, saw := p.outside(h)
 			a.Leaks = leaks
 			if saw != "" {
