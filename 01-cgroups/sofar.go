@@ -8,19 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/lessons/leak"
 	"containerkit/lessons/narrate"
 	"containerkit/lessons/stage"
 )
-
-// budget is what a command may use at this stage.
-var budget = cgroup.Resources{Pids: 128, Memory: 256 << 20, CPU: 0.5}
 
 // soFar runs a command within the budget: it is born in a group of its own. Everything else is still the host's.
 func soFar(p stage.Payload) (status int, err error) {
@@ -32,14 +26,16 @@ func soFar(p stage.Payload) (status int, err error) {
 		return 127, cmd.Err // not found in PATH
 	}
 	cmd.Env, cmd.ExtraFiles = p.Env, p.Extra
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = or(p.Stdin, os.Stdin), or(p.Stdout, os.Stdout), or(p.Stderr, os.Stderr)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Streams()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it dies if we die
 
-	g, err := cgroup.New("sofar", budget)
+	g, err := cgroup.New("sofar", cgroup.Budget)
 	var no *cgroup.Unavailable
 	switch {
 	case errors.As(err, &no):
-		fmt.Fprintf(os.Stderr, "01-cgroups: without limits: %v\n", no)
+		if !p.Quiet {
+			fmt.Fprintf(os.Stderr, "without limits: %v\n", no)
+		}
 	case err != nil:
 		return 0, err
 	default:
@@ -50,9 +46,6 @@ func soFar(p stage.Payload) (status int, err error) {
 		}
 		defer after()
 	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	defer func() { signal.Stop(signals); close(signals) }()
 	if err := cmd.Start(); err != nil {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -65,14 +58,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	if p.Started != nil {
 		p.Started()
 	}
-	go func() {
-		for s := range signals {
-			// From a terminal, Ctrl-C and Ctrl-\ reach the command by themselves: it is in the same process group.
-			if typed := s == syscall.SIGINT || s == syscall.SIGQUIT; !typed || !terminal(cmd.Stdin.(*os.File)) {
-				_ = cmd.Process.Signal(s)
-			}
-		}
-	}()
+	defer stage.Forward(func(s syscall.Signal) { _ = cmd.Process.Signal(s) })()
 	err = cmd.Wait()
 	if cmd.ProcessState == nil {
 		return 0, err
@@ -84,16 +70,4 @@ func soFar(p stage.Payload) (status int, err error) {
 func leaks(n *narrate.Narrator) error {
 	_, err := cgroup.Find()
 	return leak.Table(n, 1, os.Geteuid() == 0, err == nil, soFar)
-}
-
-func or(f, standard *os.File) *os.File {
-	if f == nil {
-		return standard
-	}
-	return f
-}
-
-func terminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

@@ -155,3 +155,8 @@ func TestUnknownStep(t *testing.T) {
 	require.Equal(t, 2, res.Status)
 	require.Contains(t, res.Stderr, `"cgroup"`)
 }
+
+// The container so far seals what the README's table promises, and leaks the rest.
+func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
+
+func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }

@@ -172,3 +172,8 @@ func TestSignals(t *testing.T) {
 		}
 	})
 }
+
+// The container so far seals what the README's table promises, and leaks the rest.
+func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
+
+func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }

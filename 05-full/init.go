@@ -52,8 +52,8 @@ func initProcess(n *narrate.Narrator) error {
 		if err != nil {
 			return err
 		}
+		time.Sleep(400 * time.Millisecond) // by then the orphans have ended, and the shell has become sleep
 		n.Evidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload))))
-		time.Sleep(400 * time.Millisecond)
 		number = zombies(ct.PID)
 		if err := ct.Signal(syscall.SIGTERM); err != nil {
 			return err

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,7 +33,7 @@ type settings struct {
 }
 
 // options holds what the command line says.
-var options = &settings{Config: container.Config{Resources: cgroup.Resources{Pids: 128, Memory: 256 << 20, CPU: 0.5}}}
+var options = &settings{Config: container.Config{Resources: cgroup.Budget}}
 
 func (s *settings) flags(fs *flag.FlagSet) {
 	fs.StringVar(&s.Hostname, "hostname", container.DefaultHostname, "the container's hostname")
@@ -122,9 +121,13 @@ func soFar(p stage.Payload) (int, error) {
 	c := options.Config
 	c.Args, c.Extra = p.Argv, p.Extra
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	var err error
+	// A limit that no machine could set is wrong also where none can be set.
+	err := c.Resources.Check()
+	if err != nil {
+		return 125, err
+	}
 	if c.Resources, err = options.limits(); err != nil && !p.Quiet {
-		fmt.Fprintf(os.Stderr, "05-full: without limits: %v\n", err)
+		fmt.Fprintf(os.Stderr, "without limits: %v\n", err)
 	}
 	switch options.network {
 	case "lo":
@@ -145,25 +148,12 @@ func soFar(p stage.Payload) (int, error) {
 	if err != nil {
 		return container.Status(err), err
 	}
-	forward(ct)
+	stage.Forward(func(s syscall.Signal) { _ = ct.Signal(s) }) // until the program ends, which is soon
 	p.Started()
 	if ct.Terminal != nil {
 		return ct.Relay(os.Stdin, os.Stdout)
 	}
 	return ct.Wait()
-}
-
-// forward passes on to the container what asks this program to end. A Ctrl-C typed at our terminal has reached the
-// container already: it is in our process group, unless it has a terminal of its own.
-// It goes on until the program ends, which is soon.
-func forward(ct *container.Container) {
-	signals := make(chan os.Signal, 4)
-	go func() {
-		signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
-		for s := range signals {
-			_ = ct.Signal(s.(syscall.Signal))
-		}
-	}()
 }
 
 func leaks(n *narrate.Narrator) error {

@@ -30,6 +30,9 @@ type IOLimit struct {
 	DeviceDir string // for the reader: the directory that lies on it
 }
 
+// Budget is what a command may use in the containers of the first four stages, and in the fifth if nobody says otherwise.
+var Budget = Resources{Pids: 128, Memory: 256 << 20, CPU: 0.5}
+
 // period is the time in which a CPU quota is counted, in microseconds: the kernel's own default.
 const period = 100_000
 

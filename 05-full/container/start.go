@@ -14,6 +14,7 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/lessons/child"
 )
 
 // A Container is one that runs.
@@ -106,7 +107,7 @@ func (ct *Container) spawn(c Config) error {
 		fds[i] = f.Fd()
 	}
 	// Not os/exec: before its first process it starts another one, to find out whether pidfds work here.
-	ct.PID, err = syscall.ForkExec("/proc/self/exe", []string{initName, strconv.Itoa(len(c.Extra)), strconv.Itoa(len(tasks))}, &syscall.ProcAttr{
+	ct.PID, err = syscall.ForkExec(child.Self(), []string{initName, strconv.Itoa(len(c.Extra)), strconv.Itoa(len(tasks))}, &syscall.ProcAttr{
 		// The payload's environment comes with the plan; nothing of ours must show in /proc/1/environ. One Go
 		// scheduler thread is enough for a process that waits.
 		Env:   []string{"GOMAXPROCS=2"},

@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -165,6 +166,19 @@ func Pair() (ours *Conn, theirs *os.File, err error) {
 	return newConn(os.NewFile(uintptr(fds[0]), "parent")), os.NewFile(uintptr(fds[1]), "child"), nil
 }
 
+// Self is a path by which a child can execute this program. That is /proc/self/exe, unless the file is closed to others
+// (built under umask 077, say): root in a new user namespace is one of those others. Then it is a copy in memory.
+var Self = sync.OnceValue(func() string {
+	if os.Geteuid() == 0 {
+		if st, err := os.Stat(reexec.Self()); err == nil && st.Mode()&0o001 == 0 {
+			if exe, err := Executable(); err == nil {
+				return fmt.Sprintf("/proc/self/fd/%d", exe.Fd()) // stays open as long as we live
+			}
+		}
+	}
+	return reexec.Self()
+})
+
 // A Process is a child that runs a registered function, and the parent's end of the conversation with it.
 type Process struct {
 	*exec.Cmd
@@ -182,7 +196,7 @@ func Command(name string, extra ...*os.File) (*Process, error) {
 		return nil, err
 	}
 	cmd := &exec.Cmd{
-		Path:        reexec.Self(),
+		Path:        Self(),
 		Args:        []string{prefix + name},
 		Env:         append(os.Environ(), connEnv+"="+strconv.Itoa(3+len(extra))),
 		Stderr:      os.Stderr,

@@ -81,7 +81,11 @@ var also = []Promise{
 	{"the container", "signals", "05-full", []string{"TestSignals*"}, false},
 	{"the container", "kill -9", "05-full", []string{"TestKillLeavesNothing*"}, false},
 	{"the container", "terminal", "05-full", []string{"TestShellOnATerminal*"}, false},
-	{"the container", "leak table", "05-full", []string{"TestLeaks*"}, false},
+	{"leak tables", "01", "01-cgroups", []string{"TestLeaks"}, false},
+	{"leak tables", "02", "02-namespaces", []string{"TestLeaks"}, false},
+	{"leak tables", "03", "03-rootfs", []string{"TestLeaks"}, false},
+	{"leak tables", "04", "04-network", []string{"TestLeaks"}, false},
+	{"leak tables", "05", "05-full", []string{"TestLeaks"}, false},
 	{"the tools", "course", "lessons/course", all, false},
 	{"the tools", "narration", "lessons/narrate", all, false},
 	{"the tools", "commands", "lessons/stage", all, false},
@@ -90,6 +94,8 @@ var also = []Promise{
 	{"the tools", "doctor", "lessons/doctor", all, false},
 	{"the tools", "verify", "lessons/verify", all, false},
 	{"the tools", "lessons", "lessons", all, false},
+	{"the tools", "scratch", "lessons/scratch", all, false},
+	{"the tools", "leak probes", "lessons/leak", all, false},
 }
 
 // Promises is the list that a run is held against: every step of the course, the parts, the container and

@@ -1,0 +1,59 @@
+//go:build linux
+
+package stage
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Streams are the payload's standard streams: the caller's own where it has none.
+func (p Payload) Streams() (stdin, stdout, stderr *os.File) {
+	or := func(f, standard *os.File) *os.File {
+		if f == nil {
+			return standard
+		}
+		return f
+	}
+	return or(p.Stdin, os.Stdin), or(p.Stdout, os.Stdout), or(p.Stderr, os.Stderr)
+}
+
+// Forward passes on to the payload, until stop is called, what people and tools send to this program. It begins in the
+// background: catching signals takes a while, and the payload need not wait for it.
+func Forward(send func(syscall.Signal)) (stop func()) {
+	signals := make(chan os.Signal, 8)
+	done := make(chan struct{})
+	go func() {
+		signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+		for {
+			select {
+			case s := <-signals:
+				if !typed(s) {
+					send(s.(syscall.Signal))
+				}
+			case <-done:
+				signal.Stop(signals)
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
+// typed tells whether a signal is a Ctrl-C or Ctrl-\ from our terminal. Then the payload has got it already: the
+// terminal sends it to all of its foreground process group, in which we both are.
+func typed(s os.Signal) bool {
+	if s != syscall.SIGINT && s != syscall.SIGQUIT {
+		return false
+	}
+	tty, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil {
+		return false // no terminal
+	}
+	defer unix.Close(tty)
+	group, err := unix.IoctlGetInt(tty, unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
