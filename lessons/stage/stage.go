@@ -391,10 +391,11 @@ func (p Program) help(w io.Writer, fs *flag.FlagSet) {
 	fmt.Fprintf(w, "(go run itself turns every failure into 1 and prints the real status; go build ./%s keeps it.)\n", d)
 }
 
-// report prints an error in one line, and what it means on the next.
+// report prints an error in one line: what was wrong, where, and, if we know, what it means here and what to do.
 func report(who string, err error) {
-	fmt.Fprintf(os.Stderr, "%s: %v\n", who, err)
 	if why := errno.Explain(err); why != "" {
-		fmt.Fprintf(os.Stderr, "  %s\n", why)
+		fmt.Fprintf(os.Stderr, "%s: %v. %s\n", who, err, why)
+		return
 	}
+	fmt.Fprintf(os.Stderr, "%s: %v\n", who, err)
 }
