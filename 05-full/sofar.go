@@ -121,14 +121,6 @@ func soFar(p stage.Payload) (int, error) {
 	c := options.Config
 	c.Args, c.Extra = p.Argv, p.Extra
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	// A limit that no machine could set is wrong also where none can be set.
-	err := c.Resources.Check()
-	if err != nil {
-		return 125, err
-	}
-	if c.Resources, err = options.limits(); err != nil && !p.Quiet {
-		fmt.Fprintf(os.Stderr, "without limits: %v\n", err)
-	}
 	switch options.network {
 	case "lo":
 	case "bridge":
@@ -145,6 +137,14 @@ func soFar(p stage.Payload) (int, error) {
 		}
 	}
 	ct, err := container.Start(c)
+	var no *cgroup.Unavailable
+	if errors.As(err, &no) {
+		if !p.Quiet {
+			fmt.Fprintf(os.Stderr, "without limits: %v\n", no)
+		}
+		c.Resources = cgroup.Resources{}
+		ct, err = container.Start(c)
+	}
 	if err != nil {
 		return container.Status(err), err
 	}

@@ -323,6 +323,9 @@ func (g *Group) destroy() error {
 // removeTree removes a group and the groups below it, children first: a cgroup can only be removed with rmdir(2), and
 // only when it is empty. The files in it are the kernel's; unlinking them is neither needed nor allowed.
 func removeTree(dir string) error {
+	if err := unix.Rmdir(dir); err == nil || err == unix.ENOENT { // the usual case: nobody is in it, nothing below it
+		return nil
+	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
