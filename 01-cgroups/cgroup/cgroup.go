@@ -66,7 +66,7 @@ func (h *Hierarchy) New(name string, r Resources) (*Group, error) {
 	settings := r.v2()
 	if h.Version == V1 {
 		settings = r.v1()
-		err = g.make1(r.controllers())
+		err = g.make1(r)
 	} else {
 		err = g.make2(r.controllers())
 	}

@@ -96,12 +96,15 @@ func (h *Hierarchy) find1(trees []tree) error {
 
 // make1 makes a directory in the tree of each controller. The freezer comes with every group: without it nobody can
 // be sure to kill all of a group that forks.
-func (g *Group) make1(controllers []string) error {
+func (g *Group) make1(r Resources) error {
 	trees := []string{"freezer"}
-	for _, c := range controllers {
+	for _, c := range r.controllers() {
 		switch c {
 		case "cpu":
-			trees = append(trees, "cpu", "cpuacct") // v1 counts CPU time in a controller of its own
+			trees = append(trees, "cpu")
+			if slices.Contains(r.Count, "cpu") {
+				trees = append(trees, "cpuacct") // v1 counts CPU time in a controller of its own
+			}
 		case "io":
 			trees = append(trees, "blkio")
 		case "pressure":

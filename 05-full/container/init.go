@@ -26,7 +26,7 @@ const initName = "containerkit-init"
 // because Go initialises a package as soon as those that it imports are. That is worth a quarter of a start. It runs
 // on the main thread, and init functions stay there: what the thread unshares, the payload inherits.
 func init() {
-	if len(os.Args) == 3 && os.Args[0] == initName {
+	if len(os.Args) == 2 && os.Args[0] == initName {
 		os.Exit(runInit())
 	}
 }
@@ -38,7 +38,7 @@ type assembly struct {
 	tasks  []*os.File
 	root   *rootfs.Rootfs
 	files  []*os.File // the payload's descriptors
-	master int        // the outer end of its terminal
+	master *os.File   // the outer end of its terminal
 }
 
 // runInit is process number 1 of the container, from its first instruction to its last.
@@ -48,20 +48,16 @@ func runInit() int {
 	runtime.LockOSThread()
 	// What ps shows as its name would otherwise be "exe", of /proc/self/exe.
 	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&[]byte("container-init\x00")[0])), 0, 0, 0)
-	extra, err1 := strconv.Atoi(os.Args[1])
-	tasks, err2 := strconv.Atoi(os.Args[2])
-	if errors.Join(err1, err2) != nil {
+	extra, err := strconv.Atoi(os.Args[1])
+	if err != nil {
 		return 125
 	}
 	a := &assembly{conn: 3 + extra}
 	for fd := range 3 + extra {
 		a.files = append(a.files, os.NewFile(uintptr(fd), "payload"))
 	}
-	for i := range tasks {
-		a.tasks = append(a.tasks, os.NewFile(uintptr(a.conn+1+i), "tasks"))
-	}
 	// None of our descriptors reaches the payload by accident; those meant for it are duplicated at its start.
-	for fd := 3; fd <= a.conn+tasks; fd++ {
+	for fd := 3; fd <= a.conn; fd++ {
 		unix.CloseOnExec(fd)
 	}
 	status, err := a.run()
@@ -77,12 +73,17 @@ func runInit() int {
 // where it stands.
 func (a *assembly) run() (status int, err error) {
 	signals := namespace.CatchSignals()
-	// First of all into the cgroup: whatever comes after is limited, and counted.
-	if err := cgroup.JoinSelf(a.tasks); err != nil {
-		return 125, err
-	}
-	if _, err := receive(a.conn, &a.plan); err != nil {
+	tasks, err := receive(a.conn, &a.plan)
+	if err != nil {
 		return 125, fmt.Errorf("receive the plan: %w", err)
+	}
+	// First of all into the cgroup: whatever comes after is limited, and counted. On v2 we were born there.
+	var files []*os.File
+	for _, fd := range tasks {
+		files = append(files, os.NewFile(uintptr(fd), "tasks"))
+	}
+	if err := cgroup.JoinSelf(files); err != nil {
+		return 125, err
 	}
 	for _, part := range []struct {
 		name Part

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A message is what the child says: a part that is done, or what went wrong. It comes with the child's end of the
-// terminal if it has made one.
+// A message is what the child says: a part that is done, or what went wrong. It comes with our end of the terminal if
+// the child has made one.
 type message struct {
 	Part   Part
 	Error  string        `json:",omitempty"`
@@ -51,7 +51,7 @@ func conversation() (ours, theirs *os.File, err error) {
 // packet is the largest message: a plan with a long environment is far below it.
 const packet = 256 << 10
 
-func send(fd int, v any, files ...int) error {
+func send(fd int, v any, files ...*os.File) error {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -61,7 +61,11 @@ func send(fd int, v any, files ...int) error {
 	}
 	var rights []byte
 	if len(files) > 0 {
-		rights = unix.UnixRights(files...)
+		fds := make([]int, len(files))
+		for i, f := range files {
+			fds[i] = int(f.Fd())
+		}
+		rights = unix.UnixRights(fds...)
 	}
 	for {
 		err := unix.Sendmsg(fd, raw, rights, nil, unix.MSG_NOSIGNAL)
@@ -71,40 +75,39 @@ func send(fd int, v any, files ...int) error {
 	}
 }
 
-// receive waits for a message, and a descriptor if one came along (-1 if not). io.EOF: the other side is gone.
-func receive(fd int, v any) (file int, err error) {
-	raw, rights := make([]byte, packet), make([]byte, unix.CmsgSpace(4))
+// receive waits for a message, and the descriptors that come along. io.EOF: the other side is gone.
+func receive(fd int, v any) (files []int, err error) {
+	raw, rights := make([]byte, packet), make([]byte, unix.CmsgSpace(4*manyFiles))
 	for {
 		n, oobn, _, _, err := unix.Recvmsg(fd, raw, rights, unix.MSG_CMSG_CLOEXEC)
 		switch {
 		case err == unix.EINTR:
 			continue
 		case errors.Is(err, unix.ECONNRESET):
-			return -1, io.EOF
+			return nil, io.EOF
 		case err != nil:
-			return -1, os.NewSyscallError("recvmsg", err)
+			return nil, os.NewSyscallError("recvmsg", err)
 		case n == 0:
-			return -1, io.EOF
+			return nil, io.EOF
 		}
-		if file, err = descriptor(rights[:oobn]); err != nil {
-			return -1, err
+		if files, err = descriptors(rights[:oobn]); err != nil {
+			return nil, err
 		}
-		return file, json.Unmarshal(raw[:n], v)
+		return files, json.Unmarshal(raw[:n], v)
 	}
 }
 
-// descriptor takes the one descriptor out of a control message (unix(7), SCM_RIGHTS).
-func descriptor(rights []byte) (int, error) {
+// manyFiles is more than ever come with one message: a file for each tree of cgroup v1.
+const manyFiles = 32
+
+// descriptors takes them out of a control message (unix(7), SCM_RIGHTS).
+func descriptors(rights []byte) ([]int, error) {
 	if len(rights) == 0 {
-		return -1, nil
+		return nil, nil
 	}
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil {
-		return -1, err
+		return nil, err
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil {
-		return -1, err
-	}
-	return fds[0], nil
+	return unix.ParseUnixRights(&messages[0])
 }

@@ -46,24 +46,52 @@ func Start(c Config) (_ *Container, err error) {
 			ct.destroy()
 		}
 	}()
-	if !unlimited(c.Resources) {
-		if ct.Group, err = cgroup.New("container", c.Resources); err != nil {
+	tree, err := c.tree()
+	if err != nil {
+		return nil, err
+	}
+	// On v2 a process is born in its group, so the group comes first. On v1 it joins by itself, its first deed: there
+	// the group is made while the child's own program starts.
+	born := tree != nil && tree.Version == cgroup.V2
+	if born {
+		if ct.Group, err = tree.New("container", c.Resources); err != nil {
 			return nil, err
 		}
 	}
 	if err := ct.spawn(c); err != nil {
 		return nil, err
 	}
-	// The child waits for its plan: now it exists, in its namespaces, and has done nothing.
-	if c.Connect != nil {
-		if err := c.Connect(ct.PID); err != nil {
+	var tasks []*os.File
+	if tree != nil && !born {
+		if ct.Group, err = tree.New("container", c.Resources); err != nil {
+			return nil, err
+		}
+		if tasks, err = ct.Group.JoinFiles(); err != nil {
 			return nil, err
 		}
 	}
-	if err := send(int(ct.conn.Fd()), p); err != nil {
+	// The child waits for its plan: it exists, in its namespaces, and has done nothing.
+	if c.Connect != nil {
+		err = c.Connect(ct.PID)
+	}
+	if err == nil {
+		err = send(int(ct.conn.Fd()), p, tasks...)
+	}
+	for _, f := range tasks {
+		f.Close()
+	}
+	if err != nil {
 		return nil, err
 	}
 	return ct, ct.listen(c.Trace)
+}
+
+// tree is where the container's cgroup will stand; nil if it needs none.
+func (c Config) tree() (*cgroup.Hierarchy, error) {
+	if unlimited(c.Resources) {
+		return nil, nil
+	}
+	return cgroup.Find()
 }
 
 func unlimited(r cgroup.Resources) bool {
@@ -80,34 +108,22 @@ func (ct *Container) spawn(c Config) error {
 	ct.conn = ours
 	defer theirs.Close()
 
-	var tasks []*os.File
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, PidFD: &ct.pidfd}
 	if ct.Group != nil {
-		// v2: born in the group. v1: the child joins by these files, its first deed.
-		if tasks, err = ct.Group.JoinFiles(); err != nil {
-			return err
-		}
-		defer func() {
-			for _, f := range tasks {
-				f.Close()
-			}
-		}()
-		if ct.Group.Version == cgroup.V2 {
-			attr.UseCgroupFD, attr.CgroupFD = true, ct.Group.FD()
-		}
+		attr.UseCgroupFD, attr.CgroupFD = true, ct.Group.FD()
 	}
 	namespace.Container().Fill(attr)
 	files, err := c.descriptors()
 	if err != nil {
 		return err
 	}
-	files = append(append(files, theirs), tasks...)
+	files = append(files, theirs)
 	fds := make([]uintptr, len(files))
 	for i, f := range files {
 		fds[i] = f.Fd()
 	}
 	// Not os/exec: before its first process it starts another one, to find out whether pidfds work here.
-	ct.PID, err = syscall.ForkExec(child.Self(), []string{initName, strconv.Itoa(len(c.Extra)), strconv.Itoa(len(tasks))}, &syscall.ProcAttr{
+	ct.PID, err = syscall.ForkExec(child.Self(), []string{initName, strconv.Itoa(len(c.Extra))}, &syscall.ProcAttr{
 		// The payload's environment comes with the plan; nothing of ours must show in /proc/1/environ. One Go
 		// scheduler thread is enough for a process that waits.
 		Env:   []string{"GOMAXPROCS=2"},
@@ -140,7 +156,7 @@ func (ct *Container) listen(trace func(int, Part)) error {
 	fd := int(ct.conn.Fd())
 	for {
 		var m message
-		file, err := receive(fd, &m)
+		files, err := receive(fd, &m)
 		switch {
 		case errors.Is(err, io.EOF):
 			return errors.New("container: its first process died during the assembly")
@@ -149,8 +165,8 @@ func (ct *Container) listen(trace func(int, Part)) error {
 		case m.Error != "":
 			return &failure{m.Error, m.Errno, m.Status}
 		}
-		if file >= 0 {
-			ct.Terminal = os.NewFile(uintptr(file), "terminal")
+		if len(files) > 0 {
+			ct.Terminal = os.NewFile(uintptr(files[0]), "terminal")
 		}
 		if trace != nil {
 			trace(ct.PID, m.Part)

@@ -41,7 +41,7 @@ func (a *assembly) openTerminal() error {
 	}
 	inner := os.NewFile(uintptr(slave), name)
 	a.files[0], a.files[1], a.files[2] = inner, inner, inner
-	a.master = master
+	a.master = os.NewFile(uintptr(master), "ptmx")
 	return nil
 }
 
@@ -50,7 +50,7 @@ func (a *assembly) sendTerminal() error {
 	if err := send(a.conn, message{Part: Ready}, a.master); err != nil {
 		return err
 	}
-	return unix.Close(a.master)
+	return a.master.Close()
 }
 
 // Resize tells the container's terminal how large ours is. The kernel sends SIGWINCH inside.
