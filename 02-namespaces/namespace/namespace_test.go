@@ -235,7 +235,7 @@ func TestRunAsInit(t *testing.T) {
 func TestRunAsInitReaps(t *testing.T) {
 	probe(t, AsNeeded(PID|Mount))
 	// The host's /proc, seen from outside: the orphan is there, then it is gone, and no zombie of it stays.
-	cmd := initCommand("sh", "-c", "(sleep 0.2 & echo started) ; read x")
+	cmd := initCommand("sh", "-c", "(sleep 1 & echo started) ; read x")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
@@ -254,7 +254,8 @@ func TestRunAsInitReaps(t *testing.T) {
 		}
 		return list
 	}
-	require.Len(t, children(), 2, "the payload and its orphan")
+	// The orphan is one as soon as the shell in between has ended.
+	require.Eventually(t, func() bool { return len(children()) == 2 }, 900*time.Millisecond, 5*time.Millisecond, "the payload and its orphan")
 	require.Eventually(t, func() bool { return len(children()) == 1 }, 5*time.Second, 20*time.Millisecond)
 	require.NoError(t, in.Close())
 	_ = cmd.Wait()

@@ -35,7 +35,6 @@ func init() {
 type assembly struct {
 	plan
 	conn   int
-	tasks  []*os.File
 	root   *rootfs.Rootfs
 	files  []*os.File // the payload's descriptors
 	master *os.File   // the outer end of its terminal
