@@ -73,12 +73,3 @@ func (e Endpoint) ServeNames(more ...Name) (stop func(), err error) {
 	})
 	return func() { _ = conn.Close() }, nil
 }
-
-// Connect prepares the host and connects a process that is there already, for callers that write no files for it.
-func (b Bridge) Connect(pid int, name string, publish ...Port) (netip.Prefix, error) {
-	e, err := Prepare(b, name, publish...)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	return e.Addr, e.Connect(pid)
-}
