@@ -123,6 +123,9 @@ func parseTrees(mountinfo, cgroup string) []tree {
 		}
 		for m := range strings.Lines(mountinfo) {
 			// 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+			if !strings.Contains(m, " - cgroup") {
+				continue
+			}
 			left, right, ok := strings.Cut(strings.TrimSpace(m), " - ")
 			l, r := strings.Fields(left), strings.Fields(right)
 			if !ok || len(l) < 5 || len(r) < 3 {
