@@ -99,6 +99,38 @@ type plan struct {
 	Without  Wall
 }
 
+func (p *plan) fields(w *wire) {
+	w.texts(&p.Args)
+	w.texts(&p.Env)
+	w.text(&p.Dir)
+	w.text(&p.Hostname)
+	w.yes(&p.Terminal)
+	number(w, &p.Size.Row)
+	number(w, &p.Size.Col)
+	w.yes(&p.Trace)
+	number(w, &p.Without)
+
+	r := &p.Root
+	w.text(&r.Dir)
+	w.texts(&r.Layers)
+	w.yes(&r.ReadOnly)
+	w.text(&r.Hostname)
+	w.text(&r.Hosts)
+	w.text(&r.Resolv)
+	number(w, &r.Size)
+	n := len(r.Volumes)
+	number(w, &n)
+	for i := 0; i < n && w.err == nil; i++ {
+		if w.reading {
+			r.Volumes = append(r.Volumes, rootfs.Volume{})
+		}
+		v := &r.Volumes[i]
+		w.text(&v.Source)
+		w.text(&v.Target)
+		w.yes(&v.ReadOnly)
+	}
+}
+
 // plan checks what can be checked before anything is made, and fills in the defaults.
 func (c Config) plan() (plan, error) {
 	p := plan{c.Args, nil, c.Dir, c.Hostname, c.Root, c.Terminal, c.Size, c.Trace != nil, c.Without}

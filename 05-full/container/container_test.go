@@ -39,11 +39,11 @@ func TestConversation(t *testing.T) {
 	a, b, err := conversation()
 	require.NoError(t, err)
 	defer b.Close()
-	require.NoError(t, send(int(a.Fd()), message{Part: Born}))
+	require.NoError(t, send(int(a.Fd()), &message{Part: Born}))
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()
-	require.NoError(t, send(int(a.Fd()), message{Part: Ready}, w))
+	require.NoError(t, send(int(a.Fd()), &message{Part: Ready}, w))
 	w.Close()
 	a.Close()
 
@@ -64,7 +64,7 @@ func TestConversation(t *testing.T) {
 	require.Equal(t, "through", string(got))
 	_, err = receive(int(b.Fd()), &m)
 	require.ErrorIs(t, err, io.EOF)
-	require.Error(t, send(int(b.Fd()), strings.Repeat("x", packet)), "too large for a packet")
+	require.Error(t, send(int(b.Fd()), &message{Error: strings.Repeat("x", packet)}), "too large for a packet")
 }
 
 // needNamespaces keeps the test's goroutine on one thread, with which its containers die, and skips where the kernel

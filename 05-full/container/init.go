@@ -63,7 +63,7 @@ func runInit() int {
 	if err != nil {
 		m := message{Error: err.Error(), Status: status}
 		errors.As(err, &m.Errno)
-		_ = send(a.conn, m)
+		_ = send(a.conn, &m)
 	}
 	return status
 }
@@ -121,11 +121,10 @@ func (a *assembly) tell(part Part) error {
 	if part == Ready && a.Terminal {
 		return a.sendTerminal()
 	}
-	if err := send(a.conn, message{Part: part}); err != nil || !a.Trace {
+	if err := send(a.conn, &message{Part: part}); err != nil || !a.Trace {
 		return err
 	}
-	var seen bool
-	_, err := receive(a.conn, &seen)
+	_, err := receive(a.conn, &message{}) // go on
 	return err
 }
 

@@ -3,7 +3,6 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,10 +15,17 @@ import (
 // A message is what the child says: a part that is done, or what went wrong. It comes with our end of the terminal if
 // the child has made one.
 type message struct {
-	Part   Part
-	Error  string        `json:",omitempty"`
-	Errno  syscall.Errno `json:",omitempty"` // so that errors.Is knows it on this side too
-	Status int           `json:",omitempty"` // the exit status that stands for the error
+	Part   Part // the empty one from the parent: go on
+	Error  string
+	Errno  syscall.Errno // so that errors.Is knows it on this side too
+	Status int           // the exit status that stands for the error
+}
+
+func (m *message) fields(w *wire) {
+	w.text((*string)(&m.Part))
+	w.text(&m.Error)
+	number(w, &m.Errno)
+	number(w, &m.Status)
 }
 
 // failure is an error of the child.
@@ -51,8 +57,8 @@ func conversation() (ours, theirs *os.File, err error) {
 // packet is the largest message: a plan with a long environment is far below it.
 const packet = 256 << 10
 
-func send(fd int, v any, files ...*os.File) error {
-	raw, err := json.Marshal(v)
+func send(fd int, v fielded, files ...*os.File) error {
+	raw, err := pack(v)
 	if err != nil {
 		return err
 	}
@@ -76,7 +82,7 @@ func send(fd int, v any, files ...*os.File) error {
 }
 
 // receive waits for a message, and the descriptors that come along. io.EOF: the other side is gone.
-func receive(fd int, v any) (files []int, err error) {
+func receive(fd int, v fielded) (files []int, err error) {
 	raw, rights := make([]byte, packet), make([]byte, unix.CmsgSpace(4*manyFiles))
 	for {
 		n, oobn, _, _, err := unix.Recvmsg(fd, raw, rights, unix.MSG_CMSG_CLOEXEC)
@@ -93,7 +99,7 @@ func receive(fd int, v any) (files []int, err error) {
 		if files, err = descriptors(rights[:oobn]); err != nil {
 			return nil, err
 		}
-		return files, json.Unmarshal(raw[:n], v)
+		return files, unpack(raw[:n], v)
 	}
 }
 

@@ -75,7 +75,7 @@ func Start(c Config) (_ *Container, err error) {
 		err = c.Connect(ct.PID)
 	}
 	if err == nil {
-		err = send(int(ct.conn.Fd()), p, tasks...)
+		err = send(int(ct.conn.Fd()), &p, tasks...)
 	}
 	for _, f := range tasks {
 		f.Close()
@@ -170,7 +170,7 @@ func (ct *Container) listen(trace func(int, Part)) error {
 		}
 		if trace != nil {
 			trace(ct.PID, m.Part)
-			if err := send(fd, true); err != nil {
+			if err := send(fd, &message{}); err != nil {
 				return err
 			}
 		}

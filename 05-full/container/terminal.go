@@ -47,7 +47,7 @@ func (a *assembly) openTerminal() error {
 
 // sendTerminal passes the outer end to the parent with the word that all is ready (unix(7), SCM_RIGHTS).
 func (a *assembly) sendTerminal() error {
-	if err := send(a.conn, message{Part: Ready}, a.master); err != nil {
+	if err := send(a.conn, &message{Part: Ready}, a.master); err != nil {
 		return err
 	}
 	return a.master.Close()
