@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"containerkit/04-network/network"
+	"containerkit/04-network/network/names"
 	"containerkit/lessons/narrate"
 )
 
@@ -45,11 +46,11 @@ func dns(n *narrate.Narrator) error {
 
 	n.Do(narrate.Call{
 		Text: "answer questions for names at the gateway's address",
-		Go:   "network.ServeDNS(conn, lookup)",
+		Go:   "names.Serve(conn, lookup)",
 		Sys:  "bind(10.88.0.1:53), recvfrom, sendto",
 		Man:  "resolver(3)",
 		Hand: "dnsmasq --no-daemon --listen-address=10.88.0.1 --address=/db/" + db.addr,
-		At:   network.ServeDNS,
+		At:   names.Serve,
 	})
 	asked, stop, err := answerNames(br, map[string]string{"db": db.addr})
 	if err != nil {
@@ -117,18 +118,18 @@ func dns(n *narrate.Narrator) error {
 }
 
 // answerNames runs a name server at the bridge's gateway. asked tells for which names it was asked.
-func answerNames(b network.Bridge, names map[string]string) (asked func() []string, stop func(), err error) {
+func answerNames(b network.Bridge, known map[string]string) (asked func() []string, stop func(), err error) {
 	conn, err := net.ListenPacket("udp4", net.JoinHostPort(b.Gateway().Addr().String(), "53"))
 	if err != nil {
 		return nil, nil, err
 	}
 	var mu sync.Mutex
 	var list []string
-	go network.ServeDNS(conn, func(name string) (netip.Addr, bool) {
+	go names.Serve(conn, func(name string) (netip.Addr, bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		list = append(list, name)
-		a, err := netip.ParseAddr(names[name])
+		a, err := netip.ParseAddr(known[name])
 		return a, err == nil
 	})
 	asked = func() []string {

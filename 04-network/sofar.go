@@ -13,6 +13,7 @@ import (
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
 	"containerkit/04-network/network/lo"
+	"containerkit/04-network/network/names"
 	"containerkit/lessons/leak"
 	"containerkit/lessons/narrate"
 	"containerkit/lessons/stage"
@@ -49,7 +50,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	} else if err != nil {
 		return 0, err
 	}
-	stop, err := place.ServeNames(network.Name{Name: "internet", Addr: internet.Server.Addr()})
+	stop, err := names.ServeAt(place, network.Name{Name: "internet", Addr: internet.Server.Addr()})
 	if err != nil {
 		return 0, err
 	}

@@ -3,9 +3,9 @@
 package network
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"slices"
 
@@ -65,8 +65,9 @@ func LinkName(container string) string {
 	if len(name) <= maxName {
 		return name
 	}
-	sum := sha256.Sum256([]byte(container))
-	return fmt.Sprintf("%s%x", name[:maxName-6], sum[:3])
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(container))
+	return fmt.Sprintf("%s%08x", name[:maxName-8], sum.Sum32())
 }
 
 // Create makes the bridge in our network namespace, gives it the gateway's address and switches it on. One that is

@@ -3,10 +3,7 @@
 package network
 
 import (
-	"fmt"
-	"net"
 	"net/netip"
-	"strings"
 )
 
 // An Endpoint is a container's place in the network. It is fixed before the container is there, because its files say it.
@@ -55,21 +52,3 @@ func (e Endpoint) Connect(pid int) error {
 // Hosts is the container's /etc/hosts, Resolv its /etc/resolv.conf.
 func (e Endpoint) Hosts() string  { return Hosts(Name{e.Name, e.Addr.Addr()}) }
 func (e Endpoint) Resolv() string { return Resolv(e.Bridge.Gateway().Addr()) }
-
-// ServeNames answers the bridge's containers for these names, and for "gateway" and the endpoint's own name, until stop is
-// called.
-func (e Endpoint) ServeNames(more ...Name) (stop func(), err error) {
-	names := map[string]netip.Addr{strings.ToLower(e.Name): e.Addr.Addr(), "gateway": e.Bridge.Gateway().Addr()}
-	for _, n := range more {
-		names[strings.ToLower(n.Name)] = n.Addr
-	}
-	conn, err := net.ListenPacket("udp4", net.JoinHostPort(e.Bridge.Gateway().Addr().String(), "53"))
-	if err != nil {
-		return nil, fmt.Errorf("open the name server: %w", err)
-	}
-	go ServeDNS(conn, func(name string) (netip.Addr, bool) {
-		a, ok := names[name]
-		return a, ok
-	})
-	return func() { _ = conn.Close() }, nil
-}

@@ -4,9 +4,9 @@ package leak
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -60,13 +60,18 @@ func newHost() (h *host, err error) {
 			return h, fmt.Errorf("make mounts private: %w", err)
 		}
 	}
-	h.m.Secret, h.tag = "containerkit-secret-"+rand.Text(), rand.Text()
+	h.m.Secret, h.tag = "containerkit-secret-"+random(), random()
 	for _, f := range []func() error{h.processes, h.files, h.sharedMemory, h.servers, h.state, h.carelessness} {
 		if err := f(); err != nil {
 			return h, err
 		}
 	}
 	return h, nil
+}
+
+// random is a word that nobody else uses. It is to be found again, not to be kept secret.
+func random() string {
+	return strconv.FormatUint(rand.Uint64(), 36) + strconv.FormatUint(rand.Uint64(), 36)
 }
 
 // processes starts the two markers: one to be seen, one to be killed.
