@@ -68,16 +68,23 @@ var ReadOnlyPaths = []Path{
 func Cover(masked, readOnly []string) error {
 	empty := "" // one empty directory is enough, and shown in every place
 	for _, path := range masked {
-		// A directory refuses to be covered by a file with ENOTDIR; so no stat is needed to tell them apart.
-		err := unix.Mount("/dev/null", path, "", unix.MS_BIND, "")
+		// A directory refuses to be covered by a file (ENOTDIR), but not before the kernel has made the mount, and to
+		// undo one it waits until all CPUs have seen it go: a stat(2) first is a hundred times cheaper.
+		var st unix.Stat_t
+		err := unix.Lstat(path, &st)
 		switch {
-		case err == unix.ENOTDIR && empty == "":
+		case err == unix.ENOENT:
+			continue
+		case err != nil:
+		case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+			err = unix.Mount("/dev/null", path, "", unix.MS_BIND, "")
+		case empty == "":
 			empty = path
 			err = unix.Mount("tmpfs", path, "tmpfs", harmless|unix.MS_RDONLY, "size=0,nr_inodes=1,mode=0555")
-		case err == unix.ENOTDIR:
+		default:
 			err = unix.Mount(empty, path, "", unix.MS_BIND, "") // takes its flags along, read-only among them
 		}
-		if err != nil && err != unix.ENOENT {
+		if err != nil {
 			return &os.PathError{Op: "cover", Path: path, Err: err}
 		}
 	}
