@@ -15,7 +15,7 @@ func initChildren() { child.Init() }
 
 // sweep removes what has no owner any more.
 func sweep() (removed []string, err error) {
-	groups, err1 := cgroup.Sweep()
+	groups, err1 := cgroup.SweepAll()
 	dirs, err2 := scratch.Sweep()
 	return append(groups, dirs...), errors.Join(err1, err2)
 }

@@ -110,6 +110,7 @@ type tree struct {
 // parseTrees reads the two tables of proc(5), proc_pid_mountinfo(5) and cgroups(7). It asks the kernel nothing.
 // The v2 tree, if there is one, comes first.
 func parseTrees(mountinfo, cgroup string) []tree {
+	mounts := cgroupMounts(mountinfo)
 	var trees []tree
 	for line := range strings.Lines(cgroup) {
 		// 4:memory:/user.slice     v2: 0::/user.slice
@@ -121,35 +122,20 @@ func parseTrees(mountinfo, cgroup string) []tree {
 		if f[1] != "" {
 			t.controllers = strings.Split(f[1], ",")
 		}
-		for m := range strings.Lines(mountinfo) {
-			// 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
-			if !strings.Contains(m, " - cgroup") {
-				continue
-			}
-			left, right, ok := strings.Cut(strings.TrimSpace(m), " - ")
-			l, r := strings.Fields(left), strings.Fields(right)
-			if !ok || len(l) < 5 || len(r) < 3 {
-				continue
-			}
-			if t.controllers == nil && r[0] != "cgroup2" || t.controllers != nil && r[0] != "cgroup" {
-				continue
-			}
-			options := strings.Split(r[2], ",")
-			if slices.ContainsFunc(t.controllers, func(c string) bool { return !slices.Contains(options, c) }) {
-				continue
-			}
-			// In a container the mount may show only a part of the tree: its root, l[3], is left out of the path.
-			rel, err := filepath.Rel(l[3], f[2])
-			if err != nil || strings.HasPrefix(rel, "..") {
-				rel = "."
-			}
-			t.mount = unescape.Replace(l[4])
-			t.own = filepath.Join(t.mount, rel)
-			break
-		}
-		if t.mount == "" {
+		i := slices.IndexFunc(mounts, func(m treeMount) bool {
+			return m.v2 == (t.controllers == nil) &&
+				!slices.ContainsFunc(t.controllers, func(c string) bool { return !slices.Contains(m.options, c) })
+		})
+		if i < 0 {
 			continue
 		}
+		// In a container the mount may show only a part of the tree: its root is left out of the path.
+		rel, err := filepath.Rel(mounts[i].root, f[2])
+		if err != nil || strings.HasPrefix(rel, "..") {
+			rel = "."
+		}
+		t.mount = mounts[i].path
+		t.own = filepath.Join(t.mount, rel)
 		if t.controllers == nil {
 			trees = append([]tree{t}, trees...)
 		} else {
@@ -157,6 +143,29 @@ func parseTrees(mountinfo, cgroup string) []tree {
 		}
 	}
 	return trees
+}
+
+// A treeMount is a line of mountinfo about a cgroup tree.
+type treeMount struct {
+	v2         bool
+	root, path string   // what of the tree is mounted where
+	options    []string // of the file system: on v1 the controllers are among them
+}
+
+func cgroupMounts(mountinfo string) (mounts []treeMount) {
+	for line := range strings.Lines(mountinfo) {
+		// 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+		left, right, ok := strings.Cut(strings.TrimSpace(line), " - ")
+		if !ok || !strings.HasPrefix(right, "cgroup") {
+			continue
+		}
+		l, r := strings.Fields(left), strings.Fields(right)
+		if len(l) < 5 || len(r) < 3 || r[0] != "cgroup" && r[0] != "cgroup2" {
+			continue
+		}
+		mounts = append(mounts, treeMount{r[0] == "cgroup2", l[3], unescape.Replace(l[4]), strings.Split(r[2], ",")})
+	}
+	return mounts
 }
 
 // unescape undoes what mountinfo does to odd characters.

@@ -19,7 +19,16 @@ const ByHand = Prefix + "byhand"
 // Sweep removes the groups whose owner is dead: a run that was ended with kill -9 could not do it itself. An owner
 // holds a lock on its group's directory as long as it lives; who gets that lock knows that nobody is there any more.
 // What still runs in such a group is killed. It returns the directories removed.
-func Sweep() (removed []string, err error) {
+//
+// On v1 a group has a directory in several of a dozen trees, one of them always the freezer's. Sweep runs beside every
+// container's start: it looks there first, and into the other trees only if it finds something. SweepAll looks
+// everywhere, and so finds also what a reader has made by hand.
+func Sweep() (removed []string, err error) { return sweep(false) }
+
+// SweepAll is Sweep for every tree.
+func SweepAll() (removed []string, err error) { return sweep(true) }
+
+func sweep(all bool) (removed []string, err error) {
 	h, err := Find()
 	if err != nil {
 		var no *Unavailable
@@ -34,28 +43,37 @@ func Sweep() (removed []string, err error) {
 	}
 	defer unlock()
 	var errs []error
-	for _, top := range h.sweepRoots() {
-		walkErr := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.IsDir() {
-				return nil // it went while we looked, or is not ours to see
-			}
-			name := filepath.Base(path)
-			if !strings.HasPrefix(name, Prefix) || strings.HasPrefix(name, added) {
-				return nil
-			}
-			gone, err := sweepOne(path)
-			if gone {
-				removed = append(removed, path)
-			}
-			errs = append(errs, err)
-			return fs.SkipDir
-		})
-		errs = append(errs, walkErr)
+	for i, root := range h.sweepRoots() {
+		if i > 0 && !all && len(removed) == 0 {
+			break
+		}
+		errs = append(errs, sweepTree(root, &removed))
 	}
 	if h.Version == V2 {
 		errs = append(errs, h.restore())
 	}
 	return removed, errors.Join(errs...)
+}
+
+// sweepTree sweeps what lies below top, and adds it to removed.
+func sweepTree(top string, removed *[]string) error {
+	var errs []error
+	walkErr := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil // it went while we looked, or is not ours to see
+		}
+		name := filepath.Base(path)
+		if !strings.HasPrefix(name, Prefix) || strings.HasPrefix(name, added) {
+			return nil
+		}
+		gone, err := sweepOne(path)
+		if gone {
+			*removed = append(*removed, path)
+		}
+		errs = append(errs, err)
+		return fs.SkipDir
+	})
+	return errors.Join(append(errs, walkErr)...)
 }
 
 // sweepRoots is where to look: everywhere that we may write. On v1 the freezer's tree comes first, since a frozen
