@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/03-rootfs/rootfs"
 	"containerkit/lessons/child"
 	"containerkit/lessons/narrate"
 	"containerkit/lessons/scratch"
@@ -56,7 +55,7 @@ func answering[Q, A any](name string, f func(Q) (A, error)) string {
 		if err := c.Receive(&q); err != nil {
 			return err
 		}
-		if err := rootfs.MakePrivate(); err != nil {
+		if err := namespace.MakePrivate(); err != nil {
 			return err
 		}
 		a, err := f(q)

@@ -35,6 +35,7 @@ type overlayAnswer struct {
 	UpperStart usage    // and before
 	Whiteout   string   // what stands there for the deleted file
 	Mode       string   // of the deleted file in the layer below
+	Unwanted   string   // a file of the base, over which a layer has a whiteout that we made
 	Second     usage    // what a second start copied
 	Copied     usage    // what a start by copying copied
 	SecondTook time.Duration
@@ -78,20 +79,25 @@ var onOverlay = answering("on-overlay", func(q overlayAsk) (a overlayAnswer, err
 		return a, err
 	}
 	first := layer{q.Memory + "/first"}
+	deletes := q.Memory + "/deletes"
+	if err := populate(q.Memory, map[string]string{"deletes/": ""}); err != nil {
+		return a, err
+	}
 	if q.Without {
 		// No layer: the directory itself, writable.
 		if err := populate(first.dir, map[string]string{"upper/": "", "merged/": ""}); err != nil {
 			return a, err
 		}
 		err = rootfs.Bind(q.Base, first.merged())
-	} else {
-		err = first.mount(q.Extra, q.Base)
+	} else if err = rootfs.Whiteout(deletes + "/unwanted"); err == nil {
+		err = first.mount(deletes, q.Extra, q.Base)
 	}
 	if err != nil {
 		return a, err
 	}
 	m, upper := first.merged(), first.upper()
 	a.Merged, a.Greeting, a.UpperStart = list(m), look(m+"/greeting"), measure(upper)
+	a.Unwanted = look(m + "/unwanted")
 
 	if err := os.WriteFile(m+"/greeting", []byte("changed"), 0o644); err != nil {
 		return a, err
@@ -158,7 +164,7 @@ func overlay(n *narrate.Narrator) error {
 	}
 	defer done()
 	if err := populate(dir.Path, map[string]string{
-		"base/greeting": "from the base", "base/big": strings.Repeat("x", bigFile), "base/doomed": "to be deleted",
+		"base/greeting": "from the base", "base/big": strings.Repeat("x", bigFile), "base/doomed": "to be deleted", "base/unwanted": "of an older version",
 		"extra/greeting": "from the layer above", "extra/added": rand.Text(),
 		"memory/": "", "copy/": "",
 	}); err != nil {
@@ -189,6 +195,8 @@ func overlay(n *narrate.Narrator) error {
 		a.Upper, a.UpperStart)
 	n.Proof("deleting leaves a whiteout on top: a character device 0,0; the file below is still there", a.Whiteout == "character device 0,0",
 		a.Whiteout, "below: "+a.Mode)
+	n.Proof("a whiteout that we made in a layer deletes too: so does an image whose upper layer lacks a file of a lower one",
+		a.Unwanted == "ENOENT", a.Unwanted, "below: "+look(dir.Join("base", "unwanted")))
 	n.Evidence("a second start took, and a start by copying", fmt.Sprintf("%v and %v", a.SecondTook.Round(time.Microsecond), a.CopyTook.Round(time.Microsecond)))
 	n.Proof("a second start from the same layers copies nothing", a.Second == usage{} && !n.Without, a.Second, a.Copied)
 	n.Evidence("the base before and after, from outside", fmt.Sprintf("%v and %v", before, measure(dir.Join("base"))))

@@ -5,8 +5,11 @@ package rootfs
 import (
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/namespace"
 )
 
 // staging is where the new root is built. The tmpfs that is mounted here is seen in this mount namespace only.
@@ -33,7 +36,8 @@ func Begin(s Spec) (*Rootfs, error) {
 	// A container starts with the usual mask, whatever the mask of who starts it: with 077, /etc/passwd made below
 	// would be closed to all users but root.
 	unix.Umask(0o022)
-	if err := MakePrivate(); err != nil {
+	// Where systemd has made / shared, every mount below would show up on the host, and pivot_root would refuse (EINVAL).
+	if err := namespace.MakePrivate(); err != nil {
 		return nil, err
 	}
 	r := &Rootfs{Spec: s}
@@ -67,11 +71,6 @@ func Begin(s Spec) (*Rootfs, error) {
 	return r, nil
 }
 
-// MakePrivate cuts this mount namespace off from its parent's: mounts made here do not appear there, nor theirs here.
-// Without it, where systemd has made / shared, every mount below would show up on the host (mount_namespaces(7),
-// "Shared subtrees"); and pivot_root would refuse with EINVAL.
-func MakePrivate() error { return mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }
-
 // PickUp takes the tree of mounts at path off the table, so to speak: a copy that is attached nowhere and is held by
 // a descriptor (open_tree(2), OPEN_TREE_CLONE). AT_RECURSIVE takes the mounts below along. In a user namespace the
 // kernel insists on that (EINVAL), for a mount may cover something that its owner wants covered.
@@ -100,6 +99,24 @@ func PutDown(fd int, path string) error {
 	defer unix.Close(fd)
 	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "move_mount", Path: path, Err: err}
+	}
+	return nil
+}
+
+// escaped is a path as it must stand in overlayfs's options, where colons part layers and commas part options.
+func escaped(path string) string { return escaper.Replace(path) }
+
+var escaper = strings.NewReplacer(`\`, `\\`, `:`, `\:`, `,`, `\,`)
+
+// Memory mounts a new, empty file system on dir that lives in memory: tmpfs(5).
+func Memory(dir string) error {
+	return mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755")
+}
+
+// ReadOnlyRoot makes the root itself read-only; what is mounted below, /dev and the volumes, stays as it is.
+func ReadOnlyRoot() error {
+	if err := unix.MountSetattr(unix.AT_FDCWD, "/", 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		return &os.PathError{Op: "mount_setattr read-only", Path: "/", Err: err}
 	}
 	return nil
 }

@@ -13,26 +13,6 @@ import (
 
 const errExist = unix.EEXIST
 
-// Cable lays a virtual Ethernet cable: what goes in at one end comes out at the other. One end, called here, is in
-// our network namespace, the other, called there, in that of the process pid. Both are switched on. (veth(4).)
-func Cable(pid int, here, there string) error {
-	// The far end is born where it belongs, in the same message (IFLA_NET_NS_PID). Made here and moved later, it would
-	// for a moment be a second "eth0" among the host's links, and fail if there is one.
-	err := netlink.LinkAdd(&netlink.Veth{
-		LinkAttrs:     netlink.LinkAttrs{Name: here},
-		PeerName:      there,
-		PeerNamespace: netlink.NsPid(pid),
-	})
-	if err != nil {
-		return fmt.Errorf("add veth pair %s and %s: %w", here, there, err)
-	}
-	// A veth carries nothing until both ends are up.
-	if err := SetUp(0, here, true); err != nil {
-		return err
-	}
-	return SetUp(pid, there, true)
-}
-
 // Plug puts a link of our network namespace into a bridge: the bridge forwards its frames from then on.
 func Plug(bridge, link string) error {
 	br, err := netlink.LinkByName(bridge)
@@ -73,17 +53,6 @@ func SetUp(pid int, link string, up bool) error {
 		}
 		if err := set(l); err != nil {
 			return fmt.Errorf("switch %s %s: %w", link, word, err)
-		}
-		return nil
-	})
-}
-
-// DefaultRoute says, in the namespace of pid (0: ours), where packets go that no other route knows.
-func DefaultRoute(pid int, via netip.Addr) error {
-	return In(pid, func() error {
-		err := netlink.RouteAdd(&netlink.Route{Gw: via.AsSlice()})
-		if err != nil {
-			return fmt.Errorf("add default route via %s: %w", via, err)
 		}
 		return nil
 	})

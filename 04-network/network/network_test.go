@@ -52,13 +52,20 @@ func TestLinkName(t *testing.T) {
 	require.NotEqual(t, long, other)
 }
 
+func must(rules []Rule, err error) []Rule {
+	if err != nil {
+		panic(err)
+	}
+	return rules
+}
+
 func TestRulesInTheLanguageOfNft(t *testing.T) {
 	red, blue := Bridge{"ck-red", netip.MustParsePrefix("10.88.1.0/24")}, Bridge{"ck-blue", netip.MustParsePrefix("10.88.2.0/25")}
 	var got []string
 	for _, rules := range [][]Rule{
-		masquerade(blue),
-		publish(testBridge, Port{Host: 8080, To: netip.MustParseAddr("10.88.0.2"), Port: 80}),
-		publish(testBridge, Port{Host: 53, To: netip.MustParseAddr("10.88.0.2"), Port: 53, UDP: true})[:1],
+		must(masquerade(blue)),
+		must(publish(testBridge, Port{Host: 8080, To: netip.MustParseAddr("10.88.0.2"), Port: 80})),
+		must(publish(testBridge, Port{Host: 53, To: netip.MustParseAddr("10.88.0.2"), Port: 53, UDP: true}))[:1],
 		isolate(red, blue),
 	} {
 		for _, r := range rules {
@@ -75,13 +82,13 @@ func TestRulesInTheLanguageOfNft(t *testing.T) {
 		`forward: iifname "ck-red" oifname "ck-blue" counter packets 0 drop`,
 		`forward: iifname "ck-blue" oifname "ck-red" counter packets 0 drop`,
 	}, got)
-	for _, r := range masquerade(red) {
+	for _, r := range must(masquerade(red)) {
 		require.Contains(t, hooks, r.Chain)
 	}
 }
 
 func TestRuleKeyIsWithoutCounts(t *testing.T) {
-	a, b := masquerade(testBridge)[0], masquerade(testBridge)[0]
+	a, b := must(masquerade(testBridge))[0], must(masquerade(testBridge))[0]
 	for i, e := range b.Exprs {
 		if _, ok := e.(*expr.Counter); ok {
 			b.Exprs[i] = &expr.Counter{Packets: 7, Bytes: 500}

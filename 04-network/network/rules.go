@@ -62,29 +62,6 @@ func (p Port) protocol() byte {
 	return unix.IPPROTO_TCP
 }
 
-// masquerade: what comes from the bridge's subnet and leaves by another link leaves under that link's address.
-func masquerade(b Bridge) []Rule {
-	return []Rule{rule("postrouting", from(b.Subnet), unless(outBy(b.Name)), count, masq)}
-}
-
-// publish: what is addressed to the host at this port goes to the container instead, be it from afar (prerouting) or
-// from the host itself (output). The last rule: who came as 127.0.0.1 must get an address that the container can
-// answer to; and a container of the same bridge, whose answer would else go straight back, past the host that has to
-// translate it, is answered through the host too.
-func publish(b Bridge, p Port) []Rule {
-	dnat := []expr.Any{
-		&expr.Immediate{Register: 1, Data: p.To.AsSlice()},
-		&expr.Immediate{Register: 2, Data: binary.BigEndian.AppendUint16(nil, p.Port)},
-		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1, RegProtoMin: 2},
-	}
-	return []Rule{
-		rule("prerouting", toUs, port(p.protocol(), p.Host), count, dnat),
-		rule("output", toUs, port(p.protocol(), p.Host), count, dnat),
-		rule("postrouting", from(netip.MustParsePrefix("127.0.0.0/8")), outBy(b.Name), count, masq),
-		rule("postrouting", from(b.Subnet), to(p.To), outBy(b.Name), redirected, count, masq),
-	}
-}
-
 // isolate: what came in from one bridge does not go out by the other, in neither direction.
 func isolate(a, b Bridge) []Rule {
 	return []Rule{
@@ -146,6 +123,15 @@ func port(protocol byte, n uint16) []expr.Any {
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocol}},
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, n)},
+	}
+}
+
+// dnat to 10.88.0.2:80: the new destination is taken from two registers.
+func dnat(a netip.Addr, port uint16) []expr.Any {
+	return []expr.Any{
+		&expr.Immediate{Register: 1, Data: a.AsSlice()},
+		&expr.Immediate{Register: 2, Data: binary.BigEndian.AppendUint16(nil, port)},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1, RegProtoMin: 2},
 	}
 }
 

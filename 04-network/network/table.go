@@ -30,7 +30,11 @@ func Masquerade(b Bridge) error {
 	if err := b.Check(); err != nil {
 		return err
 	}
-	return add(masquerade(b))
+	rules, err := masquerade(b)
+	if err != nil {
+		return err
+	}
+	return add(rules)
 }
 
 // Publish makes a port of the host lead to a port of a container on the bridge: for callers from afar, for the
@@ -39,7 +43,11 @@ func Publish(b Bridge, p Port) error {
 	if err := errors.Join(b.Check(), p.Check()); err != nil {
 		return err
 	}
-	if err := add(publish(b, p)); err != nil {
+	rules, err := publish(b, p)
+	if err != nil {
+		return err
+	}
+	if err := add(rules); err != nil {
 		return err
 	}
 	return LocalnetRouting(b.Name, true)

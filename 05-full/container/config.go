@@ -57,19 +57,19 @@ const DefaultHostname = "container"
 // A Part is one part of the assembly, done by the child.
 type Part string
 
-// The parts, in the order in which they are done. Each needs what stands before it.
+// The parts; order.go says in which order they are done, and why.
 const (
-	Born      Part = "born"      // in its cgroup and namespaces, nothing else changed
-	Named     Part = "hostname"  // the UTS namespace is of use
 	Base      Part = "base"      // the new root's files lie ready
-	Etc       Part = "etc"       // and the files that are made for this container
+	Born      Part = "born"      // in its cgroup and namespaces, nothing else changed
+	Connected Part = "loopback"  // lo is up
+	Covered   Part = "cover"     // dangerous files in /proc and /sys are covered or read-only
 	Dev       Part = "dev"       // /dev
+	Etc       Part = "etc"       // and the files that are made for this container
+	Named     Part = "hostname"  // the UTS namespace is of use
+	Pivoted   Part = "pivot"     // the new root is /, the old one is gone
 	Proc      Part = "proc"      // /proc, of this PID namespace
 	Sys       Part = "sys"       // /sys, of this network namespace
 	Volumes   Part = "volumes"   // what the host lends
-	Pivoted   Part = "pivot"     // the new root is /, the old one is gone
-	Covered   Part = "cover"     // dangerous files in /proc and /sys are covered or read-only
-	Connected Part = "loopback"  // lo is up
 	Walled    Part = "walls"     // capabilities and the chance of getting more are gone
 	Ready     Part = "container" // the payload is about to start
 )

@@ -68,8 +68,7 @@ func runInit() int {
 	return status
 }
 
-// run builds the container from inside, part by part. The order matters everywhere; each line says why it stands
-// where it stands.
+// run builds the container from inside, part by part, in the order of order.go.
 func (a *assembly) run() (status int, err error) {
 	signals := namespace.CatchSignals()
 	tasks, err := receive(a.conn, &a.plan)
@@ -84,32 +83,57 @@ func (a *assembly) run() (status int, err error) {
 	if err := cgroup.JoinSelf(files); err != nil {
 		return 125, err
 	}
-	for _, part := range []struct {
-		name Part
-		do   func() error
-	}{
-		{Born, a.born},
-		{Named, func() error { return namespace.SetHostname(a.Hostname) }},
-		{Base, a.base},
-		{Etc, func() error { return a.root.Etc() }},
-		{Dev, func() error { return a.root.Dev() }},
-		{Proc, func() error { return a.root.Proc() }},
-		{Sys, func() error { return a.root.Sys() }},
-		{Volumes, func() error { return a.root.Volumes() }}, // over all of these, if the user wants so
-		{Pivoted, func() error { return a.root.Pivot() }},   // from here on the host's files are out of reach
-		{Covered, a.cover},
-		{Connected, lo.Up},
-		{Walled, a.walls}, // last: everything above needs the powers that go here
-		{Ready, a.ready},
-	} {
-		if err := part.do(); err != nil {
+	parts, err := order()
+	if err != nil {
+		return 125, err
+	}
+	for _, part := range append(parts, Ready) {
+		if err := a.do(part); err != nil {
 			return 125, err
 		}
-		if err := a.tell(part.name); err != nil {
+		if err := a.tell(part); err != nil {
 			return 125, err
 		}
 	}
 	return signals.RunSession(a.Args, a.Env, a.files, a.session())
+}
+
+// do does a part.
+func (a *assembly) do(part Part) error {
+	switch part {
+	case Born:
+		return a.born()
+	case Named:
+		return namespace.SetHostname(a.Hostname)
+	case Base:
+		return a.base()
+	case Covered:
+		return a.cover()
+	case Connected:
+		return lo.Up()
+	case Walled:
+		return a.walls()
+	case Ready:
+		return a.ready()
+	}
+	if a.root == nil {
+		return fmt.Errorf("container: %s comes before %s, which lays the root that it works on", part, Base)
+	}
+	switch part {
+	case Etc:
+		return a.root.Etc()
+	case Dev:
+		return a.root.Dev()
+	case Proc:
+		return a.root.Proc()
+	case Sys:
+		return a.root.Sys()
+	case Volumes:
+		return a.root.Volumes()
+	case Pivoted:
+		return a.root.Pivot()
+	}
+	return fmt.Errorf("container: there is no part %q", part)
 }
 
 // tell tells the parent that a part is done and waits until it has looked, if it wants to look. Otherwise it only
