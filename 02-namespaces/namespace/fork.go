@@ -34,55 +34,77 @@ func simple(a *syscall.SysProcAttr) bool {
 	return reflect.ValueOf(rest).IsZero()
 }
 
-// errands is all that the copy needs, prepared beforehand: between fork and execve it must not allocate, nor enter
-// Go's scheduler, because of all our threads it has only the one that forked.
+// errands is all that the child does before it executes the program, prepared beforehand: between fork and execve it must
+// not allocate, nor enter Go's scheduler, because of all our threads it has only the one that forked.
 type errands struct {
 	path        *byte
 	argv, envv  **byte
-	files       []int // duplicates far up of the descriptors 0, 1, 2…, so that putting one in place overwrites no other
-	session     bool  // setsid, and 0 as the controlling terminal
-	group       bool  // a process group of its own, which gets the terminal 0
+	files       []int  // duplicates, further up, of the descriptors 0, 1, 2…, so that putting one in place overwrites no other
+	maps        [2]int // the pipe on which it is told that its ID maps are written; 0 if there are none to wait for
+	dropGroups  bool   // our supplementary groups are none of its business: setgroups(2)
+	session     bool   // setsid, and 0 as the controlling terminal
+	group       bool   // a process group of its own, which gets the terminal 0
 	mask        unix.Sigset_t
 	defaultSig  [32]byte // a struct sigaction that says SIG_DFL
 	deathSignal uintptr  // what it gets when its parent dies; 0 is nothing
 	report      int      // the pipe on which a failure is told
 	pgid        int32
+	word        [1]byte
+	errno       syscall.Errno
+
+	keep  []any // what path, argv and envv point to
+	pidFD int32
+	stack [childStack]byte // of a child that borrows our memory
 }
 
-func forkCopy(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
-	var e errands
+// prepare makes the errands of a child. done closes what was opened for them here; the child has its own copies.
+func prepare(path string, argv []string, attr *syscall.ProcAttr) (e *errands, pipe int, done func(), err error) {
+	e = &errands{}
 	if e.path, err = syscall.BytePtrFromString(path); err != nil {
-		return 0, err
+		return nil, 0, nil, err
 	}
 	args, err := syscall.SlicePtrFromStrings(argv)
 	if err != nil {
-		return 0, err
+		return nil, 0, nil, err
 	}
 	env, err := syscall.SlicePtrFromStrings(attr.Env)
 	if err != nil {
-		return 0, err
+		return nil, 0, nil, err
 	}
-	e.argv, e.envv = &args[0], &env[0]
+	e.argv, e.envv, e.keep = &args[0], &env[0], []any{args, env}
 	if attr.Sys != nil {
 		e.session, e.group, e.deathSignal = attr.Sys.Setctty, attr.Sys.Foreground, uintptr(attr.Sys.Pdeathsig)
 	}
-	const farUp = 1 << 8
-	for _, fd := range attr.Files {
-		far, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, farUp)
-		if err != nil {
-			return 0, os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", err)
+	var opened []int
+	done = func() {
+		for _, fd := range opened {
+			unix.Close(fd)
 		}
-		defer unix.Close(far)
+		opened = nil
+	}
+	for _, fd := range attr.Files {
+		// Not further up than needed: to let the table of descriptors grow takes a process with threads milliseconds.
+		far, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, len(attr.Files))
+		if err != nil {
+			done()
+			return nil, 0, nil, os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", err)
+		}
+		opened = append(opened, far)
 		e.files = append(e.files, far)
 	}
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return 0, os.NewSyscallError("pipe2", err)
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		done()
+		return nil, 0, nil, os.NewSyscallError("pipe2", err)
 	}
-	defer unix.Close(pipe[0])
-	e.report = pipe[1]
+	e.report = p[1]
+	opened = append(opened, p[1])
+	return e, p[0], done, nil
+}
 
-	// A signal that reached the copy before execve would run Go's handler in half a Go program.
+// quietly forks with all signals blocked: one that reached the child before execve would run Go's handler in half a Go
+// program. And nobody opens a descriptor meanwhile that the child would keep open.
+func (e *errands) quietly(fork func() (pid int, errno syscall.Errno)) (pid int, err error) {
 	var all unix.Sigset_t
 	for i := range all.Val {
 		all.Val[i] = ^uint64(0)
@@ -90,33 +112,49 @@ func forkCopy(path string, argv []string, attr *syscall.ProcAttr) (pid int, err 
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &e.mask); err != nil {
-		unix.Close(pipe[1])
 		return 0, os.NewSyscallError("sigprocmask", err)
 	}
-	syscall.ForkLock.Lock() // nobody opens a descriptor meanwhile that the copy would keep open
-	pid, errno := fork(&e)
+	syscall.ForkLock.Lock()
+	pid, errno := fork()
 	syscall.ForkLock.Unlock()
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &e.mask, nil)
-	unix.Close(pipe[1])
-	runtime.KeepAlive(args)
-	runtime.KeepAlive(env)
 	if errno != 0 {
 		return 0, errno
-	}
-	// The pipe closes at execve. If there is something in it, that is why execve did not happen.
-	var why [8]byte
-	n, err := unix.Read(pipe[0], why[:])
-	for err == unix.EINTR {
-		n, err = unix.Read(pipe[0], why[:])
-	}
-	if n == len(why) {
-		_, _ = unix.Wait4(pid, nil, 0, nil)
-		return 0, *(*syscall.Errno)(unsafe.Pointer(&why))
 	}
 	return pid, nil
 }
 
-// fork forks, and the copy runs its errands and executes the program. Nothing but raw system calls in it.
+// executed waits until the child executes its program. The pipe closes at execve; if there is something in it, that is
+// why execve did not happen, and the child is dead.
+func executed(pid, pipe int) error {
+	var why [8]byte
+	n, err := unix.Read(pipe, why[:])
+	for err == unix.EINTR {
+		n, err = unix.Read(pipe, why[:])
+	}
+	if n == len(why) {
+		_, _ = unix.Wait4(pid, nil, 0, nil)
+		return *(*syscall.Errno)(unsafe.Pointer(&why))
+	}
+	return nil
+}
+
+func forkCopy(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	e, pipe, done, err := prepare(path, argv, attr)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(pipe)
+	pid, err = e.quietly(func() (int, syscall.Errno) { return fork(e) })
+	done()
+	runtime.KeepAlive(e)
+	if err != nil {
+		return 0, err
+	}
+	return pid, executed(pid, pipe)
+}
+
+// fork forks, and the copy runs its errands.
 //
 //go:noinline
 //go:norace
@@ -126,44 +164,76 @@ func fork(e *errands) (pid int, errno syscall.Errno) {
 	if errno != 0 || r != 0 {
 		return int(r), errno
 	}
+	run(e)
+	return 0, 0 // never
+}
+
+// run is the child's way from its birth to its program. Nothing but raw system calls in it, and no growth of the stack.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func run(e *errands) {
 	for sig := uintptr(1); sig <= 64; sig++ { // SIGKILL and SIGSTOP refuse, which does not matter
 		syscall.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&e.defaultSig)), 0, 8, 0, 0)
 	}
-	if e.deathSignal != 0 {
-		if _, _, errno = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, e.deathSignal, 0); errno != 0 {
+	if e.maps[1] != 0 {
+		// Our copy of the parent's end: as long as it is open, we would not notice that the parent has died.
+		syscall.RawSyscall(unix.SYS_CLOSE, uintptr(e.maps[1]), 0, 0)
+		n, _, _ := syscall.RawSyscall(unix.SYS_READ, uintptr(e.maps[0]), uintptr(unsafe.Pointer(&e.word)), 1)
+		if n != 1 {
+			e.errno = syscall.EPIPE
+			goto failed
+		}
+		if e.dropGroups {
+			if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); e.errno != 0 {
+				goto failed
+			}
+		}
+		// We are root by the map now, but only in name: execve would take our capabilities as from any user, if we did
+		// not become root in earnest. capabilities(7), "Capabilities and execution of programs by root".
+		if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETGID, 0, 0, 0); e.errno != 0 {
+			goto failed
+		}
+		if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETUID, 0, 0, 0); e.errno != 0 {
+			goto failed
+		}
+	}
+	if e.deathSignal != 0 { // after setuid, which would undo it
+		if _, _, e.errno = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, e.deathSignal, 0); e.errno != 0 {
 			goto failed
 		}
 	}
 	if e.session {
-		if _, _, errno = syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0); errno != 0 {
+		if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0); e.errno != 0 {
 			goto failed
 		}
 	}
 	for i := 0; i < len(e.files); i++ {
-		if _, _, errno = syscall.RawSyscall(unix.SYS_DUP3, uintptr(e.files[i]), uintptr(i), 0); errno != 0 {
+		if _, _, e.errno = syscall.RawSyscall(unix.SYS_DUP3, uintptr(e.files[i]), uintptr(i), 0); e.errno != 0 {
 			goto failed
 		}
 	}
 	if e.session {
-		if _, _, errno = syscall.RawSyscall(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0); errno != 0 {
+		if _, _, e.errno = syscall.RawSyscall(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0); e.errno != 0 {
 			goto failed
 		}
 	}
 	if e.group {
-		if _, _, errno = syscall.RawSyscall(unix.SYS_SETPGID, 0, 0, 0); errno != 0 {
+		if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETPGID, 0, 0, 0); e.errno != 0 {
 			goto failed
 		}
-		r, _, _ = syscall.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
-		e.pgid = int32(r)
+		pid, _, _ := syscall.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
+		e.pgid = int32(pid)
 		// SIGTTOU is blocked with all the others, so taking the terminal does not stop us: tcsetpgrp(3).
-		if _, _, errno = syscall.RawSyscall(unix.SYS_IOCTL, 0, unix.TIOCSPGRP, uintptr(unsafe.Pointer(&e.pgid))); errno != 0 {
+		if _, _, e.errno = syscall.RawSyscall(unix.SYS_IOCTL, 0, unix.TIOCSPGRP, uintptr(unsafe.Pointer(&e.pgid))); e.errno != 0 {
 			goto failed
 		}
 	}
 	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&e.mask)), 0, 8, 0, 0)
-	_, _, errno = syscall.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(e.path)), uintptr(unsafe.Pointer(e.argv)), uintptr(unsafe.Pointer(e.envv)))
+	_, _, e.errno = syscall.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(e.path)), uintptr(unsafe.Pointer(e.argv)), uintptr(unsafe.Pointer(e.envv)))
 failed:
-	syscall.RawSyscall(unix.SYS_WRITE, uintptr(e.report), uintptr(unsafe.Pointer(&errno)), 8)
+	syscall.RawSyscall(unix.SYS_WRITE, uintptr(e.report), uintptr(unsafe.Pointer(&e.errno)), 8)
 	for {
 		syscall.RawSyscall(unix.SYS_EXIT, 1, 0, 0)
 	}

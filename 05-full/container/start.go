@@ -108,28 +108,18 @@ func (ct *Container) spawn(c Config) error {
 	ct.conn = ours
 	defer theirs.Close()
 
-	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, PidFD: &ct.pidfd}
-	if ct.Group != nil {
-		attr.UseCgroupFD, attr.CgroupFD = true, ct.Group.FD()
-	}
-	namespace.Container().Fill(attr)
 	files, err := c.descriptors()
 	if err != nil {
 		return err
 	}
-	files = append(files, theirs)
-	fds := make([]uintptr, len(files))
-	for i, f := range files {
-		fds[i] = f.Fd()
+	birth := namespace.Birth{PidFD: &ct.pidfd, DeathSignal: syscall.SIGKILL}
+	if ct.Group != nil {
+		birth.Cgroup = ct.Group.FD()
 	}
-	// Not os/exec: before its first process it starts another one, to find out whether pidfds work here.
-	ct.PID, err = syscall.ForkExec(child.Self(), []string{initName, strconv.Itoa(len(c.Extra))}, &syscall.ProcAttr{
-		// The payload's environment comes with the plan; nothing of ours must show in /proc/1/environ. One Go
-		// scheduler thread is enough for a process that waits.
-		Env:   []string{"GOMAXPROCS=2"},
-		Files: fds,
-		Sys:   attr,
-	})
+	// The payload's environment comes with the plan; nothing of ours must show in /proc/1/environ. Two threads of Go's
+	// scheduler are enough for a process that waits.
+	ct.PID, err = namespace.Container().Start(child.Self(), []string{initName, strconv.Itoa(len(c.Extra))},
+		[]string{"GOMAXPROCS=2"}, append(files, theirs), birth)
 	if err != nil {
 		return fmt.Errorf("start a process in new namespaces: %w", err)
 	}

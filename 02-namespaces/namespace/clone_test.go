@@ -1,0 +1,97 @@
+//go:build linux
+
+package namespace
+
+import (
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// startSh starts a shell in new namespaces and returns what it said and how it ended.
+func startSh(t *testing.T, s Spec, b Birth, script string) (string, unix.WaitStatus) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer null.Close()
+	pid, err := s.Start("/bin/sh", []string{"sh", "-c", script}, []string{"A=b", "PATH=/usr/bin:/bin"}, []*os.File{null, w, w, w}, b)
+	require.NoError(t, err)
+	w.Close()
+	out, err := io.ReadAll(r)
+	require.NoError(t, err)
+	var ws unix.WaitStatus
+	_, err = unix.Wait4(pid, &ws, 0, nil)
+	require.NoError(t, err)
+	return strings.TrimSpace(string(out)), ws
+}
+
+// Start does what os/exec does with the same namespaces: descriptors in place, the environment, default signals, nobody's
+// groups, root inside with all capabilities, and a pidfd.
+func TestStart(t *testing.T) {
+	if !Capable(unix.CAP_SYS_ADMIN) {
+		if out, err := os.ReadFile("/proc/sys/user/max_user_namespaces"); err != nil || strings.TrimSpace(string(out)) == "0" {
+			t.Skip("user namespaces are switched off: /proc/sys/user/max_user_namespaces")
+		}
+	}
+	pidfd := -1
+	out, ws := startSh(t, Container(), Birth{PidFD: &pidfd, DeathSignal: unix.SIGKILL},
+		"echo $A; echo three >&3; echo $$; id -u; grep -E '^(Groups|CapEff|SigBlk|SigCgt|SigIgn):' /proc/self/status; exit 7")
+	require.Equal(t, 7, ws.ExitStatus())
+	lines := strings.Split(out, "\n")
+	require.Equal(t, []string{"b", "three", "1", "0"}, lines[:4])
+	status := strings.Join(lines[4:], "\n")
+	require.NotContains(t, status, "CapEff:\t0000000000000000")
+	require.Contains(t, status, "SigBlk:\t0000000000000000")
+	require.Contains(t, status, "SigIgn:\t0000000000000000")
+	if Container().Setgroups {
+		require.Regexp(t, `(?m)^Groups:\s*$`, status)
+	}
+	require.Greater(t, pidfd, 2)
+	require.NoError(t, unix.Close(pidfd))
+
+	_, err := Container().Start("/no/such/program", []string{"x"}, nil, nil, Birth{})
+	require.ErrorIs(t, err, unix.ENOENT)
+	bad := Container()
+	bad.UIDs = []IDMap{{0, 4000000000, 1}, {0, 4000000000, 1}}
+	_, err = bad.Start("/bin/true", []string{"x"}, nil, nil, Birth{})
+	require.ErrorIs(t, err, unix.EINVAL)
+	_, ws = startSh(t, Spec{}, Birth{}, "kill -TERM $$; sleep 5")
+	require.True(t, ws.Signaled() && ws.Signal() == unix.SIGTERM, "signals are blocked or caught: %v", ws)
+}
+
+// The child runs in our memory while we go on. Neither the collector, which moves stacks, nor other threads may disturb it.
+func TestStartWhileMuchGoesOn(t *testing.T) {
+	stop := make(chan struct{})
+	var others sync.WaitGroup
+	for range 3 {
+		others.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = strings.Repeat("x", 1<<16)
+					runtime.GC()
+					_ = syscall.Kill(os.Getpid(), unix.SIGURG) // the runtime's own signal
+				}
+			}
+		})
+	}
+	for range 100 {
+		out, ws := startSh(t, Spec{}, Birth{}, "echo $A; exit 5")
+		require.Equal(t, "b", out, "%v", ws)
+		require.Equal(t, 5, ws.ExitStatus())
+	}
+	close(stop)
+	others.Wait()
+}
