@@ -1,0 +1,67 @@
+// Package claim is how the tests of exercises speak: in the learner's words, with what was expected and what the kernel
+// says instead. `go run ./lessons check` reads it back from the output of `go test -json`.
+package claim
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// The marks at the beginning of a line. A value may have several lines: each of them gets the mark.
+const (
+	Claim    = "claim: "
+	Expected = "expected: "
+	Got      = "got: "
+	From     = "from: "
+	Fact     = "fact: "
+)
+
+// Equal ends the test if the two differ. what is the claim; from is where got was read, such as
+// "/proc/PID/mountinfo".
+func Equal(t testing.TB, what, from string, want, got any) {
+	t.Helper()
+	if !reflect.DeepEqual(want, got) {
+		fail(t, what, from, want, got)
+	}
+}
+
+// True ends the test if ok is false. want and got are in words.
+func True(t testing.TB, what, from string, ok bool, want, got any) {
+	t.Helper()
+	if !ok {
+		fail(t, what, from, want, got)
+	}
+}
+
+// NoError ends the test if err is an error: what is what should have worked.
+func NoError(t testing.TB, what string, err error) {
+	t.Helper()
+	if err != nil {
+		fail(t, what, "the function's own error", "no error", err)
+	}
+}
+
+// State tells, for the diagnosis, something that the kernel says now: a name such as "propagation", and its value.
+// It is told before a claim that may fail.
+func State(t testing.TB, name string, value any) {
+	t.Helper()
+	t.Log(Fact + name + "=" + strings.ReplaceAll(fmt.Sprint(value), "\n", " "))
+}
+
+func fail(t testing.TB, what, from string, want, got any) {
+	t.Helper()
+	t.Log(mark(Claim, what) + mark(Expected, want) + mark(Got, got) + mark(From, from))
+	t.FailNow()
+}
+
+func mark(word string, value any) (text string) {
+	for line := range strings.Lines(fmt.Sprint(value)) {
+		text += "\n" + word + strings.TrimRight(line, "\n")
+	}
+	if text == "" {
+		text = "\n" + word
+	}
+	return text
+}
