@@ -1,0 +1,162 @@
+package exercise
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A Wrong is a wrong solution from the collection, and the diagnosis that it must get.
+type Wrong struct {
+	Exercise  Exercise
+	Path      string // below the kit's directory
+	Diagnosis string
+	Text      []byte
+}
+
+// wrongDir is where the collection is: STAGE/NAME/CASE.go. The first line of each is "// diagnosis: NAME".
+const wrongDir = "lessons/exercise/testdata/wrong"
+
+// WrongSolutions reads the collection for one exercise.
+func WrongSolutions(root string, e Exercise) ([]Wrong, error) {
+	paths, err := filepath.Glob(filepath.Join(root, wrongDir, e.Stage, e.Name, "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	var list []Wrong
+	for _, path := range paths {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		first, rest, _ := strings.Cut(string(raw), "\n")
+		name, ok := strings.CutPrefix(first, "// diagnosis: ")
+		if !ok {
+			return nil, fmt.Errorf("%s:1: want // diagnosis: NAME", path)
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Wrong{e, rel, strings.TrimSpace(name), []byte(strings.TrimLeft(rest, "\n"))})
+	}
+	return list, nil
+}
+
+// Prove tries exercises in a copy of the kit that it may change: as shipped, each must be told to be unsolved; each of its wrong
+// solutions must fail and get its diagnosis; the reference must pass. The exercises before the first one are solved with the
+// reference. It tells each trial, and returns what is wrong with the course.
+func Prove(ctx context.Context, root string, exercises []Exercise, tell func(line string)) (problems []string, err error) {
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	all := All()
+	for i, e := range all {
+		reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
+		if err != nil {
+			return problems, err
+		}
+		write := func(text []byte) error { return os.WriteFile(filepath.Join(root, e.File), text, 0o644) }
+		if slices.ContainsFunc(exercises, func(x Exercise) bool { return x.ID() == e.ID() }) {
+			stub, err := Stub(e, reference)
+			if err != nil {
+				return problems, err
+			}
+			// With a line more than was shipped, the check has to run, and to find out by itself.
+			if err := write(append(stub, "\n// not yet\n"...)); err != nil {
+				return problems, err
+			}
+			r, err := Check(ctx, root, e)
+			if err != nil {
+				return problems, err
+			}
+			tell(fmt.Sprintf("%s as shipped: %s", e.ID(), r.Outcome))
+			if r.Outcome == Unchecked {
+				tell("  " + r.Reason)
+			} else if r.Outcome != Unsolved {
+				wrong("%s: the unsolved file gives %q, want %q: %s\n%s", e.File, r.Outcome, Unsolved, r.Reason, r.State.Output)
+			}
+			cases, err := WrongSolutions(root, e)
+			if err != nil {
+				return problems, err
+			}
+			if len(cases) == 0 {
+				wrong("%s has no wrong solution in %s", e.ID(), filepath.Join(wrongDir, e.Stage, e.Name))
+			}
+			for _, c := range cases {
+				if err := write(c.Text); err != nil {
+					return problems, err
+				}
+				r, err := Check(ctx, root, e)
+				if err != nil {
+					return problems, err
+				}
+				got := "none"
+				if r.Diagnosis != nil {
+					got = r.Diagnosis.Name
+				}
+				tell(fmt.Sprintf("%s: %s, diagnosis %s", c.Path, r.Outcome, got))
+				if r.Outcome != Unchecked && (r.Outcome != Failed || got != c.Diagnosis) {
+					wrong("%s: %s with diagnosis %s, want %s with %s: %s\n%s", c.Path, r.Outcome, got, Failed, c.Diagnosis, r.Reason, r.State.Output)
+				}
+			}
+		}
+		if err := write(Solution(reference)); err != nil {
+			return problems, err
+		}
+		if slices.ContainsFunc(exercises, func(x Exercise) bool { return x.ID() == e.ID() }) {
+			// Those that come later stay unsolved: an exercise must not need them.
+			r, err := Check(ctx, root, all[i])
+			if err != nil {
+				return problems, err
+			}
+			tell(fmt.Sprintf("%s with the reference: %s", e.ID(), r.Outcome))
+			if r.Outcome != Solved && r.Outcome != Unchecked {
+				wrong("%s: the reference is %q: %s\n%s", e.Reference(), r.Outcome, r.Reason, r.State.Output)
+			}
+		}
+	}
+	return problems, nil
+}
+
+// Copy copies the kit to a new directory, without its history and the learner's room.
+func Copy(from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		switch {
+		case d.IsDir() && (rel == ".git" || rel == Room):
+			return fs.SkipDir
+		case d.IsDir():
+			return os.MkdirAll(filepath.Join(to, rel), 0o755)
+		case !d.Type().IsRegular():
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), text, 0o644)
+	})
+}
+
+// Pristine puts the unsolved files in place of all: for a copy of the kit.
+func Pristine(root string) error {
+	for _, e := range All() {
+		stub, err := Shipped(root, e)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(root, e.File), stub, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package exercise
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"containerkit/lessons/course"
+	"containerkit/lessons/verify"
+)
+
+var update = flag.Bool("update", false, "write the unsolved files anew from their references")
+
+const root = "../.."
+
+// The file that a learner opens says what the reference's comments say, and nothing of what is in its functions.
+func TestShippedFilesAreMadeFromTheReferences(t *testing.T) {
+	for _, e := range All() {
+		want, err := Shipped(root, e)
+		require.NoError(t, err, e.ID())
+		if *update {
+			require.NoError(t, os.WriteFile(filepath.Join(root, e.File), want, 0o644))
+		}
+		got, err := os.ReadFile(filepath.Join(root, e.File))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got), "%s is not what %s gives: go test ./lessons/exercise -update", e.File, e.Reference())
+	}
+}
+
+func TestListIsWhole(t *testing.T) {
+	ids := map[string]bool{}
+	for _, e := range All() {
+		require.False(t, ids[e.ID()], "%s twice", e.ID())
+		ids[e.ID()] = true
+		i := slices.IndexFunc(course.Stages, func(s course.Stage) bool { return s.Dir == e.Stage })
+		require.GreaterOrEqual(t, i, 0, e.ID())
+		if e.Step != "" {
+			require.True(t, slices.ContainsFunc(course.Stages[i].Steps, func(s course.Step) bool { return s.Name == e.Step }), "%s: no step %s", e.ID(), e.Step)
+		}
+		for what, text := range map[string]string{"title": e.Title, "task": e.Task, "run": e.Run, "package": e.Package, "shows": e.Shows} {
+			require.NotEmpty(t, text, "%s has no %s", e.ID(), what)
+		}
+		require.NotEmpty(t, e.Read, e.ID())
+		require.NotEmpty(t, e.Hints, e.ID())
+		require.GreaterOrEqual(t, len(e.Diagnoses), 2, e.ID())
+		cases, err := WrongSolutions(root, e)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(cases), 2, "wrong solutions of %s", e.ID())
+		for _, c := range cases {
+			require.True(t, slices.ContainsFunc(e.Diagnoses, func(d Diagnosis) bool { return d.Name == c.Diagnosis }), "%s: no diagnosis %s", c.Path, c.Diagnosis)
+		}
+	}
+}
+
+func TestStub(t *testing.T) {
+	e := Exercise{Stage: "01-x", Name: "y", Title: "a thing works", File: "p/y_mine.go", Task: "Do it.\n\nReally.", Read: []string{"clone(2)"}}
+	const reference = `//go:build linux && !mine
+
+package p
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Y does y.
+func Y(f *os.File) (n int, err error) { return unix.Getpid(), nil }
+
+// Z is a method.
+func (t *T) Z() error {
+	return fmt.Errorf("secret")
+}
+`
+	got, err := Stub(e, []byte(reference))
+	require.NoError(t, err)
+	require.Equal(t, `//go:build linux && mine
+
+// Exercise 01-x/y: a thing works
+//
+// Do it.
+//
+// Really.
+//
+// Read: clone(2)
+// The reference also imports: fmt, golang.org/x/sys/unix
+// Check: go run ./lessons check 01-x/y
+
+package p
+
+import (
+	"os"
+
+	"containerkit/lessons/todo"
+)
+
+// Y does y.
+func Y(f *os.File) (n int, err error) {
+	return 0, todo.Exercise("01-x/y")
+}
+
+// Z is a method.
+func (t *T) Z() error {
+	return todo.Exercise("01-x/y")
+}
+`, string(got))
+	require.Equal(t, strings.Replace(reference, "!mine", "mine", 1), string(Solution([]byte(reference))))
+
+	for _, bad := range []string{
+		"package p\n",
+		"//go:build linux && !mine\n\npackage p\n\nfunc F() int { return 1 }\n",
+		"//go:build linux && !mine\n\npackage p\n\nconst c = 1\n",
+	} {
+		_, err := Stub(e, []byte(bad))
+		require.Error(t, err, bad)
+	}
+}
+
+func TestFind(t *testing.T) {
+	all, err := Find()
+	require.NoError(t, err)
+	require.Equal(t, len(All()), len(all))
+	if len(all) == 0 {
+		t.Skip("no exercise yet")
+	}
+	e := all[0]
+	for _, name := range []string{e.ID(), "./" + e.ID()} {
+		got, err := Find(name)
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+		require.Equal(t, e.ID(), got[0].ID())
+	}
+	_, err = Find(e.ID() + "x")
+	require.ErrorContains(t, err, "did you mean \""+e.ID())
+}
+
+func TestJudge(t *testing.T) {
+	d := Diagnosis{Name: "shared", If: func(s State) bool { return s.Facts["propagation"] == "shared" }}
+	r := Result{Exercise: Exercise{Stage: "s", Name: "n", Diagnoses: []Diagnosis{{Name: "no", If: func(State) bool { return false }}, d}}}
+	test := func(result, output string) *verify.Run {
+		return &verify.Run{Tests: []verify.Test{{Package: "p", Name: "TestX", Result: result, Output: output}}}
+	}
+	got, err := r.judge(test("pass", ""), "", nil)
+	require.NoError(t, err)
+	require.Equal(t, Solved, got.Outcome)
+
+	got, err = r.judge(test("fail", "    x_test.go:3: fact: propagation=shared\n    x_test.go:4: \n        claim: it holds\n        expected: a\n        got: b\n        got: c\n        from: /proc/x\n"), "", nil)
+	require.NoError(t, err)
+	require.Equal(t, Failed, got.Outcome)
+	require.Equal(t, "it holds", got.State.Claim)
+	require.Equal(t, "a", got.State.Expected)
+	require.Equal(t, "b\nc", got.State.Got)
+	require.Equal(t, "/proc/x", got.State.From)
+	require.Equal(t, "shared", got.Diagnosis.Name)
+
+	got, err = r.judge(test("fail", "got: exercise s/n is not solved yet: …"), "", nil)
+	require.NoError(t, err)
+	require.Equal(t, Unsolved, got.Outcome)
+
+	got, err = r.judge(test("skip", "    x_test.go:4: needs root\n"), "", nil)
+	require.NoError(t, err)
+	require.Equal(t, Unchecked, got.Outcome)
+	require.Equal(t, "needs root", got.Reason)
+
+	broken := &verify.Run{Tests: []verify.Test{{Package: "p", Result: "fail", Output: "# p\np/x_mine.go:7:2: undefined: foo\nFAIL p [build failed]\n"}}}
+	got, err = r.judge(broken, "", nil)
+	require.NoError(t, err)
+	require.Equal(t, Broken, got.Outcome)
+	require.Equal(t, "p/x_mine.go:7:2: undefined: foo", got.Reason)
+
+	_, err = r.judge(&verify.Run{}, "", nil)
+	require.ErrorContains(t, err, "runs no test")
+}
+
+// What a learner wrote is never lost.
+func TestPutKeepsWhatWasThere(t *testing.T) {
+	dir := t.TempDir()
+	e := Exercise{Stage: "01-x", Name: "y", File: "p/y_mine.go", Task: "t", Title: "t"}
+	reference := "//go:build linux && !mine\n\npackage p\n\nfunc Y() error { return nil }\n"
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "p"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "p/y.go"), []byte(reference), 0o644))
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	shipped, err := Shipped(dir, e)
+	require.NoError(t, err)
+
+	kept, err := Put(dir, e, shipped, now)
+	require.NoError(t, err)
+	require.Empty(t, kept)
+	unsolved, err := IsUnsolved(dir, e)
+	require.NoError(t, err)
+	require.True(t, unsolved)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, e.File), []byte("// my work\n"), 0o644))
+	kept, err = Put(dir, e, shipped, now)
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(dir, kept))
+	require.NoError(t, err)
+	require.Equal(t, "// my work\n", string(text))
+
+	p, err := LoadProgress(dir)
+	require.NoError(t, err)
+	p.Note(Result{Exercise: e, Outcome: Failed}, now)
+	p.Note(Result{Exercise: e, Outcome: Unsolved}, now)
+	p.Note(Result{Exercise: e, Outcome: Solved}, now)
+	p.Note(Result{Exercise: e, Outcome: Solved}, now.Add(time.Hour))
+	require.NoError(t, p.Save(dir))
+	p, err = LoadProgress(dir)
+	require.NoError(t, err)
+	require.Equal(t, Record{Tries: 2, First: now, Solved: now, Last: Solved}, p[e.ID()])
+}

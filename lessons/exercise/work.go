@@ -1,0 +1,161 @@
+package exercise
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Room is the directory in the kit where a learner's progress and the copies of replaced files are kept. Git ignores it.
+const Room = ".mine"
+
+// Find returns the exercises that the names stand for: STAGE, STAGE/NAME, or NAME where only one has it. No name is all.
+func Find(names ...string) ([]Exercise, error) {
+	all := All()
+	if len(names) == 0 {
+		return all, nil
+	}
+	var found []Exercise
+	for _, name := range names {
+		name = strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
+		n := len(found)
+		for _, e := range all {
+			if name == e.ID() || name == e.Stage || name == e.Name {
+				found = append(found, e)
+			}
+		}
+		if len(found) == n {
+			return nil, fmt.Errorf("no exercise %q; did you mean %q? (go run ./lessons check -all lists them)", name, nearest(name, all))
+		}
+	}
+	return found, nil
+}
+
+func nearest(name string, all []Exercise) string {
+	best, distance := "", 0
+	for _, e := range all {
+		for _, id := range []string{e.ID(), e.Name} {
+			if d := levenshtein.ComputeDistance(name, id); best == "" || d < distance {
+				best, distance = e.ID(), d
+			}
+		}
+	}
+	return best
+}
+
+// Record is what happened with an exercise.
+type Record struct {
+	Tries  int       `json:"tries"`
+	First  time.Time `json:"first"`            // the first check of something written
+	Solved time.Time `json:"solved,omitzero"`  // the check that passed first
+	Last   Outcome   `json:"last"`             // how the last check ended
+	Hints  int       `json:"hints,omitempty"`  // hints asked for
+	Peeked bool      `json:"peeked,omitempty"` // the solution was shown before it was solved
+}
+
+// Progress is what happened with all of them, by ID.
+type Progress map[string]Record
+
+func progressFile(root string) string { return filepath.Join(root, Room, "progress.json") }
+
+// LoadProgress reads the progress; there is none at first.
+func LoadProgress(root string) (Progress, error) {
+	raw, err := os.ReadFile(progressFile(root))
+	if errors.Is(err, os.ErrNotExist) {
+		return Progress{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := Progress{}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return nil, fmt.Errorf("%s: %w; move it away to begin anew", progressFile(root), err)
+	}
+	return p, nil
+}
+
+// Save writes the progress, whole or not at all.
+func (p Progress) Save(root string) error {
+	raw, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replace(progressFile(root), append(raw, '\n'))
+}
+
+// Note adds the result of a check.
+func (p Progress) Note(r Result, now time.Time) {
+	record := p[r.Exercise.ID()]
+	record.Last = r.Outcome
+	switch r.Outcome {
+	case Solved:
+		if record.Solved.IsZero() {
+			record.Tries++
+			record.Solved = now
+		}
+	case Failed, Broken:
+		record.Tries++
+	}
+	if r.Outcome != Unsolved && record.First.IsZero() {
+		record.First = now
+	}
+	p[r.Exercise.ID()] = record
+}
+
+// Put writes the learner's file. What was there is kept, unless it is what was shipped; the copy's name is returned.
+func Put(root string, e Exercise, text []byte, now time.Time) (kept string, err error) {
+	path := filepath.Join(root, e.File)
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	shipped, err := Shipped(root, e)
+	if err != nil {
+		return "", err
+	}
+	if len(old) > 0 && !bytes.Equal(old, shipped) && !bytes.Equal(old, text) {
+		kept = filepath.Join(Room, "copies", fmt.Sprintf("%s-%s-%s.go", e.Stage, e.Name, now.Format("20060102-150405.000")))
+		if err := replace(filepath.Join(root, kept), old); err != nil {
+			return "", err
+		}
+	}
+	return kept, replace(path, text)
+}
+
+// replace writes a file under another name first: an interrupted program leaves the old one or the new one.
+func replace(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".containerkit-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// Next is the first exercise that is not solved yet, by the progress; false if none is left.
+func (p Progress) Next() (Exercise, bool) {
+	all := All()
+	i := slices.IndexFunc(all, func(e Exercise) bool { return p[e.ID()].Solved.IsZero() })
+	if i < 0 {
+		return Exercise{}, false
+	}
+	return all[i], true
+}
