@@ -1,0 +1,72 @@
+//go:build linux
+
+package namespace
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"containerkit/lessons/exercise/claim"
+)
+
+// Number 1 returns how the payload ended, whoever else ends before it.
+func TestReapStatus(t *testing.T) {
+	probe(t, AsNeeded(PID|Mount))
+	run := func(script string) int {
+		cmd := initCommand("sh", "-c", script)
+		cmd.Stderr = os.Stderr
+		_ = cmd.Run()
+		return cmd.ProcessState.ExitCode()
+	}
+	exited, killed, orphaned := run("exit 3"), run("kill -KILL $$"), run("(sh -c 'exit 7' &) ; sleep 0.2; exit 4")
+	claim.State(t, "status of exit 3", exited)
+	claim.State(t, "status after SIGKILL", killed)
+	claim.State(t, "status of exit 4 after an orphan's exit 7", orphaned)
+	claim.Equal(t, "a payload that exits with 3 gives 3", "wait4(2)", 3, exited)
+	claim.Equal(t, "an orphan that ends first is not taken for the payload, which exits with 4", "wait4(2)", 4, orphaned)
+	claim.Equal(t, "a payload that signal 9 kills gives 128 + 9", "wait4(2)", 137, killed)
+}
+
+// Number 1 waits for orphans too, while the payload runs: none stays a zombie.
+func TestReapOrphans(t *testing.T) {
+	probe(t, AsNeeded(PID|Mount))
+	// The host's /proc, seen from outside: three orphans end, and the payload runs on.
+	cmd := initCommand("sh", "-c", "for i in 1 2 3; do (sleep 0.1 &) ; done; echo started; read x")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	_, err = io.ReadAtLeast(out, make([]byte, 16), len("started\n"))
+	claim.NoError(t, "number 1 stays as long as the payload runs", err)
+	children := func() (all, zombies int) {
+		pids, err := Processes()
+		require.NoError(t, err)
+		for _, pid := range pids {
+			if parent, err := Status(pid, "PPid"); err == nil && parent == fmt.Sprint(cmd.Process.Pid) {
+				all++
+				if state, err := Status(pid, "State"); err == nil && state[0] == 'Z' {
+					zombies++
+				}
+			}
+		}
+		return all, zombies
+	}
+	all, zombies := children()
+	for end := time.Now().Add(3 * time.Second); all != 1 && time.Now().Before(end); all, zombies = children() {
+		time.Sleep(20 * time.Millisecond)
+	}
+	claim.State(t, "zombies", zombies)
+	claim.Equal(t, "of three orphans that have ended, none is left as a zombie", "/proc/PID/status", 0, zombies)
+	claim.Equal(t, "the payload is the one child that number 1 has", "/proc/PID/status", 1, all)
+	require.NoError(t, in.Close())
+	_ = cmd.Wait()
+	claim.Equal(t, "and ends as it ends, when its input ends", "wait4(2)", 1, cmd.ProcessState.ExitCode())
+}

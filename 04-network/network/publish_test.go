@@ -1,0 +1,78 @@
+//go:build linux
+
+package network_test
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/04-network/network"
+	"containerkit/04-network/network/internet"
+	"containerkit/04-network/network/lo"
+	"containerkit/lessons/exercise/claim"
+	"containerkit/lessons/exercise/room"
+)
+
+type published struct {
+	Lacking string // why it cannot be tried here
+	Rules   string // as the kernel has them
+	// Who reaches the container's server at the host's port, and how.
+	Outside, Host, Loopback, Neighbour string
+	// Elsewhere is a call of the neighbour to the same port of somebody else.
+	Elsewhere string
+}
+
+var publishing = room.New("publish", unix.CLONE_NEWNET, func(p *published) error {
+	if p.Lacking = translating(); p.Lacking != "" {
+		return nil
+	}
+	web, err := attach("web", "10.88.0.2/24")
+	if err != nil {
+		return err
+	}
+	db, err := attach("db", "10.88.0.3/24")
+	if err != nil {
+		return err
+	}
+	out, err := hold()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(internet.Connect(out), lo.Up(), serve(web, ":80", "web"), serve(out, ":8080", "the internet"),
+		network.DefaultRoute(out, internet.Host.Addr())); err != nil { // it knows the way, so no masquerading is needed
+		return err
+	}
+	port := network.Port{Host: 8080, To: netip.MustParseAddr("10.88.0.2"), Port: 80}
+	if err := network.Publish(network.Default, port); err != nil {
+		return err
+	}
+	p.Rules = rules()
+	byName := internet.Host.Addr().String() + ":8080"
+	p.Outside, p.Host, p.Loopback = call(out, byName), call(0, byName), call(0, "127.0.0.1:8080")
+	p.Neighbour, p.Elsewhere = call(db, byName), call(db, internet.Server.Addr().String()+":8080")
+	return nil
+})
+
+// A published port is reached by everybody who can reach the host, and nothing else is led away.
+func TestPublish(t *testing.T) {
+	saw, err := publishing.Run(t)
+	if saw.Lacking != "" {
+		t.Skip(saw.Lacking)
+	}
+	claim.State(t, "errno", room.Outcome(err))
+	claim.State(t, "rules", saw.Rules)
+	claim.State(t, "from the internet", saw.Outside)
+	claim.State(t, "from the host", saw.Host)
+	claim.State(t, "from 127.0.0.1", saw.Loopback)
+	claim.State(t, "from a neighbour", saw.Neighbour)
+	claim.State(t, "a neighbour's call to the same port elsewhere", saw.Elsewhere)
+	claim.NoError(t, "the kernel takes the rules", err)
+	claim.Equal(t, "the internet reaches the container at the host's port, and the server sees who it was", "a TCP connection", "web sees 203.0.113.80", saw.Outside)
+	claim.Equal(t, "the host itself reaches it at that port", "a TCP connection", "web sees 203.0.113.1", saw.Host)
+	claim.Equal(t, "also at 127.0.0.1", "a TCP connection", "web sees 10.88.0.1", saw.Loopback)
+	claim.Equal(t, "a neighbour on the same bridge reaches it too, and the answer finds its way through the host", "a TCP connection", "web sees 10.88.0.1", saw.Neighbour)
+	claim.Equal(t, "the same port of another machine still leads to that machine", "a TCP connection", "the internet sees 10.88.0.3", saw.Elsewhere)
+}
