@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func run(args []string, out, errs io.Writer) int {
 	root.SetArgs(oneDash(args))
 	root.SetOut(out)
 	root.SetErr(errs)
-	err := root.Execute()
+	err := root.ExecuteContext(context.Background())
 	var failed failure
 	switch {
 	case err == nil:
@@ -88,6 +89,7 @@ func commands() *cobra.Command {
 	}
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddCommand(doctorCommand(), verifyCommand(), cleanCommand())
+	root.AddCommand(exerciseCommands()...)
 	root.InitDefaultHelpFlag()
 	return root
 }

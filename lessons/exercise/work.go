@@ -2,6 +2,7 @@ package exercise
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,12 +54,13 @@ func nearest(name string, all []Exercise) string {
 
 // Record is what happened with an exercise.
 type Record struct {
-	Tries  int       `json:"tries"`
-	First  time.Time `json:"first"`            // the first check of something written
-	Solved time.Time `json:"solved,omitzero"`  // the check that passed first
-	Last   Outcome   `json:"last"`             // how the last check ended
-	Hints  int       `json:"hints,omitempty"`  // hints asked for
-	Peeked bool      `json:"peeked,omitempty"` // the solution was shown before it was solved
+	Tries   int       `json:"tries"`
+	First   time.Time `json:"first"`             // the first check of something written
+	Solved  time.Time `json:"solved,omitzero"`   // the check that passed first
+	Last    Outcome   `json:"last"`              // how the last check ended
+	Hints   int       `json:"hints,omitempty"`   // hints asked for
+	General int       `json:"general,omitempty"` // of them, those that did not depend on the state
+	Peeked  bool      `json:"peeked,omitempty"`  // the solution was shown before it was solved
 }
 
 // Progress is what happened with all of them, by ID.
@@ -158,4 +160,30 @@ func (p Progress) Next() (Exercise, bool) {
 		return Exercise{}, false
 	}
 	return all[i], true
+}
+
+// Hint is what helps next: the diagnosis of what is wrong now, if the mistake is known; the compiler's words; or the next of
+// the general hints. It is counted.
+func Hint(ctx context.Context, root string, e Exercise, p Progress) (string, error) {
+	r, err := Check(ctx, root, e)
+	if err != nil {
+		return "", err
+	}
+	p.Note(r, time.Now())
+	record := p[e.ID()]
+	switch {
+	case r.Outcome == Solved:
+		return "it is solved. " + e.Shows + " shows it at work.", nil
+	case r.Outcome == Broken:
+		return "it does not compile: " + r.Reason, nil
+	case r.Diagnosis != nil:
+		record.Hints++
+		p[e.ID()] = record
+		return r.Diagnosis.Say, nil
+	}
+	hint := e.Hints[min(record.General, len(e.Hints)-1)]
+	record.Hints++
+	record.General++
+	p[e.ID()] = record
+	return hint, nil
 }

@@ -1,0 +1,367 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/spf13/cobra"
+
+	"containerkit/lessons/exercise"
+)
+
+// kit is the directory of the checkout: where go.mod says that it is the kit.
+func kit() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		raw, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(raw), "module containerkit\n") {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("the exercises are files of the kit: run this in its directory, where go.mod is")
+		}
+	}
+}
+
+// onLinux refuses what only Linux can do.
+func onLinux() error {
+	if runtime.GOOS == "linux" {
+		return nil
+	}
+	return failure{fmt.Errorf("the exercises are calls of Linux, and this is %s: go run ./lessons vm starts a machine for them", runtime.GOOS)}
+}
+
+// one is the exercise that a command is about: the one named, or else the next one.
+func one(args []string, progress exercise.Progress) (exercise.Exercise, error) {
+	if len(args) == 0 {
+		e, ok := progress.Next()
+		if !ok {
+			return e, failure{errors.New("all exercises are solved: go run -tags mine ./05-full is your own container; to see one again, name it")}
+		}
+		return e, nil
+	}
+	found, err := exercise.Find(args...)
+	if err != nil {
+		return exercise.Exercise{}, err
+	}
+	if len(found) != 1 {
+		return exercise.Exercise{}, fmt.Errorf("%s stands for %d exercises; name one, such as %s", args[0], len(found), found[0].ID())
+	}
+	return found[0], nil
+}
+
+// exerciseCommand makes a command about exercises: it finds the kit and the progress, and saves the progress afterwards.
+func exerciseCommand(c cobra.Command, work func(c *cobra.Command, root string, p exercise.Progress, args []string) error) *cobra.Command {
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := onLinux(); err != nil {
+			return err
+		}
+		root, err := kit()
+		if err != nil {
+			return failure{err}
+		}
+		progress, err := exercise.LoadProgress(root)
+		if err != nil {
+			return failure{err}
+		}
+		if err := work(c, root, progress, args); err != nil && err != errSaid {
+			return err
+		} else if saved := progress.Save(root); saved != nil {
+			return failure{saved}
+		} else {
+			return err
+		}
+	}
+	return &c
+}
+
+func exerciseCommands() []*cobra.Command {
+	return []*cobra.Command{checkCommand(), hintCommand(), solutionCommand(), diffCommand(), resetCommand()}
+}
+
+// checked is a result as -json prints it.
+type checked struct {
+	ID        string           `json:"id"`
+	Title     string           `json:"title"`
+	File      string           `json:"file"`
+	Outcome   exercise.Outcome `json:"outcome"`
+	Claim     string           `json:"claim,omitempty"`
+	Expected  string           `json:"expected,omitempty"`
+	Got       string           `json:"got,omitempty"`
+	From      string           `json:"from,omitempty"`
+	Diagnosis string           `json:"diagnosis,omitempty"`
+	Say       string           `json:"say,omitempty"`
+	Reason    string           `json:"reason,omitempty"`
+}
+
+func show(r exercise.Result) checked {
+	c := checked{ID: r.Exercise.ID(), Title: r.Exercise.Title, File: r.Exercise.File, Outcome: r.Outcome, Reason: r.Reason,
+		Claim: r.State.Claim, Expected: r.State.Expected, Got: r.State.Got, From: r.State.From}
+	if r.Diagnosis != nil {
+		c.Diagnosis, c.Say = r.Diagnosis.Name, r.Diagnosis.Say
+	}
+	return c
+}
+
+func checkCommand() *cobra.Command {
+	var all, asJSON bool
+	c := exerciseCommand(cobra.Command{
+		Use: "check [STAGE[/EXERCISE]…]", Short: "is the exercise solved?",
+		Long: "Checks what you wrote into a file NAME_mine.go: the part's own tests run with your\n" +
+			"code in place of ours. Without a name: the first exercise that is not solved yet.\n" +
+			"Exit status: 0 if all that was checked is solved, 1 if not. What cannot be tried\n" +
+			"on this machine is told, and does not count as unsolved.",
+	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
+		list, err := exercise.Find(args...)
+		if err != nil {
+			return err
+		}
+		if len(args) == 0 && !all {
+			next, err := one(nil, progress)
+			if err != nil {
+				return err
+			}
+			list = []exercise.Exercise{next}
+		}
+		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		ok := true
+		results := []checked{}
+		for _, e := range list {
+			r, err := exercise.Check(ctx, root, e)
+			if err != nil {
+				return failure{err}
+			}
+			progress.Note(r, time.Now())
+			ok = ok && (r.Outcome == exercise.Solved || r.Outcome == exercise.Unchecked)
+			results = append(results, show(r))
+			if !asJSON {
+				tell(c.OutOrStdout(), r, len(list) == 1)
+			}
+		}
+		if asJSON {
+			enc := json.NewEncoder(c.OutOrStdout())
+			enc.SetEscapeHTML(false)
+			enc.SetIndent("", "  ")
+			if err := enc.Encode(results); err != nil {
+				return failure{err}
+			}
+		} else if len(list) > 1 {
+			sum(c.OutOrStdout(), results)
+		}
+		if !ok {
+			return errSaid
+		}
+		return nil
+	})
+	c.Flags().BoolVar(&all, "all", false, "all exercises")
+	c.Flags().BoolVar(&asJSON, "json", false, "a JSON array of the results")
+	return c
+}
+
+var marks = map[exercise.Outcome]string{
+	exercise.Solved: "✓", exercise.Unsolved: "·", exercise.Failed: "✗", exercise.Broken: "✗", exercise.Unchecked: "?",
+}
+
+// tell prints a result: whole for one exercise, in short for one of many.
+func tell(w io.Writer, r exercise.Result, whole bool) {
+	e := r.Exercise
+	fill(w, fmt.Sprintf("%s %-24s ", marks[r.Outcome], e.ID()), e.Title)
+	switch r.Outcome {
+	case exercise.Unsolved:
+		if whole {
+			fmt.Fprintf(w, "\nwrite %s\n\n", e.File)
+			for line := range strings.Lines(strings.TrimSpace(e.Task)) {
+				fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, "\n"))
+			}
+			if len(e.Read) > 0 {
+				fmt.Fprintln(w)
+				fill(w, "read: ", strings.Join(e.Read, ", "))
+			}
+			fmt.Fprintf(w, "a hint: go run ./lessons hint %s\n", e.ID())
+		}
+	case exercise.Broken:
+		fmt.Fprintln(w, "  it does not compile:")
+		for line := range strings.Lines(r.Reason) {
+			fmt.Fprintf(w, "    %s\n", strings.TrimRight(line, "\n"))
+		}
+	case exercise.Unchecked:
+		fill(w, "  cannot be checked here: ", r.Reason)
+	case exercise.Failed:
+		s := r.State
+		if s.Claim == "" { // not one of our claims: a panic, a test that ran out of time
+			for line := range strings.Lines(s.Output) {
+				fmt.Fprintf(w, "    %s\n", strings.TrimRight(line, "\n"))
+			}
+			break
+		}
+		for _, part := range [][2]string{{"claim", s.Claim}, {"expected", s.Expected}, {"got", s.Got}, {"read from", s.From}} {
+			label := fmt.Sprintf("    %-10s ", part[0])
+			for line := range strings.Lines(part[1]) {
+				fill(w, label, line)
+				label = strings.Repeat(" ", len(label))
+			}
+		}
+		if r.Diagnosis != nil {
+			fill(w, "    → ", r.Diagnosis.Say)
+		}
+		if whole {
+			fmt.Fprintf(w, "your file: %s; a hint: go run ./lessons hint %s\n", e.File, e.ID())
+		}
+	case exercise.Solved:
+		if whole {
+			fmt.Fprintf(w, "see it work: %s\n", e.Shows)
+		}
+	}
+}
+
+// sum prints how many there are of each.
+func sum(w io.Writer, results []checked) {
+	n := map[exercise.Outcome]int{}
+	for _, r := range results {
+		n[r.Outcome]++
+	}
+	fmt.Fprintf(w, "%d of %d solved", n[exercise.Solved], len(results))
+	for _, o := range []exercise.Outcome{exercise.Failed, exercise.Broken, exercise.Unsolved, exercise.Unchecked} {
+		if n[o] > 0 {
+			fmt.Fprintf(w, ", %d %s", n[o], o)
+		}
+	}
+	fmt.Fprintln(w)
+	if n[exercise.Solved] == len(results) && len(results) == len(exercise.All()) {
+		fmt.Fprintln(w, "run your own container: go run -tags mine ./05-full")
+	}
+}
+
+func hintCommand() *cobra.Command {
+	return exerciseCommand(cobra.Command{
+		Use: "hint [STAGE/EXERCISE]", Short: "what is wrong now, or where to look next", Args: cobra.MaximumNArgs(1),
+		Long: "Checks the exercise, and says what is wrong if it knows the mistake. Otherwise it\n" +
+			"gives the next general hint: each call gives one more. None holds the solution.",
+	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
+		e, err := one(args, progress)
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		hint, err := exercise.Hint(ctx, root, e, progress)
+		if err != nil {
+			return failure{err}
+		}
+		fill(c.OutOrStdout(), e.ID()+": ", hint)
+		return nil
+	})
+}
+
+func solutionCommand() *cobra.Command {
+	var put, yes bool
+	c := exerciseCommand(cobra.Command{
+		Use: "solution [STAGE/EXERCISE]", Short: "our own solution, to compare or to go on with", Args: cobra.MaximumNArgs(1),
+		Long: "Prints the reference of an exercise that you have solved. Before that it asks you to\n" +
+			"mean it: -yes. With -put it becomes your file; what you wrote is kept in " + exercise.Room + "/copies.",
+	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
+		e, err := one(args, progress)
+		if err != nil {
+			return err
+		}
+		record := progress[e.ID()]
+		if record.Solved.IsZero() && !yes {
+			return failure{fmt.Errorf("%s is not solved yet. There are hints: go run ./lessons hint %s. To see the solution all the same: go run ./lessons solution -yes %s", e.ID(), e.ID(), e.ID())}
+		}
+		if record.Solved.IsZero() {
+			record.Peeked = true
+			progress[e.ID()] = record
+		}
+		reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
+		if err != nil {
+			return failure{err}
+		}
+		if !put {
+			_, err = c.OutOrStdout().Write(reference)
+			return err
+		}
+		return putFile(c.OutOrStdout(), root, e, exercise.Solution(reference))
+	})
+	c.Flags().BoolVar(&put, "put", false, "put it into your file")
+	c.Flags().BoolVar(&yes, "yes", false, "also before the exercise is solved")
+	return c
+}
+
+func resetCommand() *cobra.Command {
+	return exerciseCommand(cobra.Command{
+		Use: "reset STAGE[/EXERCISE]…", Short: "begin an exercise anew", Args: cobra.MinimumNArgs(1),
+		Long: "Makes your file as it was shipped. What you wrote is kept in " + exercise.Room + "/copies.",
+	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
+		list, err := exercise.Find(args...)
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			stub, err := exercise.Shipped(root, e)
+			if err != nil {
+				return failure{err}
+			}
+			if err := putFile(c.OutOrStdout(), root, e, stub); err != nil {
+				return err
+			}
+			delete(progress, e.ID())
+		}
+		return nil
+	})
+}
+
+func putFile(w io.Writer, root string, e exercise.Exercise, text []byte) error {
+	kept, err := exercise.Put(root, e, text, time.Now())
+	if err != nil {
+		return failure{err}
+	}
+	fmt.Fprintf(w, "wrote %s\n", e.File)
+	if kept != "" {
+		fmt.Fprintf(w, "what was there is kept in %s\n", kept)
+	}
+	return nil
+}
+
+func diffCommand() *cobra.Command {
+	return exerciseCommand(cobra.Command{
+		Use: "diff [STAGE/EXERCISE]", Short: "your solution beside ours", Args: cobra.MaximumNArgs(1),
+		Long: "Shows how your file differs from the reference, once the exercise is solved.",
+	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
+		e, err := one(args, progress)
+		if err != nil {
+			return err
+		}
+		if progress[e.ID()].Solved.IsZero() && !progress[e.ID()].Peeked {
+			return failure{fmt.Errorf("%s is not solved yet, and the difference would be the solution: go run ./lessons check %s", e.ID(), e.ID())}
+		}
+		mine, err := os.ReadFile(filepath.Join(root, e.File))
+		if err != nil {
+			return failure{err}
+		}
+		reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
+		if err != nil {
+			return failure{err}
+		}
+		d := diff.Diff(e.File, mine, e.Reference(), exercise.Solution(reference))
+		if len(d) == 0 {
+			fmt.Fprintf(c.OutOrStdout(), "%s is the reference, word by word\n", e.File)
+			return nil
+		}
+		_, err = c.OutOrStdout().Write(d)
+		return err
+	})
+}
