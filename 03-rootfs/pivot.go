@@ -64,7 +64,7 @@ func pivot(n *narrate.Narrator) error {
 	n.Do(narrate.Call{
 		Text: "swap the roots of the mount namespace, and unmount the old one",
 		Go:   fmt.Sprintf("rootfs.Bind(root, root); rootfs.PivotRoot(%q)", dir.Join("root")),
-		Sys:  `mount("root", "root", MS_BIND), chdir("root"), pivot_root(".", "."), umount2(".", MNT_DETACH), chdir("/")`,
+		Sys:  `mount("root", "root", MS_BIND), chdir("root"), pivot_root(".", "."), umount2(".", MNT_DETACH)`,
 		Man:  "pivot_root(2), NOTES",
 		Hand: "mount --bind root root; cd root; pivot_root . .; umount -l .",
 		At:   rootfs.PivotRoot,

@@ -164,3 +164,6 @@ func write(path, text string) error {
 	}
 	return nil
 }
+
+// Pivot makes the root that was built the root of this mount namespace, and lets go of the old one.
+func (r *Rootfs) Pivot() error { return PivotRoot(".") }

@@ -85,15 +85,14 @@ func Stub(e Exercise, reference []byte) ([]byte, error) {
 		fmt.Fprintf(&b, "// The reference also imports: %s\n", strings.Join(others, ", "))
 	}
 	fmt.Fprintf(&b, "// Check: go run ./lessons check %s\n\n", e.ID())
-	fmt.Fprintf(&b, "package %s\n\nimport (\n", file.Name.Name)
+	fmt.Fprintf(&b, "package %s\n\n", file.Name.Name)
 	slices.Sort(imports)
-	for _, i := range imports {
-		b.WriteString("\t" + i + "\n")
+	if own := strconv.Quote(todoImport); len(imports) == 0 {
+		b.WriteString("import " + own + "\n")
+	} else {
+		fmt.Fprintf(&b, "import (\n\t%s\n\n\t%s\n)\n", strings.Join(imports, "\n\t"), own)
 	}
-	if len(imports) > 0 {
-		b.WriteString("\n")
-	}
-	b.WriteString("\t\"" + todoImport + "\"\n)\n" + functions.String())
+	b.WriteString(functions.String())
 	out, err := format.Source([]byte(b.String()))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.File, err)

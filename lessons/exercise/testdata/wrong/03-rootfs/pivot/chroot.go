@@ -1,0 +1,13 @@
+// diagnosis: chroot
+//go:build linux && mine
+
+package rootfs
+
+import "golang.org/x/sys/unix"
+
+func PivotRoot(dir string) error {
+	if err := unix.Chdir(dir); err != nil {
+		return err
+	}
+	return unix.Chroot(".")
+}
