@@ -17,20 +17,6 @@ import (
 // The calls in this file are for the process inside. Some change only the calling thread: call them from a goroutine
 // that is locked to its thread (runtime.LockOSThread), and never unlock it, or Go would run other goroutines there.
 
-// SetHostname changes the hostname of our UTS namespace: sethostname(2).
-func SetHostname(name string) error {
-	return os.NewSyscallError("sethostname", unix.Sethostname([]byte(name)))
-}
-
-// MakePrivate cuts the ties of all mounts of our mount namespace to their twins elsewhere. A new mount namespace is a
-// copy, but a copy of a *shared* mount stays in the same peer group: what is mounted below it shows up in both.
-// systemd shares everything at boot, so without this call our mounts would appear on the host.
-// mount_namespaces(7), "SHARED SUBTREES".
-func MakePrivate() error {
-	// MS_REC: all mounts below / too. Source, type and data are ignored when the propagation changes.
-	return pathError("mount --make-rprivate", "/", unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-}
-
 // MakeShared puts a mount into a peer group: copies of it in other namespaces get what is mounted below it.
 func MakeShared(dir string) error {
 	return pathError("mount --make-shared", dir, unix.Mount("", dir, "", unix.MS_SHARED, ""))
@@ -71,22 +57,6 @@ func UnshareTime(monotonic, boottime time.Duration) error {
 		return os.NewSyscallError("unshare(CLONE_NEWTIME)", err)
 	}
 	return WriteTimeOffsets(monotonic, boottime)
-}
-
-// WriteTimeOffsets sets the clocks of the time namespace of our future children. EACCES: somebody is inside already.
-func WriteTimeOffsets(monotonic, boottime time.Duration) error {
-	const path = "/proc/self/timens_offsets"
-	// One write for both: the file must be written whole.
-	text := offset("monotonic", monotonic) + offset("boottime", boottime)
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err = f.WriteString(text); err != nil {
-		return fmt.Errorf("write %q: %w", text, err)
-	}
-	return nil
 }
 
 // offset is a line of /proc/PID/timens_offsets. The nanoseconds are never negative: -0.25 s is -1 s and 750000000 ns.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"containerkit/lessons/child"
 )
 
 func TestSetString(t *testing.T) {
@@ -183,6 +185,7 @@ func TestJoin(t *testing.T) {
 const initEnv = "NAMESPACE_TEST_INIT"
 
 func TestMain(m *testing.M) {
+	child.Init()
 	switch os.Getenv(initEnv) {
 	case "run":
 		runtime.LockOSThread()

@@ -1,0 +1,19 @@
+//go:build linux && mine
+
+// Exercise 02-namespaces/hostname: a hostname of its own
+//
+// Set the hostname of the UTS namespace that the calling process is in. One system call; the error should tell
+// which one failed (os.NewSyscallError).
+//
+// Read: uts_namespaces(7), sethostname(2)
+// The reference also imports: os, golang.org/x/sys/unix
+// Check: go run ./lessons check 02-namespaces/hostname
+
+package namespace
+
+import "containerkit/lessons/todo"
+
+// SetHostname changes the hostname of our UTS namespace: sethostname(2).
+func SetHostname(name string) error {
+	return todo.Exercise("02-namespaces/hostname")
+}

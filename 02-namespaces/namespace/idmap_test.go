@@ -1,0 +1,45 @@
+//go:build linux
+
+package namespace
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/lessons/exercise/claim"
+)
+
+// A process in a new user namespace waits, and is told who is who. What the kernel has understood is read from outside.
+func TestWriteMaps(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}
+	if err := cmd.Start(); err != nil {
+		t.Skipf("no user namespaces can be made here (%v): go run ./lessons doctor says why", err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	ours := read("/proc/self/uid_map")
+	s := Container()
+	err := s.writeMaps(cmd.Process.Pid)
+
+	dir := "/proc/" + strconv.Itoa(cmd.Process.Pid) + "/"
+	fields := func(file string) string { return strings.Join(strings.Fields(read(dir+file)), " ") }
+	uids, gids, groups := fields("uid_map"), fields("gid_map"), fields("setgroups")
+	claim.State(t, "uid_map", uids)
+	claim.State(t, "gid_map", gids)
+	claim.State(t, "setgroups", groups)
+	claim.NoError(t, "the maps of a new user namespace can be written", err)
+	words := func(ms []IDMap) string { return strings.Join(strings.Fields(lines(ms)), " ") }
+	claim.Equal(t, "root inside is the user outside that was asked for", "/proc/PID/uid_map", words(s.UIDs), uids)
+	claim.Equal(t, "and so is the group", "/proc/PID/gid_map", words(s.GIDs), gids)
+	want := "deny"
+	if s.Setgroups {
+		want = "allow"
+	}
+	claim.Equal(t, "groups can be set inside only if that was asked for", "/proc/PID/setgroups", want, groups)
+	claim.Equal(t, "our own map is as before", "/proc/self/uid_map", ours, read("/proc/self/uid_map"))
+}

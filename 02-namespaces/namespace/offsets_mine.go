@@ -1,0 +1,23 @@
+//go:build linux && mine
+
+// Exercise 02-namespaces/offsets: an uptime that starts again
+//
+// Set the two clocks of the time namespace that our next children will be in: write both offsets to
+// /proc/self/timens_offsets, in one write. The function offset makes a line for a clock: "monotonic" or "boottime".
+//
+// Read: time_namespaces(7)
+// The reference also imports: fmt, os
+// Check: go run ./lessons check 02-namespaces/offsets
+
+package namespace
+
+import (
+	"time"
+
+	"containerkit/lessons/todo"
+)
+
+// WriteTimeOffsets sets the clocks of the time namespace of our future children. EACCES: somebody is inside already.
+func WriteTimeOffsets(monotonic, boottime time.Duration) error {
+	return todo.Exercise("02-namespaces/offsets")
+}

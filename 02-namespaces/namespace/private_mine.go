@@ -1,0 +1,22 @@
+//go:build linux && mine
+
+// Exercise 02-namespaces/private: mounts that the host does not see
+//
+// Make every mount of this mount namespace private, so that none passes mounts on to its twin on the host or receives
+// some from there. One mount(2), with two flags; source, type and data do not matter.
+//
+// Read: mount_namespaces(7), "SHARED SUBTREES", mount(2), MS_PRIVATE, MS_SLAVE, MS_REC
+// The reference also imports: golang.org/x/sys/unix
+// Check: go run ./lessons check 02-namespaces/private
+
+package namespace
+
+import "containerkit/lessons/todo"
+
+// MakePrivate cuts the ties of all mounts of our mount namespace to their twins elsewhere. A new mount namespace is a
+// copy, but a copy of a *shared* mount stays in the same peer group: what is mounted below it shows up in both.
+// systemd shares everything at boot, so without this call our mounts would appear on the host.
+// mount_namespaces(7), "SHARED SUBTREES".
+func MakePrivate() error {
+	return todo.Exercise("02-namespaces/private")
+}

@@ -1,0 +1,8 @@
+// diagnosis: more-than-the-name
+//go:build linux && mine
+
+package namespace
+
+import "golang.org/x/sys/unix"
+
+func SetHostname(name string) error { return unix.Sethostname([]byte(name + "\n")) }

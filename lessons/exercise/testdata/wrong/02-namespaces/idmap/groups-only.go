@@ -1,0 +1,22 @@
+// diagnosis: no-uid-map
+//go:build linux && mine
+
+package namespace
+
+import (
+	"os"
+	"strconv"
+)
+
+func (s Spec) writeMaps(pid int) error {
+	groups := "deny"
+	if s.Setgroups {
+		groups = "allow"
+	}
+	for _, f := range [][2]string{{"setgroups", groups}, {"gid_map", lines(s.GIDs)}} {
+		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/"+f[0], []byte(f[1]), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}

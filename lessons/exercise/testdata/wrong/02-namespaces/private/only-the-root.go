@@ -1,0 +1,8 @@
+// diagnosis: not-recursive
+//go:build linux && mine
+
+package namespace
+
+import "golang.org/x/sys/unix"
+
+func MakePrivate() error { return unix.Mount("", "/", "", unix.MS_PRIVATE, "") }
