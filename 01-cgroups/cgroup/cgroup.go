@@ -363,22 +363,6 @@ func retry(f func() error, while error) error {
 // errNotYet makes retry try again.
 var errNotYet = errors.New("the kernel has not done it yet")
 
-// killOneByOne is for kernels without cgroup.kill: nobody can fork while all are frozen, so the list is complete.
-// A process that may not be killed by us, or has gone already, is not an error here: the group that does not become
-// empty is, and the caller waits for that.
-func killOneByOne(dir string) error {
-	pids, err := procs(dir + "/cgroup.procs")
-	for _, sub := range children(dir) {
-		err = errors.Join(err, killOneByOne(sub))
-	}
-	for _, pid := range pids {
-		if pid > 0 { // 0 stands for a process outside of our pid namespace
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
-	}
-	return err
-}
-
 // waitEmpty waits until no process is left in a group.
 func waitEmpty(dir string) error {
 	err := retry(func() error {
@@ -413,25 +397,6 @@ type WriteError struct {
 
 func (e *WriteError) Error() string { return fmt.Sprintf("write %q to %s: %v", e.Data, e.Path, e.Err) }
 func (e *WriteError) Unwrap() error { return e.Err }
-
-// write writes data in one write(2), as the kernel wants it: each write is one command.
-// Never with O_CREAT: a file that is not there is a controller that is not there.
-func write(path, data string) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &WriteError{path, data, err}
-	}
-	defer unix.Close(fd)
-	for {
-		if _, err = unix.Write(fd, []byte(data)); err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
-		return &WriteError{path, data, err}
-	}
-	return nil
-}
 
 func read(path string) (string, error) {
 	raw, err := os.ReadFile(path)

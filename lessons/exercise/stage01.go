@@ -1,3 +1,76 @@
 package exercise
 
-var stage01 = []Exercise{}
+import "strings"
+
+var stage01 = []Exercise{
+	{
+		Stage: "01-cgroups", Name: "limit", Step: "hierarchy",
+		Title: "a limit is written, or it is said why not",
+		File:  "01-cgroups/cgroup/write_mine.go",
+		Task: `Everything in a cgroup is done by writing to files: write data to the file at path, in one write(2). A file that is not
+there must not be made: it means that its controller is missing. An error is a *WriteError with path, data and the errno.`,
+		Read:    []string{"cgroups(7)", "open(2), O_CREAT", "write(2)", "Documentation/admin-guide/cgroup-v2.rst"},
+		Package: "01-cgroups/cgroup", Run: "^TestWrite(Limit)?$",
+		Shows: "go run -tags mine ./01-cgroups hierarchy",
+		Hints: []string{
+			"By hand it is: echo 20 > pids.max. Which flags does the shell open the file with, and which of them do you not want?",
+			"unix.Open, unix.Write and unix.Close are the three calls. os.WriteFile opens with O_CREAT and O_TRUNC.",
+			"errors.Is finds the errno in a *WriteError through its Unwrap; so put the kernel's error into Err as it is.",
+		},
+		Diagnoses: []Diagnosis{
+			{"creates", func(s State) bool { return s.Facts["created"] == "true" },
+				"A file that was missing has been created, as O_CREAT does. In a directory of cgroups the kernel would refuse (EPERM or EACCES), and you would take the wrong error for the cause."},
+			{"swallows", func(s State) bool { return s.Facts["file"] == "a-limit" && s.Facts["refused"] == "<nil>" },
+				"The write works, but when it cannot, nothing is said: a limit that is not in force must be an error."},
+			{"bare-error", func(s State) bool { return strings.Contains(s.Claim, "says what was written where") },
+				"The errno is there, but not what was written where, and the kernel explains nothing else. See WriteError."},
+			{"something-else", func(s State) bool { return s.Facts["file"] != "" && s.Facts["file"] != "a-limit" },
+				"The file says something else than what was to be written: is data what is written, all of it, once?"},
+		},
+	},
+	{
+		Stage: "01-cgroups", Name: "join", Step: "hierarchy",
+		Title: "a process that puts itself under the limit",
+		File:  "01-cgroups/cgroup/join_mine.go",
+		Task: `Join the groups whose files are open: write the number of the process that shall join to each of them. "0" stands for
+whoever writes. An error says which file it was: wrap a *WriteError.`,
+		Read:    []string{`cgroups(7), "Moving a process to a cgroup"`, "Documentation/admin-guide/cgroup-v1/cgroups.rst, 1.2"},
+		Package: "01-cgroups/cgroup", Run: "^TestJoinSelf$",
+		Shows: "go run -tags mine ./01-cgroups pids",
+		Hints: []string{
+			"By hand it is: echo $$ > cgroup.procs. The files are open already: write to their descriptors.",
+			"On v1 every tree has its own file, and a process is in one group of each tree. How many files must be written to?",
+		},
+		Diagnoses: []Diagnosis{
+			{"error", func(s State) bool { return strings.Contains(s.Claim, "writes to the opened files") },
+				"The kernel refused what was written. ESRCH: there is no process of that number. EINVAL: that is no number. Which one stands for the writer?"},
+			{"nobody", func(s State) bool { return s.Facts["groups"] == "0" },
+				"The process is still where it was: nothing, or nobody's number, was written to the files."},
+			{"not-everywhere", func(s State) bool { return s.Facts["groups"] != s.Facts["wanted"] },
+				"It is in some of the groups and not in the others: there it is not limited. Each file stands for another tree, or another group."},
+		},
+	},
+	{
+		Stage: "01-cgroups", Name: "stop", Step: "kill",
+		Title: "a fork bomb is stopped, with all its children",
+		File:  "01-cgroups/cgroup/stop_mine.go",
+		Task: `Kill every process in the group dir, and in the groups below it. procs(file) reads the numbers from a cgroup.procs,
+children(dir) lists the groups below. A process that has gone already is no error. The number 0 stands for a process that
+we cannot see: leave it alone, for kill(0) would hit ourselves.`,
+		Read:    []string{"kill(2)", "signal(7)", `cgroups(7), "/sys/fs/cgroup/…/cgroup.procs"`},
+		Package: "01-cgroups/cgroup", Run: "^TestKillOneByOne$",
+		Shows: "go run -tags mine ./01-cgroups kill",
+		Hints: []string{
+			"The group knows who is in it: its file cgroup.procs. No parent, no session and no name has to be followed.",
+			"Which signal can be neither caught nor ignored? And who may be in a group that lies below this one?",
+		},
+		Diagnoses: []Diagnosis{
+			{"politely", func(s State) bool { return s.Facts["left"] != "0" && s.Facts["left below"] != "0" },
+				"Processes are left everywhere: they ignore SIGTERM, SIGINT and SIGHUP. Was anything sent, and was it the signal that nobody can ignore?"},
+			{"not-below", func(s State) bool { return s.Facts["left"] == "0" && s.Facts["left below"] != "0" },
+				"The group itself is empty, the one below is not: its processes are listed in its own cgroup.procs."},
+			{"only-below", func(s State) bool { return s.Facts["left"] != "0" && s.Facts["left below"] == "0" },
+				"The groups below are empty, and this one is not."},
+		},
+	},
+}

@@ -1,0 +1,26 @@
+//go:build linux && mine
+
+// Exercise 01-cgroups/join: a process that puts itself under the limit
+//
+// Join the groups whose files are open: write the number of the process that shall join to each of them. "0" stands for
+// whoever writes. An error says which file it was: wrap a *WriteError.
+//
+// Read: cgroups(7), "Moving a process to a cgroup", Documentation/admin-guide/cgroup-v1/cgroups.rst, 1.2
+// The reference also imports: fmt, golang.org/x/sys/unix
+// Check: go run ./lessons check 01-cgroups/join
+
+package cgroup
+
+import (
+	"os"
+
+	"containerkit/lessons/todo"
+)
+
+// JoinSelf joins the groups whose files were opened by JoinFiles: "0" stands for the writer. In v1's tasks that is the
+// calling thread alone, so lock it (runtime.LockOSThread) before, and execute the target from it: exec(2) ends the
+// other threads. A parent that writes the child's number to cgroup.procs instead waits ten times as long, for a lock
+// that stops every fork on the machine.
+func JoinSelf(files []*os.File) error {
+	return todo.Exercise("01-cgroups/join")
+}
