@@ -1,0 +1,215 @@
+package vm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/namespace"
+	"containerkit/03-rootfs/rootfs"
+	"containerkit/lessons/child"
+)
+
+// Where the processes of a room find what is the host's.
+const (
+	roomRoot  = "/tmp/root"  // its whole tree, read-only
+	roomShare = "/tmp/share" // the one directory that stays writable
+)
+
+// A process of an engine, in its room.
+type process struct {
+	Name  string // for messages
+	Argv  []string
+	Env   []string   // added to ours
+	Files []*os.File // descriptors 3, 4, … there
+	Out   *os.File   // takes standard output and standard error; nil: what it writes is told if it fails
+	Main  bool       // the machine itself: when it ends well, the room does
+}
+
+// order is what the room's first process is told. Files are numbers of descriptors there; 0 is none.
+type order struct {
+	Processes []ordered
+	Share     string
+}
+
+type ordered struct {
+	Name      string
+	Argv, Env []string
+	Files     []int
+	Out       int
+	Main      bool
+}
+
+// A room is where an engine's processes live. They are in a process number namespace, so that all die when its first
+// process does; in a network namespace with nothing in it; and in a mount namespace where the host's tree is read-only,
+// all the way down. An ordinary user's is in a user namespace as well, which gives him the right to make the others.
+type room struct {
+	*child.Process
+	said bytes.Buffer // what its processes wrote without an Out
+	once sync.Once
+	err  error
+}
+
+// openRoom starts the processes in a room of their own, in which share, if it is not "", stays writable. Its
+// processes get the files; the caller closes its own.
+func openRoom(processes []process, share string) (*room, error) {
+	o := order{Share: share}
+	var files []*os.File
+	number := func(f *os.File) int {
+		if f == nil {
+			return 0
+		}
+		files = append(files, f)
+		return 2 + len(files)
+	}
+	for _, p := range processes {
+		r := ordered{Name: p.Name, Argv: p.Argv, Env: p.Env, Main: p.Main, Out: number(p.Out)}
+		for _, f := range p.Files {
+			r.Files = append(r.Files, number(f))
+		}
+		o.Processes = append(o.Processes, r)
+	}
+	p, err := child.Command(roomChild, files...)
+	if err != nil {
+		return nil, err
+	}
+	r := &room{Process: p}
+	p.Stdout, p.Stderr = &r.said, &r.said
+	namespace.AsNeeded(namespace.PID | namespace.Mount | namespace.Net | namespace.IPC).Apply(p.Cmd)
+	// A session of its own, or the terminal's Ctrl-C would end the machine instead of the command in it.
+	p.SysProcAttr.Setsid = true
+	if err := p.Start(); err != nil {
+		return nil, fmt.Errorf("start the VM's processes in namespaces of their own: %w", err)
+	}
+	if err := p.Send(o); err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Wait waits until all processes of the room have ended, and tells what went wrong with the first one that did.
+func (r *room) Wait() error {
+	r.once.Do(func() {
+		err := r.Cmd.Wait()
+		if told := r.Receive(nil); told != nil && err != nil {
+			err = told
+		}
+		_ = r.Conn.Close()
+		if said := strings.TrimSpace(r.said.String()); err != nil && said != "" {
+			err = fmt.Errorf("%w: %s", err, strings.ReplaceAll(said, "\n", "; "))
+		}
+		r.err = err
+	})
+	return r.err
+}
+
+// Kill ends all processes of the room at once: the kernel kills a namespace whose first process has ended
+// (pid_namespaces(7)).
+func (r *room) Kill() { _ = r.Process.Process.Kill() }
+
+// roomChild is the room's first process.
+var roomChild = child.Register("vm-room", func(c *child.Conn) error {
+	var o order
+	if err := c.Receive(&o); err != nil {
+		return err
+	}
+	if err := furnish(o.Share); err != nil {
+		return err
+	}
+	// What we were given is for one process each, and for none of the others: those that end are noticed by the ends
+	// of their pipes and sockets being closed.
+	files := map[int]*os.File{}
+	for _, p := range o.Processes {
+		for _, n := range append(p.Files, p.Out) {
+			if n != 0 {
+				syscall.CloseOnExec(n)
+				files[n] = os.NewFile(uintptr(n), p.Name)
+			}
+		}
+	}
+	type end struct {
+		ordered
+		err error
+	}
+	ends := make(chan end)
+	for _, p := range o.Processes {
+		cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
+		cmd.Env = append(os.Environ(), p.Env...)
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if p.Out != 0 {
+			cmd.Stdout, cmd.Stderr = files[p.Out], files[p.Out]
+		}
+		for _, n := range p.Files {
+			cmd.ExtraFiles = append(cmd.ExtraFiles, files[n])
+		}
+		if err := cmd.Start(); err != nil {
+			return fmt.Errorf("start %s: %w", p.Name, err)
+		}
+		go func() { ends <- end{p, cmd.Wait()} }()
+	}
+	for _, f := range files {
+		f.Close()
+	}
+	e := <-ends
+	if e.err == nil && e.Main {
+		return nil
+	}
+	if e.err == nil {
+		e.err = errors.New("it was not told to")
+	}
+	return fmt.Errorf("%s has ended: %w", e.Name, e.err)
+})
+
+// furnish makes the room's mounts.
+func furnish(share string) error {
+	if err := namespace.MakePrivate(); err != nil {
+		return err
+	}
+	// Before /tmp is covered: what is shared may be there.
+	root, err := rootfs.PickUp("/", true)
+	if err != nil {
+		return err
+	}
+	writable := -1
+	if share != "" {
+		if writable, err = rootfs.PickUp(share, false); err != nil {
+			return err
+		}
+	}
+	// Nothing that runs here needs to write to the host's tree, so nothing can, whichever path it takes.
+	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		return &os.PathError{Op: "mount_setattr read-only", Path: "/", Err: err}
+	}
+	if err := unix.Mount("tmpfs", "/tmp", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700"); err != nil {
+		return &os.PathError{Op: "mount tmpfs on", Path: "/tmp", Err: err}
+	}
+	if err := os.Mkdir(roomRoot, 0o755); err != nil {
+		return err
+	}
+	if err := rootfs.PutDown(root, roomRoot); err != nil {
+		return err
+	}
+	// The host's kernel is no part of what the guest may read: it has a kernel of its own, and /proc/PID/root would
+	// be a way around the read-only tree. /run holds sockets and mounts of the host's services.
+	for _, dir := range []string{"proc", "sys", "dev", "run"} {
+		err := unix.Mount("tmpfs", roomRoot+"/"+dir, "tmpfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0755,size=4k")
+		if err != nil && !errors.Is(err, syscall.ENOENT) {
+			return &os.PathError{Op: "cover", Path: "/" + dir, Err: err}
+		}
+	}
+	if share == "" {
+		return nil
+	}
+	if err := os.Mkdir(roomShare, 0o755); err != nil {
+		return err
+	}
+	return rootfs.PutDown(writable, roomShare)
+}

@@ -1,0 +1,55 @@
+package vm
+
+import (
+	"io"
+	"os"
+
+	"containerkit/lessons/vm/wire"
+)
+
+// A Config is what the user asks for.
+type Config struct {
+	Engine  string // "auto", "qemu" or "uml"
+	Memory  int    // MiB
+	CPUs    int
+	Kernel  string // path of the kernel's image; "" is the newest that is installed
+	Share   string // "ro": the checkout is as it is now, and changes to it stay in the VM; "rw": it is the host's own
+	User    string // in the guest: "root" or "learner"
+	Time    bool   // print the phases of the boot
+	Console bool   // print what the kernel says
+
+	Command []string // nil is a login shell
+	Stdin   *os.File
+	Stdout  *os.File
+	Stderr  *os.File
+}
+
+// An Engine can make a kernel run.
+type Engine interface {
+	// Name is what -engine calls it.
+	Name() string
+	// Available tells, quickly, why it cannot run here: a *Missing if something can be installed.
+	Available(c *Config) error
+	// Lacks are the features that a guest of this engine does not have, in words; Run says them before the start.
+	Lacks() []string
+	// Start boots a guest. It adds to s what only the engine knows: Root, Shares, Disk. init is the static program to
+	// run as /init. The guest reads s from the stream; Run sends it.
+	Start(c *Config, init []byte, s *wire.Start) (*Machine, error)
+}
+
+// A Machine is a guest that boots or runs.
+type Machine struct {
+	// How says in a few words what it runs on, for people: "QEMU 7.2 with software emulation".
+	How string
+	// Conn is the stream to the guest's /init.
+	Conn io.ReadWriteCloser
+	// Console is what the kernel prints; it ends with the machine.
+	Console io.Reader
+	// Wait waits until all of its processes have ended, and tells why if it was not the guest's wish.
+	Wait func() error
+	// Kill ends it at once, with all of its processes. It may be called at any time and more than once.
+	Kill func()
+}
+
+// engines in the order in which auto tries them.
+var engines []Engine

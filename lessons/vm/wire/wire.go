@@ -1,0 +1,118 @@
+// Package wire is the conversation between the host's program and the guest's /init: frames on one stream of bytes,
+// which may be a virtio port or a serial line. Host and guest are always built from the same source.
+package wire
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// A Kind of frame.
+type Kind byte
+
+// From the host to the guest.
+const (
+	KindStart  Kind = 'S' // a Start: set up and run; the first frame
+	KindInput  Kind = 'I' // bytes for the command's standard input; none is its end. The next follows after KindTaken.
+	KindSize   Kind = 'W' // a Size: the terminal's window has changed
+	KindSignal Kind = 'K' // one byte: a signal for the command
+)
+
+// From the guest to the host.
+const (
+	KindHello Kind = 'H' // the guest has found the stream; the host answers with KindStart
+	KindPhase Kind = 'P' // the name of what the guest has just done
+	KindOut   Kind = 'O' // bytes of the command's standard output, or of its terminal
+	KindErr   Kind = 'E' // bytes of its standard error
+	KindTaken Kind = 'T' // the command has taken the last input
+	KindExit  Kind = 'X' // an Exit: the last frame
+)
+
+// Start is all that the guest must know.
+type Start struct {
+	Hostname string
+	Root     Mount    // the host's root; the guest lays an overlay over it
+	Shares   []Share  // trees of the host that are mounted writable
+	Keep     []string // directories below /tmp or /run that stay visible, although these two are new and empty
+	Disk     string   // a block device with an ext4 on it, "" if there is none; mounted at /var/tmp
+
+	Argv []string // nil is the user's login shell
+	Env  []string
+	Dir  string
+	User string // root or learner
+	TTY  bool   // the command gets a terminal; else three pipes
+	Size Size
+}
+
+// A Mount is something to mount: mount(2).
+type Mount struct{ Type, Source, Options string }
+
+// A Share is mounted at the same path as on the host.
+type Share struct {
+	Mount
+	Path string
+}
+
+// Size is a terminal's window, in characters.
+type Size struct{ Rows, Cols uint16 }
+
+// Exit is how the command ended: its exit status (128 + the signal's number if one ended it), or why it was not run.
+type Exit struct {
+	Status int
+	Error  string
+}
+
+// Max is the most bytes that one frame carries.
+const Max = 1 << 20
+
+// A Writer writes frames; it may be used by several goroutines.
+type Writer struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// NewWriter writes to w.
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
+
+// Write sends a frame.
+func (w *Writer) Write(k Kind, data []byte) error {
+	if len(data) > Max {
+		return fmt.Errorf("write a frame %q: %d bytes are more than %d", k, len(data), Max)
+	}
+	frame := make([]byte, 5, 5+len(data))
+	frame[0] = byte(k)
+	binary.LittleEndian.PutUint32(frame[1:], uint32(len(data)))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, err := w.w.Write(append(frame, data...))
+	return err
+}
+
+// WriteJSON sends a frame that holds v.
+func (w *Writer) WriteJSON(k Kind, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return w.Write(k, data)
+}
+
+// Read reads one frame. io.EOF: the other side is gone.
+func Read(r io.Reader) (Kind, []byte, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.LittleEndian.Uint32(head[1:])
+	if n > Max {
+		return 0, nil, fmt.Errorf("read a frame %q of %d bytes: the stream is out of step", head[0], n)
+	}
+	data := make([]byte, n)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return Kind(head[0]), data, nil
+}
