@@ -89,7 +89,7 @@ func exerciseCommand(c cobra.Command, work func(c *cobra.Command, root string, p
 }
 
 func exerciseCommands() []*cobra.Command {
-	return []*cobra.Command{checkCommand(), hintCommand(), solutionCommand(), diffCommand(), resetCommand()}
+	return []*cobra.Command{checkCommand(), hintCommand(), solutionCommand(), diffCommand(), resetCommand(), watchCommand()}
 }
 
 // checked is a result as -json prints it.
@@ -184,8 +184,11 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 	case exercise.Unsolved:
 		if whole {
 			fmt.Fprintf(w, "\nwrite %s\n\n", e.File)
-			for line := range strings.Lines(strings.TrimSpace(e.Task)) {
-				fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, "\n"))
+			for i, paragraph := range strings.Split(strings.TrimSpace(e.Task), "\n\n") {
+				if i > 0 {
+					fmt.Fprintln(w)
+				}
+				fill(w, "  ", paragraph)
 			}
 			if len(e.Read) > 0 {
 				fmt.Fprintln(w)

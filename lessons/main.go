@@ -133,11 +133,14 @@ afterwards
 	return nil
 }
 
-// fill prints text behind a label, within 80 columns.
+// columns is how wide a line may be.
+var columns = 80
+
+// fill prints text behind a label, in lines of no more than these columns.
 func fill(w io.Writer, label, text string) {
 	line, at := label, len(label)
 	for _, word := range strings.Fields(text) {
-		if n := len([]rune(word)); at > len(label) && at+n > 80 {
+		if n := len([]rune(word)); at > len(label) && at+n > columns {
 			fmt.Fprintln(w, strings.TrimRight(line, " "))
 			line, at = strings.Repeat(" ", len(label)), len(label)
 		}

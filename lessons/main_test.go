@@ -27,8 +27,15 @@ func TestMain(m *testing.M) {
 	if os.Getenv("CONTAINERKIT_LEAVE") != "" {
 		leave()
 	}
+	if args := os.Getenv(lessonsEnv); args != "" {
+		os.Unsetenv(lessonsEnv)
+		os.Exit(run(strings.Fields(args), os.Stdout, os.Stderr))
+	}
 	os.Exit(m.Run())
 }
+
+// lessonsEnv makes the test binary the program itself, with these arguments.
+const lessonsEnv = "CONTAINERKIT_TEST_LESSONS"
 
 func lessons(args ...string) (status int, out, errs string) {
 	var o, e bytes.Buffer

@@ -162,28 +162,32 @@ func (p Progress) Next() (Exercise, bool) {
 	return all[i], true
 }
 
-// Hint is what helps next: the diagnosis of what is wrong now, if the mistake is known; the compiler's words; or the next of
-// the general hints. It is counted.
+// Hint checks an exercise and returns what helps next, see HintFor.
 func Hint(ctx context.Context, root string, e Exercise, p Progress) (string, error) {
 	r, err := Check(ctx, root, e)
 	if err != nil {
 		return "", err
 	}
 	p.Note(r, time.Now())
-	record := p[e.ID()]
+	return HintFor(r, p), nil
+}
+
+// HintFor is what helps next: the diagnosis of what is wrong now, if the mistake is known; the compiler's words; or the next
+// of the general hints. It is counted.
+func HintFor(r Result, p Progress) string {
+	e, record := r.Exercise, p[r.Exercise.ID()]
+	defer func() { p[e.ID()] = record }()
 	switch {
 	case r.Outcome == Solved:
-		return "it is solved. " + e.Shows + " shows it at work.", nil
+		return "it is solved. " + e.Shows + " shows it at work."
 	case r.Outcome == Broken:
-		return "it does not compile: " + r.Reason, nil
+		return "it does not compile: " + r.Reason
 	case r.Diagnosis != nil:
 		record.Hints++
-		p[e.ID()] = record
-		return r.Diagnosis.Say, nil
+		return r.Diagnosis.Say
 	}
 	hint := e.Hints[min(record.General, len(e.Hints)-1)]
 	record.Hints++
 	record.General++
-	p[e.ID()] = record
-	return hint, nil
+	return hint
 }

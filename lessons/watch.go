@@ -1,0 +1,377 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"containerkit/lessons/exercise"
+)
+
+func watchCommand() *cobra.Command {
+	return exerciseCommand(cobra.Command{
+		Use: "watch [STAGE/EXERCISE]", Short: "the exercises one by one, checked whenever you save", Args: cobra.MaximumNArgs(1),
+		Long: "Shows an exercise, and checks it each time you save its file: keep an editor open\n" +
+			"in another window. Keys: h hint, n next, l list, r reset, s solution, q quit.\n" +
+			"What you wrote is never overwritten without a copy in " + exercise.Room + "/copies.",
+	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
+		e, err := one(args, progress)
+		if err != nil {
+			return err
+		}
+		if !term.IsTerminal(0) || !term.IsTerminal(1) {
+			return failure{errors.New("watch needs a terminal for its keys; go run ./lessons check does without")}
+		}
+		w := &watcher{root: root, progress: progress, current: e}
+		if err := w.run(c.Context()); err != nil {
+			return failure{err}
+		}
+		return nil
+	})
+}
+
+// How often the file is looked at. A stat(2) costs nothing, and sees what inotify does not: files of a network, of a virtual
+// machine's host, of an overlay's lower layer, and editors that put a new file in the old one's place.
+const lookEvery = 200 * time.Millisecond
+
+// A watcher is the state of the loop. Only the loop touches it.
+type watcher struct {
+	root     string
+	progress exercise.Progress
+	current  exercise.Exercise
+
+	seen     fingerprint // of the file that was checked last
+	cancel   func()      // ends the check that is going on
+	checking bool
+	result   *exercise.Result
+	trouble  error  // why there is no result
+	said     string // the answer to the last key
+	list     bool   // the list is shown
+	asked    byte   // a key that wants to be pressed twice
+}
+
+// A fingerprint changes when a file does: an editor may write into it or replace it.
+type fingerprint struct {
+	inode, size int64
+	changed     time.Time
+}
+
+func (w *watcher) look() fingerprint {
+	info, err := os.Stat(filepath.Join(w.root, w.current.File))
+	if err != nil {
+		return fingerprint{}
+	}
+	f := fingerprint{size: info.Size(), changed: info.ModTime()}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		f.inode = int64(st.Ino)
+	}
+	return f
+}
+
+// checked1 is what a check sends back to the loop.
+type checked1 struct {
+	result exercise.Result
+	err    error
+}
+
+func (w *watcher) run(ctx context.Context) (err error) {
+	before, err := term.MakeRaw(0)
+	if err != nil {
+		return err
+	}
+	// The screen that was there comes back, also after a panic: the alternate screen of xterm, which tmux has too.
+	fmt.Print("\x1b[?1049h\x1b[?25l")
+	defer func() {
+		fmt.Print("\x1b[?25h\x1b[?1049l")
+		_ = term.Restore(0, before)
+	}()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	keys := make(chan byte)
+	go func() {
+		buf := make([]byte, 1)
+		for {
+			if n, err := os.Stdin.Read(buf); n == 0 || err != nil {
+				close(keys)
+				return
+			}
+			keys <- buf[0]
+		}
+	}()
+	results := make(chan checked1, 1)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	w.check(ctx, results)
+	defer func() { w.cancel() }()
+	for {
+		w.draw()
+		select {
+		case s := <-signals:
+			if s != syscall.SIGWINCH {
+				return nil
+			}
+		case <-tick.C:
+			if w.look() == w.seen {
+				continue
+			}
+			if w.asked == 0 {
+				w.said = ""
+			}
+			w.check(ctx, results)
+		case r := <-results:
+			if errors.Is(r.err, context.Canceled) {
+				continue // a newer one is going on
+			}
+			w.checking, w.trouble, w.result = false, r.err, nil
+			if r.err == nil {
+				w.result = &r.result
+				w.progress.Note(r.result, time.Now())
+				if err := w.progress.Save(w.root); err != nil {
+					w.trouble = err
+				}
+			}
+		case key, ok := <-keys:
+			if !ok || key == 'q' || key == 3 || key == 4 { // Ctrl-C and Ctrl-D, which raw mode passes on as they are
+				return nil
+			}
+			w.press(ctx, key, results)
+		}
+	}
+}
+
+// check begins a check, and ends the one that is going on.
+func (w *watcher) check(ctx context.Context, results chan<- checked1) {
+	if w.cancel != nil {
+		w.cancel()
+	}
+	ctx, w.cancel = context.WithCancel(ctx)
+	w.seen, w.checking = w.look(), true
+	e := w.current
+	go func() {
+		r, err := exercise.Check(ctx, w.root, e)
+		if ctx.Err() != nil {
+			err = context.Canceled
+		}
+		results <- checked1{r, err}
+	}()
+}
+
+// turnTo makes another exercise the current one.
+func (w *watcher) turnTo(ctx context.Context, e exercise.Exercise, results chan<- checked1) {
+	w.current, w.result, w.trouble, w.said = e, nil, nil, ""
+	w.check(ctx, results)
+}
+
+func (w *watcher) press(ctx context.Context, key byte, results chan<- checked1) {
+	again := key == w.asked
+	w.asked = 0
+	if key != 'l' {
+		w.list = false
+	}
+	switch key {
+	case 'l':
+		w.list = !w.list
+	case 'n':
+		if e, ok := w.next(); ok {
+			w.turnTo(ctx, e, results)
+		} else {
+			w.said = "All are solved. Run your own container: go run -tags mine ./05-full"
+		}
+	case 'h':
+		w.said = w.hint()
+	case 'r':
+		if !again {
+			w.asked, w.said = 'r', "Begin this exercise anew? Press r again. (What you wrote is kept in "+exercise.Room+"/copies.)"
+			return
+		}
+		stub, err := exercise.Shipped(w.root, w.current)
+		w.said = w.put(stub, err)
+		delete(w.progress, w.current.ID())
+	case 's':
+		record := w.progress[w.current.ID()]
+		if record.Solved.IsZero() && !again {
+			w.asked, w.said = 's', "It is not solved yet. To see our solution all the same, press s again; h gives a hint."
+			return
+		}
+		if record.Solved.IsZero() {
+			record.Peeked = true
+			w.progress[w.current.ID()] = record
+		}
+		w.said = "Our solution is in " + w.current.Reference() + "\n" + w.solution()
+	default:
+		w.said = ""
+		w.check(ctx, results) // any other key checks again
+	}
+	if err := w.progress.Save(w.root); err != nil {
+		w.trouble = err
+	}
+}
+
+// next is the first unsolved exercise after the current one, or before it.
+func (w *watcher) next() (exercise.Exercise, bool) {
+	all := exercise.All()
+	at := 0
+	for i, e := range all {
+		if e.ID() == w.current.ID() {
+			at = i
+		}
+	}
+	for i := range all {
+		if e := all[(at+1+i)%len(all)]; w.progress[e.ID()].Solved.IsZero() && e.ID() != w.current.ID() {
+			return e, true
+		}
+	}
+	return exercise.Exercise{}, false
+}
+
+func (w *watcher) hint() string {
+	switch {
+	case w.checking:
+		return "The check is going on; ask again when it is done."
+	case w.result == nil:
+		return ""
+	}
+	return "Hint: " + exercise.HintFor(*w.result, w.progress)
+}
+
+func (w *watcher) put(text []byte, err error) string {
+	var kept string
+	if err == nil {
+		kept, err = exercise.Put(w.root, w.current, text, time.Now())
+	}
+	switch {
+	case err != nil:
+		return err.Error()
+	case kept != "":
+		return "Wrote " + w.current.File + "; what was there is kept in " + kept
+	}
+	return w.current.File + " is as it was shipped."
+}
+
+// solution is the body of the reference, without its comments on top.
+func (w *watcher) solution() string {
+	raw, err := os.ReadFile(filepath.Join(w.root, w.current.Reference()))
+	if err != nil {
+		return err.Error()
+	}
+	text := string(raw)
+	if i := strings.Index(text, "\nfunc "); i >= 0 {
+		text = text[i+1:]
+	}
+	return strings.ReplaceAll(text, "\t", "    ")
+}
+
+// draw shows everything, from the top of the screen, in as many lines as there are.
+func (w *watcher) draw() {
+	width, height, err := term.GetSize(1)
+	if err != nil || width < 20 || height < 5 {
+		width, height = 80, 24
+	}
+	columns = width
+	var b bytes.Buffer
+	all := exercise.All()
+	solved := 0
+	for _, e := range all {
+		if !w.progress[e.ID()].Solved.IsZero() {
+			solved++
+		}
+	}
+	const bar = 30
+	full := solved * bar / max(1, len(all))
+	fmt.Fprintf(&b, "[%s%s] %d of %d\n\n", strings.Repeat("#", full), strings.Repeat("-", bar-full), solved, len(all))
+	if w.list {
+		w.drawList(&b, all, height-4)
+	} else {
+		w.drawCurrent(&b)
+	}
+	footer := "h hint  n next  l list  r reset  s solution  q quit"
+	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+	if room := height - 2; len(lines) > room {
+		lines = append(lines[:room-1], "… (more than fits: make the window higher)")
+	}
+	fmt.Print("\x1b[H") // to the top; every line erases what was behind it, so nothing flickers
+	for i := range height - 1 {
+		line := ""
+		if i < len(lines) {
+			line = lines[i]
+		}
+		fmt.Print(cut(line, width) + "\x1b[K\r\n")
+	}
+	fmt.Print(cut(footer, width) + "\x1b[K")
+}
+
+// cut makes a line fit.
+func cut(line string, width int) string {
+	if r := []rune(line); len(r) > width {
+		return string(r[:width-1]) + "…"
+	}
+	return line
+}
+
+func (w *watcher) drawCurrent(b *bytes.Buffer) {
+	e := w.current
+	switch {
+	case w.trouble != nil:
+		fill(b, "", w.trouble.Error())
+	case w.result != nil:
+		tell(b, *w.result, true)
+	default:
+		fill(b, fmt.Sprintf("… %-24s ", e.ID()), e.Title)
+	}
+	if w.result == nil || w.result.Outcome != exercise.Unsolved {
+		fmt.Fprintf(b, "\n%s\n", e.File)
+	}
+	if w.checking {
+		fmt.Fprintln(b, "checking…")
+	}
+	if w.said != "" {
+		fmt.Fprintln(b)
+		for i, line := range strings.Split(w.said, "\n") {
+			if i == 0 {
+				fill(b, "", line)
+			} else {
+				fmt.Fprintln(b, line)
+			}
+		}
+	}
+}
+
+// drawList shows the exercises around the current one, as many as fit.
+func (w *watcher) drawList(b *bytes.Buffer, all []exercise.Exercise, room int) {
+	at := 0
+	for i, e := range all {
+		if e.ID() == w.current.ID() {
+			at = i
+		}
+	}
+	from := max(0, min(at-room/2, len(all)-room))
+	for i, e := range all {
+		if i < from || i >= from+room {
+			continue
+		}
+		mark, here := " ", " "
+		if record, ok := w.progress[e.ID()]; ok {
+			mark = marks[record.Last]
+			if !record.Solved.IsZero() {
+				mark = marks[exercise.Solved]
+			}
+		}
+		if i == at {
+			here = ">"
+		}
+		fmt.Fprintf(b, "%s %s %-24s %s\n", here, mark, e.ID(), e.Title)
+	}
+}
