@@ -71,6 +71,14 @@ func (s *screen) shows(texts ...string) {
 	require.Fail(s.t, "the screen does not show it", "want %q, the screen is\n%s", texts, now)
 }
 
+// ends waits until the program has ended.
+func (s *screen) ends() {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		return strings.TrimSpace(s.tmux("display-message", "-p", "#{pane_dead}")) == "1"
+	}, 30*time.Second, 100*time.Millisecond)
+}
+
 // A learner's session: see the task, make a mistake, save, get a hint, solve, go on, list, begin anew, quit.
 func TestWatch(t *testing.T) {
 	program, err := os.Executable()
@@ -137,7 +145,7 @@ func TestWatch(t *testing.T) {
 	require.Contains(t, string(copied), "// my thoughts")
 
 	s.keys("q")
-	s.shows("Pane is dead")
+	s.ends()
 	progress, err := exercise.LoadProgress(kit)
 	require.NoError(t, err)
 	require.False(t, progress[e.ID()].Solved.IsZero())
@@ -170,7 +178,7 @@ func TestWatchSeesWithoutInotify(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(kit, e.File), []byte("//go:build linux && mine\n\npackage namespace\n\nfunc SetHostname(string) error { return nothing }\n"), 0o644))
 	s.shows("it does not compile")
 	s.keys("q")
-	s.shows("Pane is dead")
+	s.ends()
 }
 
 func TestWatchNeedsATerminal(t *testing.T) {
