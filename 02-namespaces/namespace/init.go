@@ -72,7 +72,18 @@ func (s Signals) RunSession(argv, env []string, files []*os.File, attr *syscall.
 			_ = unix.Kill(pid, s.(syscall.Signal)) // it may just have ended
 		}
 	}()
-	return reap(pid, attr != nil && attr.Foreground)
+	options := 0
+	if attr != nil && attr.Foreground {
+		options = unix.WUNTRACED // tell us of those that stop, too
+	}
+	return reap(pid, options)
+}
+
+// wakeUp lets a payload go on that a Ctrl-Z has stopped. It has the terminal, and no shell outside could wake it up again.
+func wakeUp(pid int, ws unix.WaitStatus) {
+	if ws.StopSignal() == unix.SIGTSTP {
+		_ = unix.Kill(-pid, unix.SIGCONT) // its process group
+	}
 }
 
 // Foreground tells whether we have the terminal f: it is our controlling terminal, and what is typed there is for our

@@ -20,8 +20,11 @@ func TestReapStatus(t *testing.T) {
 	run := func(script string) int {
 		cmd := initCommand("sh", "-c", script)
 		cmd.Stderr = os.Stderr
-		_ = cmd.Run()
-		return cmd.ProcessState.ExitCode()
+		require.NoError(t, cmd.Start())
+		tooLong := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		defer tooLong.Stop()
+		_ = cmd.Wait()
+		return cmd.ProcessState.ExitCode() // -1 if it was killed
 	}
 	exited, killed, orphaned := run("exit 3"), run("kill -KILL $$"), run("(sh -c 'exit 7' &) ; sleep 0.2; exit 4")
 	claim.State(t, "status of exit 3", exited)
@@ -67,6 +70,7 @@ func TestReapOrphans(t *testing.T) {
 	claim.Equal(t, "of three orphans that have ended, none is left as a zombie", "/proc/PID/status", 0, zombies)
 	claim.Equal(t, "the payload is the one child that number 1 has", "/proc/PID/status", 1, all)
 	require.NoError(t, in.Close())
+	defer time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() }).Stop()
 	_ = cmd.Wait()
 	claim.Equal(t, "and ends as it ends, when its input ends", "wait4(2)", 1, cmd.ProcessState.ExitCode())
 }

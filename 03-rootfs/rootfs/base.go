@@ -3,8 +3,10 @@
 package rootfs
 
 import (
+	"errors"
 	"os"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -88,6 +90,10 @@ func (r *Rootfs) layHost(name string) error {
 		}
 	}
 	if r.Refused = Overlay([]string{"/" + name}, upper, work, name, unix.MS_NOSUID|unix.MS_NODEV); r.Refused != nil {
+		var refused syscall.Errno
+		if !errors.As(r.Refused, &refused) {
+			return r.Refused // not the kernel's word
+		}
 		// No overlayfs in this kernel, or none in user namespaces (before Linux 5.11), or /usr is an overlay upon an
 		// overlay already, which is as deep as the kernel goes.
 		r.Overlay = false

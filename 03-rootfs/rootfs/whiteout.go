@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !mine
 
 package rootfs
 
@@ -13,12 +13,13 @@ import (
 // merged directory there is nothing of that name then. It is what overlayfs does when a file is deleted; an image's
 // layers say the same with a file .wh.NAME, which whoever unpacks them must turn into this.
 //
-// Making device nodes takes CAP_MKNOD on the host (mknod(2)); this one, which no driver stands behind, is free for all
-// since Linux 5.8. (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories".)
+// (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"; mknod(2).)
 func Whiteout(path string) error {
 	if err := os.RemoveAll(path); err != nil {
 		return err
 	}
+	// Making device nodes takes CAP_MKNOD on the host; this one, which no driver stands behind, is free for all since
+	// Linux 5.8.
 	if err := unix.Mknod(path, unix.S_IFCHR, int(unix.Mkdev(0, 0))); err != nil {
 		return &os.PathError{Op: "make a whiteout at", Path: path, Err: err}
 	}

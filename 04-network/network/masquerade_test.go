@@ -17,7 +17,6 @@ import (
 type masked struct {
 	Lacking       string // why it cannot be tried here
 	Rules         string // as the kernel has them
-	Packets       uint64 // how many met the rule
 	Before, After string // the container calls a server in the internet
 }
 
@@ -45,11 +44,7 @@ var masking = room.New("masquerade", unix.CLONE_NEWNET, func(m *masked) error {
 	}
 	m.After = call(web, internet.Server.Addr().String()+":80")
 	m.Rules = rules()
-	list, err := network.Rules()
-	for _, r := range list {
-		m.Packets += r.Packets()
-	}
-	return err
+	return nil
 })
 
 // The internet answers the container, because it sees the host's address and nothing else.
@@ -60,7 +55,6 @@ func TestMasquerade(t *testing.T) {
 	}
 	claim.State(t, "errno", room.Outcome(err))
 	claim.State(t, "rules", saw.Rules)
-	claim.State(t, "packets that met a rule", saw.Packets)
 	claim.State(t, "the container's call", saw.After)
 	claim.NoError(t, "the kernel takes the rules", err)
 	claim.Equal(t, "without a rule, no answer comes back from the internet", "a TCP connection", "no answer", saw.Before)

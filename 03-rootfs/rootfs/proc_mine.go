@@ -1,0 +1,22 @@
+//go:build linux && mine
+
+// Exercise 03-rootfs/proc: /proc shows the container's processes and no others
+//
+// The new root lies ready, and is the working directory; its empty directory proc waits. Mount a new proc file system there.
+// No program, no device and no set-user-ID bit in it must count: sys.go has a name for the three flags.
+//
+// Read: proc(5), pid_namespaces(7), "/proc and PID namespaces", mount(2)
+// Check: go run ./lessons check 03-rootfs/proc
+
+package rootfs
+
+import (
+	"containerkit/lessons/todo"
+)
+
+// Proc mounts /proc anew, so that it shows the processes of our pid namespace (proc(5)).
+// It must come before Pivot: in a user namespace the kernel allows it only where a /proc is in sight that nobody has
+// covered parts of (EPERM else), for a new one would uncover them. In Docker there is none, unless --privileged.
+func (r *Rootfs) Proc() error {
+	return todo.Exercise("03-rootfs/proc")
+}

@@ -1,0 +1,26 @@
+//go:build linux && mine
+
+// Exercise 04-network/publish: a port of the host leads to a server in the container
+//
+// Return the rules; rules.go has the words. dnat(p.To, p.Port) gives a packet its new destination. It is for packets that are
+// addressed to this host (toUs) at the port p.Host (port, p.protocol()). A packet from outside and one of the host's own
+// processes pass different chains.
+// Then take care of the answers. Whoever called as 127.0.0.1, and whoever sits on the bridge himself, must be answered
+// through the host, which alone knows what it changed: so the container must see the host as the caller (masq). The
+// condition redirected holds for connections whose destination was changed.
+//
+// Read: nft(8), "NAT STATEMENTS", rules.go, the hooks, Documentation/networking/ip-sysctl.rst, route_localnet
+// The reference also imports: net/netip
+// Check: go run ./lessons check 04-network/publish
+
+package network
+
+import (
+	"containerkit/lessons/todo"
+)
+
+// publish: what is addressed to the host at this port goes to the container instead, be it from afar (prerouting) or
+// from the host itself (output). And every answer finds its way back through the host, which has to translate it.
+func publish(b Bridge, p Port) ([]Rule, error) {
+	return nil, todo.Exercise("04-network/publish")
+}

@@ -1,0 +1,23 @@
+//go:build linux && mine
+
+// Exercise 04-network/route: the container reaches what is beyond its own subnet
+//
+// Add the route for everything that no other route knows: netlink.RouteAdd with a *netlink.Route, whose next hop is via.
+// It must be done in the namespace of pid: In (in.go) runs a function there.
+//
+// Read: ip-route(8), rtnetlink(7), github.com/vishvananda/netlink, type Route
+// The reference also imports: fmt, github.com/vishvananda/netlink
+// Check: go run ./lessons check 04-network/route
+
+package network
+
+import (
+	"net/netip"
+
+	"containerkit/lessons/todo"
+)
+
+// DefaultRoute says, in the namespace of pid (0: ours), where packets go that no other route knows.
+func DefaultRoute(pid int, via netip.Addr) error {
+	return todo.Exercise("04-network/route")
+}

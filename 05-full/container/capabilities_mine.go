@@ -1,0 +1,24 @@
+//go:build linux && mine
+
+// Exercise 05-full/capabilities: root inside keeps docker's capabilities, and nothing ever brings the others back
+//
+// With package capability: load the calling thread's sets (NewPid2 of 0), clear all of them, set those of Kept (walls.go) where
+// they shall stay, and Apply. Which sets there are: CAPS stands for effective, permitted and inheritable; BOUNDS for the
+// bounding set, AMBS for the ambient one.
+//
+// Read: capabilities(7), github.com/moby/sys/capability
+// The reference also imports: fmt, github.com/moby/sys/capability
+// Check: go run ./lessons check 05-full/capabilities
+
+package container
+
+import (
+	"containerkit/lessons/todo"
+)
+
+// KeepCapabilities drops all but Kept from the calling thread, in every set: what it can use, what it could take into use,
+// and what a program that it executes as root would be given. (capabilities(7), "Thread capability sets" and
+// "Capability bounding set".)
+func KeepCapabilities() error {
+	return todo.Exercise("05-full/capabilities")
+}

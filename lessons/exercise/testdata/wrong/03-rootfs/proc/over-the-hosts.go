@@ -1,0 +1,7 @@
+// diagnosis: wrong-place
+
+//go:build linux && mine
+
+package rootfs
+
+func (r *Rootfs) Proc() error { return mount("proc", "/proc", "proc", harmless, "") }

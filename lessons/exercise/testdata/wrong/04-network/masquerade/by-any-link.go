@@ -1,0 +1,9 @@
+// diagnosis: for-neighbours-too
+
+//go:build linux && mine
+
+package network
+
+func masquerade(b Bridge) ([]Rule, error) {
+	return []Rule{rule("postrouting", from(b.Subnet), count, masq)}, nil
+}

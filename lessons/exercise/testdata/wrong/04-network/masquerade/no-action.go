@@ -1,0 +1,9 @@
+// diagnosis: only-counts
+
+//go:build linux && mine
+
+package network
+
+func masquerade(b Bridge) ([]Rule, error) {
+	return []Rule{rule("postrouting", from(b.Subnet), unless(outBy(b.Name)), count)}, nil
+}

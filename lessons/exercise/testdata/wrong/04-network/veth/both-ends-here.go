@@ -1,0 +1,22 @@
+// diagnosis: peer-left-here
+
+//go:build linux && mine
+
+package network
+
+import (
+	"github.com/vishvananda/netlink"
+)
+
+func Cable(pid int, here, there string) error {
+	if err := netlink.LinkAdd(&netlink.Veth{
+		LinkAttrs: netlink.LinkAttrs{Name: here},
+		PeerName:  there,
+	}); err != nil {
+		return err
+	}
+	if err := SetUp(0, here, true); err != nil {
+		return err
+	}
+	return SetUp(pid, there, true)
+}

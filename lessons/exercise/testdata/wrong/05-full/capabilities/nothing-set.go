@@ -1,0 +1,18 @@
+// diagnosis: nothing-left
+
+//go:build linux && mine
+
+package container
+
+import (
+	"github.com/moby/sys/capability"
+)
+
+func KeepCapabilities() error {
+	caps, err := capability.NewPid2(0)
+	if err != nil {
+		return err
+	}
+	caps.Clear(capability.CAPS | capability.BOUNDS | capability.AMBS)
+	return caps.Apply(capability.CAPS | capability.BOUNDS | capability.AMBS)
+}
