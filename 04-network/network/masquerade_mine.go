@@ -11,9 +11,7 @@
 
 package network
 
-import (
-	"containerkit/lessons/todo"
-)
+import "containerkit/lessons/todo"
 
 // masquerade: what comes from the bridge's subnet and leaves by another link leaves under that link's address.
 func masquerade(b Bridge) ([]Rule, error) {

@@ -63,6 +63,8 @@ bounding set, AMBS for the ambient one.`,
 			"Root that executes a program is given everything that the bounding set still holds, whatever it had before.",
 		},
 		Diagnoses: []Diagnosis{
+			{"not-effective", func(s State) bool { return s.Says("operation not permitted") },
+				"EPERM: the kernel refuses a combination. What is effective must be permitted; and who drops from the bounding set must still have CAP_SETPCAP."},
 			{"not-applied", func(s State) bool {
 				return s.Facts["CapEff"] != "" && s.Facts["CapEff"] == s.Facts["before"] && s.Facts["CapBnd"] == s.Facts["before"] && s.Got == s.Facts["before"]
 			},
@@ -83,8 +85,6 @@ bounding set, AMBS for the ambient one.`,
 				"This thread has only what is kept, but look at CapEff of the program that it started as root: everything is back. One set limits what execve(2) can give, and it is as large as it was."},
 			{"bounding-empty", func(s State) bool { return s.Facts["CapBnd"] == "0000000000000000" },
 				"The bounding set is empty, so a program that root executes gets nothing, not even what is in Kept."},
-			{"not-effective", func(s State) bool { return s.Says("operation not permitted") },
-				"EPERM: the kernel refuses a combination. What is effective must be permitted; and who drops from the bounding set must still have CAP_SETPCAP."},
 		},
 	},
 	{
