@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"syscall"
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
@@ -43,7 +45,11 @@ var probing = answering("probing", func(what string) (ok bool, err error) {
 // can runs the probes, and skips the step if one fails.
 func can(n *narrate.Narrator, probes ...probe) bool {
 	for _, p := range probes {
-		if err := inside(probing, all, p.what, nil); err != nil {
+		var refused syscall.Errno
+		if err := inside(probing, all, p.what, nil); err != nil && !errors.As(err, &refused) {
+			n.Fail(err) // not the kernel's word: nothing is wrong with the machine
+			return false
+		} else if err != nil {
 			n.Skip(fmt.Sprintf("%v; %s", err, p.fix), true)
 			return false
 		}
