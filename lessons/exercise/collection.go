@@ -149,12 +149,25 @@ func Copy(from, to string) error {
 
 // Pristine puts the unsolved files in place of all: for a copy of the kit.
 func Pristine(root string) error {
+	return each(root, func(e Exercise, reference []byte) ([]byte, error) { return Stub(e, reference) })
+}
+
+// Solve puts the references in place of all: for a copy of the kit.
+func Solve(root string) error {
+	return each(root, func(_ Exercise, reference []byte) ([]byte, error) { return Solution(reference), nil })
+}
+
+func each(root string, text func(e Exercise, reference []byte) ([]byte, error)) error {
 	for _, e := range All() {
-		stub, err := Shipped(root, e)
+		reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(root, e.File), stub, 0o644); err != nil {
+		mine, err := text(e, reference)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(root, e.File), mine, 0o644); err != nil {
 			return err
 		}
 	}
