@@ -89,7 +89,8 @@ func exerciseCommand(c cobra.Command, work func(c *cobra.Command, root string, p
 }
 
 func exerciseCommands() []*cobra.Command {
-	return []*cobra.Command{checkCommand(), hintCommand(), solutionCommand(), diffCommand(), resetCommand(), watchCommand()}
+	return []*cobra.Command{checkCommand(), hintCommand(), solutionCommand(), diffCommand(), resetCommand(), watchCommand(),
+		reportCommand(), classCommand()}
 }
 
 // checked is a result as -json prints it.

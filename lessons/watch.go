@@ -308,17 +308,9 @@ func (w *watcher) draw() {
 		if i < len(lines) {
 			line = lines[i]
 		}
-		fmt.Print(cut(line, width) + "\x1b[K\r\n")
+		fmt.Print(cutTo(line, width) + "\x1b[K\r\n")
 	}
-	fmt.Print(cut(footer, width) + "\x1b[K")
-}
-
-// cut makes a line fit.
-func cut(line string, width int) string {
-	if r := []rune(line); len(r) > width {
-		return string(r[:width-1]) + "…"
-	}
-	return line
+	fmt.Print(cutTo(footer, width) + "\x1b[K")
 }
 
 func (w *watcher) drawCurrent(b *bytes.Buffer) {

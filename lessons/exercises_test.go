@@ -1,0 +1,119 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"containerkit/lessons/exercise"
+)
+
+// newKit is a copy of the kit as it is shipped, and the working directory of the test.
+func newKit(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, exercise.Copy("..", dir))
+	require.NoError(t, exercise.Pristine(dir))
+	t.Chdir(dir)
+	return dir
+}
+
+// What a teacher sees of a learner who has solved one, tried another and left the rest, and of typical states between.
+func TestCheckOfAHalfSolvedKit(t *testing.T) {
+	kit := newKit(t)
+	status, out, errs := lessons("check", "02-namespaces/hostname")
+	require.Equal(t, 1, status, errs)
+	require.Contains(t, out, "write 02-namespaces/namespace/hostname_mine.go")
+	require.Contains(t, out, "go run ./lessons hint")
+
+	find := func(id string) exercise.Exercise {
+		list, err := exercise.Find(id)
+		require.NoError(t, err)
+		return list[0]
+	}
+	solve := func(id string) {
+		e := find(id)
+		reference, err := os.ReadFile(filepath.Join(kit, e.Reference()))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(kit, e.File), exercise.Solution(reference), 0o644))
+	}
+	solve("02-namespaces/hostname")
+	status, out, errs = lessons("check", "02-namespaces/hostname")
+	require.Zero(t, status, out+errs)
+	require.Contains(t, out, "✓ 02-namespaces/hostname")
+
+	cases, err := exercise.WrongSolutions(kit, find("02-namespaces/private"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(kit, find("02-namespaces/private").File), cases[0].Text, 0o644))
+	status, out, _ = lessons("check", "-json", "02-namespaces")
+	require.Equal(t, 1, status)
+	var results []checked
+	require.NoError(t, json.Unmarshal([]byte(out), &results))
+	outcomes := map[string]exercise.Outcome{}
+	for _, r := range results {
+		outcomes[r.ID] = r.Outcome
+	}
+	require.Equal(t, exercise.Solved, outcomes["02-namespaces/hostname"])
+	require.Equal(t, exercise.Failed, outcomes["02-namespaces/private"])
+	require.Equal(t, exercise.Unsolved, outcomes["02-namespaces/idmap"])
+	require.NotEmpty(t, results[1].Claim)
+	require.NotEmpty(t, results[1].Say)
+
+	status, out, _ = lessons("check", "-all")
+	require.Equal(t, 1, status)
+	require.Contains(t, out, "✓ 02-namespaces/hostname")
+	require.Contains(t, out, "✗ 02-namespaces/private")
+	require.Contains(t, out, "· 02-namespaces/idmap")
+	for line := range strings.Lines(out) {
+		require.LessOrEqual(t, len([]rune(strings.TrimRight(line, "\n"))), 80, line)
+	}
+
+	// The solution is for those who have one.
+	status, _, errs = lessons("solution", "02-namespaces/idmap")
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "not solved yet")
+	status, _, errs = lessons("diff", "02-namespaces/idmap")
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "not solved yet")
+	status, out, _ = lessons("solution", "02-namespaces/hostname")
+	require.Zero(t, status)
+	require.Contains(t, out, "func SetHostname")
+	status, out, _ = lessons("diff", "02-namespaces/hostname")
+	require.Zero(t, status)
+	require.Contains(t, out, "word by word")
+
+	// Handing in, and the teacher's table.
+	status, out, errs = lessons("report", "-name", "Ada Lovelace", "-o", "ada.json")
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "1 of ")
+	status, out, errs = lessons("class", ".")
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "Ada Lovelace")
+	require.Contains(t, out, "1/5")
+	require.NoError(t, os.WriteFile("other.json", []byte(`{"a":1}`), 0o644))
+	status, out, errs = lessons("class", ".")
+	require.Equal(t, 1, status)
+	require.Contains(t, out, "Ada Lovelace")
+	require.Contains(t, errs, "other.json is not what")
+
+	// Begun anew: the mistake is kept, the file is as shipped.
+	status, out, _ = lessons("reset", "02-namespaces/private")
+	require.Zero(t, status)
+	require.Contains(t, out, "is kept in .mine/copies/")
+	status, _, errs = lessons("check", "02-namespaces/privat")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, `did you mean "02-namespaces/private"`)
+}
+
+func TestExercisesNeedTheKit(t *testing.T) {
+	t.Chdir(t.TempDir())
+	status, _, errs := lessons("check")
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "where go.mod is")
+}
