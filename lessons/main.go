@@ -38,9 +38,12 @@ func run(args []string, out, errs io.Writer) int {
 	root.SetErr(errs)
 	err := root.ExecuteContext(context.Background())
 	var failed failure
+	var status statusError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &status):
+		return int(status)
 	case errors.As(err, &failed):
 		if err != errSaid {
 			fmt.Fprintf(errs, "lessons: %v\n", err)
@@ -58,6 +61,9 @@ func run(args []string, out, errs io.Writer) int {
 func oneDash(args []string) []string {
 	args = slices.Clone(args)
 	for i, a := range args {
+		if a == "--" {
+			break // what follows is somebody else's
+		}
 		if len(a) > 2 && a[0] == '-' && a[1] != '-' {
 			args[i] = "-" + a
 		}
@@ -88,7 +94,7 @@ func commands() *cobra.Command {
 		return unknown(args[0], c.Commands())
 	}
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
-	root.AddCommand(doctorCommand(), verifyCommand(), cleanCommand())
+	root.AddCommand(doctorCommand(), verifyCommand(), vmCommand(), cleanCommand())
 	root.AddCommand(exerciseCommands()...)
 	root.InitDefaultHelpFlag()
 	return root

@@ -3,6 +3,7 @@ package vm
 import (
 	"io"
 	"os"
+	"sync/atomic"
 
 	"containerkit/lessons/vm/wire"
 )
@@ -18,10 +19,14 @@ type Config struct {
 	Time    bool   // print the phases of the boot
 	Console bool   // print what the kernel says
 
+	Keep []string // directories below /tmp or /run that the guest is to see; it has a /tmp and a /run of its own
+
 	Command []string // nil is a login shell
 	Stdin   *os.File
 	Stdout  *os.File
 	Stderr  *os.File
+
+	raw atomic.Bool // the terminal is in raw mode
 }
 
 // An Engine can make a kernel run.

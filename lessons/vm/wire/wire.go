@@ -25,6 +25,7 @@ const (
 const (
 	KindHello Kind = 'H' // the guest has found the stream; the host answers with KindStart
 	KindPhase Kind = 'P' // the name of what the guest has just done
+	KindRuns  Kind = 'R' // the command runs
 	KindOut   Kind = 'O' // bytes of the command's standard output, or of its terminal
 	KindErr   Kind = 'E' // bytes of its standard error
 	KindTaken Kind = 'T' // the command has taken the last input
@@ -34,17 +35,23 @@ const (
 // Start is all that the guest must know.
 type Start struct {
 	Hostname string
+	Checkout string   // of the kit
 	Root     Mount    // the host's root; the guest lays an overlay over it
 	Shares   []Share  // trees of the host that are mounted writable
 	Keep     []string // directories below /tmp or /run that stay visible, although these two are new and empty
 	Disk     string   // a block device with an ext4 on it, "" if there is none; mounted at /var/tmp
 
-	Argv []string // nil is the user's login shell
-	Env  []string
-	Dir  string
-	User string // root or learner
-	TTY  bool   // the command gets a terminal; else three pipes
-	Size Size
+	Open  []string // directories that the ordinary user must be able to reach
+	Shell string   // of the ordinary user
+
+	Argv  []string
+	Env   []string
+	Login bool // Argv is a shell, which is told that it is a login shell
+	Dir   string
+	User  string // root or learner
+	TTY   bool   // the command gets a terminal; else three pipes
+	Size  Size
+	Time  bool // tell the phases
 }
 
 // A Mount is something to mount: mount(2).
@@ -63,6 +70,18 @@ type Size struct{ Rows, Cols uint16 }
 type Exit struct {
 	Status int
 	Error  string
+}
+
+// ReadStart is what the first frame says.
+func ReadStart(k Kind, data []byte) (*Start, error) {
+	if k != KindStart {
+		return nil, fmt.Errorf("the first frame is %q, and not %q", k, KindStart)
+	}
+	s := new(Start)
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, fmt.Errorf("read what to start: %w", err)
+	}
+	return s, nil
 }
 
 // Max is the most bytes that one frame carries.
@@ -115,4 +134,14 @@ func Read(r io.Reader) (Kind, []byte, error) {
 		return 0, nil, io.ErrUnexpectedEOF
 	}
 	return Kind(head[0]), data, nil
+}
+
+// Bytes are a size as KindSize carries it.
+func (s Size) Bytes() []byte {
+	return binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(nil, s.Rows), s.Cols)
+}
+
+// ParseSize is the reverse.
+func ParseSize(b []byte) Size {
+	return Size{binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint16(b[2:])}
 }

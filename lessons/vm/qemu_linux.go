@@ -1,0 +1,289 @@
+package vm
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/lessons/vm/wire"
+)
+
+// qemu runs a distribution's kernel in QEMU: the complete engine.
+type qemu struct{}
+
+func (qemu) Name() string { return "qemu" }
+
+func (qemu) Lacks() []string { return nil }
+
+var (
+	missingQEMU = &Missing{"QEMU (" + qemuBinary + ")", map[string]string{
+		"debian": "sudo apt install " + map[string]string{"amd64": "qemu-system-x86", "arm64": "qemu-system-arm"}[runtime.GOARCH],
+		"fedora": "sudo dnf install " + map[string]string{"amd64": "qemu-system-x86-core", "arm64": "qemu-system-aarch64-core"}[runtime.GOARCH],
+		"arch":   "sudo pacman -S qemu-base",
+		"alpine": "sudo apk add " + qemuBinary,
+		"darwin": "brew install qemu",
+	}}
+	missingVirtiofsd = &Missing{"virtiofsd, which lends the guest our files", map[string]string{
+		"debian": "sudo apt install virtiofsd (Debian 12, Ubuntu 22.04: qemu-system-common)",
+		"fedora": "sudo dnf install virtiofsd",
+		"arch":   "sudo pacman -S virtiofsd",
+		"alpine": "sudo apk add virtiofsd",
+	}}
+)
+
+// findVirtiofsd looks where the distributions put it: it is not for people to start, so it is in no PATH.
+func findVirtiofsd() (string, error) {
+	for _, path := range []string{"/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd", "/usr/libexec/qemu/virtiofsd"} {
+		if unix.Access(path, unix.X_OK) == nil {
+			return path, nil
+		}
+	}
+	if path, err := exec.LookPath("virtiofsd"); err == nil {
+		return path, nil
+	}
+	return "", missingVirtiofsd
+}
+
+func (qemu) Available(c *Config) error {
+	if _, err := exec.LookPath(qemuBinary); err != nil {
+		return missingQEMU
+	}
+	if _, err := findVirtiofsd(); err != nil {
+		return err
+	}
+	_, err := findKernel("/", c.Kernel)
+	return err
+}
+
+// modules are what the guest must load before it has the host's root, and with it all the others: the bus, the port
+// that is the stream, the file system that is the root, the overlay over it; and the disk of the io step.
+var qemuModules = []string{"virtio_pci", "virtio_console", "virtiofs", "overlay", "virtio_blk"}
+
+func (qemu) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
+	binary, err := exec.LookPath(qemuBinary)
+	if err != nil {
+		return nil, missingQEMU
+	}
+	daemon, err := findVirtiofsd()
+	if err != nil {
+		return nil, err
+	}
+	k, err := findKernel("/", c.Kernel)
+	if err != nil {
+		return nil, err
+	}
+	files, err := k.load(qemuModules)
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := Initramfs(append(files, File{Path: "init", Mode: 0o755, Data: init}, File{Path: "dev"}))
+	if err != nil {
+		return nil, err
+	}
+
+	var mine []*os.File // what only the room's processes need
+	defer func() {
+		for _, f := range mine {
+			f.Close()
+		}
+	}()
+	own := func(f *os.File) *os.File { mine = append(mine, f); return f }
+
+	image, err := os.Open(k.Image)
+	if err != nil {
+		return nil, err
+	}
+	own(image)
+	ram, err := inMemory("initrd", initrd)
+	if err != nil {
+		return nil, err
+	}
+	own(ram)
+	conn, theirs, err := streamPair()
+	if err != nil {
+		return nil, err
+	}
+	own(theirs)
+	console, consoleIn, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	own(consoleIn)
+
+	// QEMU finds what it needs as descriptors; nothing of the VM has a name in a directory.
+	var passed []*os.File
+	pass := func(f *os.File) int { passed = append(passed, f); return 2 + len(passed) }
+	path := func(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", pass(f)) }
+	accelerator, how := accelerator()
+	memory := fmt.Sprintf("%dM", c.Memory)
+	args := []string{binary, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
+		"-accel", accelerator, "-cpu", "max", "-smp", fmt.Sprint(c.CPUs), "-m", memory,
+		// virtiofsd reads and writes the guest's memory itself, so it must be memory that can be shared.
+		"-object", "memory-backend-memfd,id=memory,share=on,size=" + memory,
+		"-machine", qemuMachine + ",memory-backend=memory",
+		"-kernel", path(image), "-initrd", path(ram), "-append", commandLine("/dev/vport0p1"),
+		"-serial", "stdio",
+		"-device", "virtio-serial-pci", "-chardev", fmt.Sprintf("socket,id=stream,fd=%d", pass(theirs)),
+		"-device", "virtserialport,chardev=stream,nr=1,name=containerkit",
+	}
+	var processes []process
+	share := func(tag, dir, cache string) error {
+		listener, connected, err := waitingSocket()
+		if err != nil {
+			return err
+		}
+		processes = append(processes, process{
+			Name: "virtiofsd", Argv: virtiofsdArgs(daemon, dir, cache), Files: []*os.File{own(listener)},
+		})
+		args = append(args, "-chardev", fmt.Sprintf("socket,id=%s,fd=%d", tag, pass(own(connected))),
+			"-device", "vhost-user-fs-pci,tag="+tag+",chardev="+tag)
+		return nil
+	}
+	// The host's files are as they are when the guest first looks: it may remember them for ever, which saves a round
+	// trip for most of what it does.
+	if err := share("root", roomRoot, "always"); err != nil {
+		return nil, err
+	}
+	s.Root = wire.Mount{Type: "virtiofs", Source: "root"}
+	writable := ""
+	if c.Share == "rw" {
+		if err := share("share", roomShare, "auto"); err != nil {
+			return nil, err
+		}
+		writable = s.Checkout
+		s.Shares = []wire.Share{{Mount: wire.Mount{Type: "virtiofs", Source: "share"}, Path: writable}}
+	}
+	processes = append(processes, process{Name: "QEMU", Argv: args, Files: passed, Out: consoleIn, Main: true})
+	room, err := openRoom(processes, writable)
+	if err != nil {
+		conn.Close()
+		console.Close()
+		return nil, err
+	}
+	return &Machine{How: "QEMU, " + how + ", Linux " + k.Version, Conn: conn, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
+}
+
+// commandLine is the kernel's. What it leaves out is what an emulated processor is slow at and a throw-away machine
+// with nobody else in it does not need: mitigations, and waiting for grace periods with patience.
+func commandLine(stream string) string {
+	return strings.Join([]string{
+		"console=" + qemuConsole, "containerkit.conn=" + stream,
+		"cgroup_no_v1=all", "psi=1", // version 2 alone, and with its pressure files
+		"panic=-1", // a panic ends QEMU (-no-reboot) instead of hanging
+		"mitigations=off", "rcupdate.rcu_expedited=1", "no_timer_check", "tsc=reliable", "random.trust_cpu=on", "quiet",
+	}, " ")
+}
+
+// load reads modules and what they need as files of the initial file system, with the list of them.
+func (k kernel) load(names []string) ([]File, error) {
+	dep, err := os.ReadFile(k.Modules + "/modules.dep")
+	if err != nil {
+		return nil, err
+	}
+	builtin, err := os.ReadFile(k.Modules + "/modules.builtin")
+	if err != nil {
+		return nil, err
+	}
+	order, err := ModuleOrder(bytes.NewReader(dep), bytes.NewReader(builtin), names...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", k.Image, err)
+	}
+	var files []File
+	var list strings.Builder
+	for _, name := range order {
+		data, err := os.ReadFile(filepath.Join(k.Modules, name))
+		if err != nil {
+			return nil, err
+		}
+		if data, err = unpackModule(name, data); err != nil {
+			return nil, err
+		}
+		file := "modules/" + moduleName(name) + ".ko"
+		files = append(files, File{Path: file, Mode: 0o644, Data: data})
+		list.WriteString("/" + file + "\n")
+	}
+	return append(files, File{Path: "modules/list", Mode: 0o644, Data: []byte(list.String())}), nil
+}
+
+// virtiofsdArgs are for one of two programs of that name: the C one that came with QEMU until 7.2, and the Rust one
+// since. Both take the listening socket as a descriptor. They need not make namespaces: the room is one already.
+func virtiofsdArgs(daemon, dir, cache string) []string {
+	if strings.Contains(filepath.Dir(daemon), "qemu") {
+		return []string{daemon, "--fd=3", "-o", "source=" + dir, "-o", "sandbox=chroot", "-o", "cache=" + cache, "-o", "log_level=err", "-f"}
+	}
+	return []string{daemon, "--fd=3", "--shared-dir=" + dir, "--sandbox=chroot", "--cache=" + cache, "--log-level=error"}
+}
+
+// waitingSocket is a listening socket with one connection that waits to be accepted, and the other end of that. Its
+// name is one that the kernel picks, in the abstract name space: no file (unix(7), "Autobind feature").
+func waitingSocket() (listener, connected *os.File, err error) {
+	l, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socket: %w", err)
+	}
+	listener = os.NewFile(uintptr(l), "listener")
+	if err = unix.Bind(l, &unix.SockaddrUnix{}); err == nil {
+		err = unix.Listen(l, 1)
+	}
+	var name unix.Sockaddr
+	if err == nil {
+		name, err = unix.Getsockname(l)
+	}
+	c := -1
+	if err == nil {
+		c, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	}
+	if err != nil {
+		listener.Close()
+		return nil, nil, fmt.Errorf("a socket for virtiofsd: %w", err)
+	}
+	connected = os.NewFile(uintptr(c), "connected")
+	if err := unix.Connect(c, name); err != nil {
+		listener.Close()
+		connected.Close()
+		return nil, nil, fmt.Errorf("connect to virtiofsd's socket: %w", err)
+	}
+	return listener, connected, nil
+}
+
+// streamPair is the stream to the guest: our end, and QEMU's.
+func streamPair() (io.ReadWriteCloser, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	f := os.NewFile(uintptr(fds[0]), "stream")
+	defer f.Close()
+	theirs := os.NewFile(uintptr(fds[1]), "stream")
+	conn, err := net.FileConn(f)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn, theirs, nil
+}
+
+// inMemory is a file without a name that holds data (memfd_create(2)).
+func inMemory(name string, data []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if _, err := f.Write(data); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// accelerator chooses between the processor's own virtualisation and emulation.
+func accelerator() (option, how string) { return "tcg,thread=multi", "software emulation" }
