@@ -52,43 +52,31 @@ func TestLinkName(t *testing.T) {
 	require.NotEqual(t, long, other)
 }
 
-func must(rules []Rule, err error) []Rule {
-	if err != nil {
-		panic(err)
-	}
-	return rules
-}
-
 func TestRulesInTheLanguageOfNft(t *testing.T) {
 	red, blue := Bridge{"ck-red", netip.MustParsePrefix("10.88.1.0/24")}, Bridge{"ck-blue", netip.MustParsePrefix("10.88.2.0/25")}
 	var got []string
-	for _, rules := range [][]Rule{
-		must(masquerade(blue)),
-		must(publish(testBridge, Port{Host: 8080, To: netip.MustParseAddr("10.88.0.2"), Port: 80})),
-		must(publish(testBridge, Port{Host: 53, To: netip.MustParseAddr("10.88.0.2"), Port: 53, UDP: true}))[:1],
-		isolate(red, blue),
-	} {
-		for _, r := range rules {
-			got = append(got, r.String())
-		}
+	box := netip.MustParseAddr("10.88.0.2")
+	for _, r := range append([]Rule{
+		rule("postrouting", from(blue.Subnet), unless(outBy(blue.Name)), count, masq),
+		rule("prerouting", toUs, port(Port{}.protocol(), 8080), count, dnat(box, 80)),
+		rule("postrouting", from(testBridge.Subnet), to(box), outBy(testBridge.Name), redirected, count, masq),
+		rule("prerouting", toUs, port(Port{UDP: true}.protocol(), 53), count, dnat(box, 53)),
+	}, isolate(red, blue)...) {
+		got = append(got, r.String())
+		require.Contains(t, hooks, r.Chain)
 	}
 	require.Equal(t, []string{
 		`postrouting: ip saddr 10.88.2.0/25 oifname != "ck-blue" counter packets 0 masquerade`,
 		`prerouting: fib daddr type local tcp dport 8080 counter packets 0 dnat to 10.88.0.2:80`,
-		`output: fib daddr type local tcp dport 8080 counter packets 0 dnat to 10.88.0.2:80`,
-		`postrouting: ip saddr 127.0.0.0/8 oifname "containerkit0" counter packets 0 masquerade`,
 		`postrouting: ip saddr 10.88.0.0/24 ip daddr 10.88.0.2 oifname "containerkit0" ct status dnat counter packets 0 masquerade`,
 		`prerouting: fib daddr type local udp dport 53 counter packets 0 dnat to 10.88.0.2:53`,
 		`forward: iifname "ck-red" oifname "ck-blue" counter packets 0 drop`,
 		`forward: iifname "ck-blue" oifname "ck-red" counter packets 0 drop`,
 	}, got)
-	for _, r := range must(masquerade(red)) {
-		require.Contains(t, hooks, r.Chain)
-	}
 }
 
 func TestRuleKeyIsWithoutCounts(t *testing.T) {
-	a, b := must(masquerade(testBridge))[0], must(masquerade(testBridge))[0]
+	a, b := isolate(testBridge, testBridge)[0], isolate(testBridge, testBridge)[0]
 	for i, e := range b.Exprs {
 		if _, ok := e.(*expr.Counter); ok {
 			b.Exprs[i] = &expr.Counter{Packets: 7, Bytes: 500}

@@ -46,7 +46,7 @@ func Check(ctx context.Context, root string, e Exercise) (Result, error) {
 		r.Outcome = Unsolved
 		return r, nil
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "mine", "-count=1", "-json", "-run", e.Run, "./"+e.Package)
+	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "mine", "-count=1", "-timeout", "2m", "-json", "-run", e.Run, "./"+e.Package)
 	cmd.Dir = root
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
