@@ -19,8 +19,9 @@ import (
 
 // Where the processes of a room find what is the host's.
 const (
-	roomRoot  = "/tmp/root"  // its whole tree, read-only
-	roomShare = "/tmp/share" // the one directory that stays writable
+	roomTop   = "/tmp"             // a tmpfs: all that can be written
+	roomRoot  = roomTop + "/root"  // its whole tree, read-only
+	roomShare = roomTop + "/share" // the one directory that stays writable
 )
 
 // A process of an engine, in its room.
@@ -188,8 +189,8 @@ func furnish(share string) error {
 	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
 		return &os.PathError{Op: "mount_setattr read-only", Path: "/", Err: err}
 	}
-	if err := unix.Mount("tmpfs", "/tmp", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700"); err != nil {
-		return &os.PathError{Op: "mount tmpfs on", Path: "/tmp", Err: err}
+	if err := unix.Mount("tmpfs", roomTop, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700"); err != nil {
+		return &os.PathError{Op: "mount tmpfs on", Path: roomTop, Err: err}
 	}
 	if err := os.Mkdir(roomRoot, 0o755); err != nil {
 		return err

@@ -22,7 +22,7 @@ import (
 	"containerkit/lessons/vm/wire"
 )
 
-func init() { engines = []Engine{qemu{}} }
+func init() { engines = []Engine{qemu{}, uml{}} }
 
 // Run starts a VM, runs the command in it, and returns the command's exit status. An error means that there was none.
 func Run(c *Config) (status int, err error) {
@@ -37,7 +37,7 @@ func Run(c *Config) (status int, err error) {
 		return 0, err
 	}
 	for _, l := range e.Lacks() {
-		fmt.Fprintf(c.Stderr, "%s: %s\n", e.Name(), l)
+		fmt.Fprintf(c.Stderr, "engine %s has no %s\n", e.Name(), l)
 	}
 	g, err := goEnv()
 	if err != nil {

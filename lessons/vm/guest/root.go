@@ -110,6 +110,9 @@ func settle(s *wire.Start) error {
 	if err := loopbackUp(); err != nil {
 		return err
 	}
+	if err := findModules(s.Modules); err != nil {
+		return err
+	}
 	if err := handDown("/sys/fs/cgroup"); err != nil {
 		return err
 	}
@@ -124,6 +127,17 @@ func settle(s *wire.Start) error {
 		return os.Chmod("/var/tmp", 0o777|os.ModeSticky)
 	}
 	return nil
+}
+
+// findModules lets modprobe(8), which the kernel calls for what it lacks, find the modules.
+func findModules(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll("/lib/modules", 0o755); err != nil {
+		return err
+	}
+	return os.Symlink(dir, "/lib/modules/"+filepath.Base(dir))
 }
 
 // loopbackUp is "ip link set lo up" (netdevice(7)).

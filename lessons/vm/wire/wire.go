@@ -39,6 +39,7 @@ type Start struct {
 	Root     Mount    // the host's root; the guest lays an overlay over it
 	Shares   []Share  // trees of the host that are mounted writable
 	Keep     []string // directories below /tmp or /run that stay visible, although these two are new and empty
+	Modules  string   // where the host keeps the kernel's modules, if not in /lib/modules
 	Disk     string   // a block device with an ext4 on it, "" if there is none; mounted at /var/tmp
 
 	Open  []string // directories that the ordinary user must be able to reach
