@@ -141,7 +141,7 @@ func (qemu) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 			return err
 		}
 		processes = append(processes, process{
-			Name: "virtiofsd", Argv: virtiofsdArgs(daemon, dir, cache), Files: []*os.File{own(listener)},
+			Name: "virtiofsd", Argv: virtiofsdArgs(daemon, dir, cache), Lends: true, Files: []*os.File{own(listener)},
 		})
 		args = append(args, "-chardev", fmt.Sprintf("socket,id=%s,fd=%d", tag, pass(own(connected))),
 			"-device", "vhost-user-fs-pci,tag="+tag+",chardev="+tag)
@@ -217,7 +217,7 @@ func (k kernel) load(names []string) ([]File, error) {
 // since. Both take the listening socket as a descriptor. They need not make namespaces: the room is one already.
 func virtiofsdArgs(daemon, dir, cache string) []string {
 	if strings.Contains(filepath.Dir(daemon), "qemu") {
-		return []string{daemon, "--fd=3", "-o", "source=" + dir, "-o", "sandbox=chroot", "-o", "cache=" + cache, "-o", "log_level=err", "-f"}
+		return []string{daemon, "--fd=3", "--rlimit-nofile=0", "-o", "source=" + dir, "-o", "sandbox=chroot", "-o", "cache=" + cache, "-o", "log_level=err", "-f"}
 	}
 	return []string{daemon, "--fd=3", "--shared-dir=" + dir, "--sandbox=chroot", "--cache=" + cache, "--log-level=error"}
 }

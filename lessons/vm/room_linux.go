@@ -30,6 +30,7 @@ type process struct {
 	Argv  []string
 	Env   []string   // added to ours
 	Files []*os.File // descriptors 3, 4, … there
+	Lends bool       // it opens the host's files for the guest
 	Out   *os.File   // takes standard output and standard error; nil: what it writes is told if it fails
 	Main  bool       // the machine itself: when it ends well, the room does
 }
@@ -44,6 +45,7 @@ type ordered struct {
 	Name      string
 	Argv, Env []string
 	Files     []int
+	NoAtime   bool
 	Out       int
 	Main      bool
 }
@@ -72,6 +74,7 @@ func openRoom(processes []process, share string) (*room, error) {
 	}
 	for _, p := range processes {
 		r := ordered{Name: p.Name, Argv: p.Argv, Env: p.Env, Main: p.Main, Out: number(p.Out)}
+		r.NoAtime = p.Lends && !namespace.Capable(unix.CAP_FOWNER)
 		for _, f := range p.Files {
 			r.Files = append(r.Files, number(f))
 		}
@@ -136,6 +139,15 @@ var roomChild = child.Register("vm-room", func(c *child.Conn) error {
 			}
 		}
 	}
+	// virtiofsd holds a descriptor for each file that the guest knows.
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("getrlimit: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(unix.RLIMIT_NOFILE, (*syscall.Rlimit)(&limit)); err != nil {
+		return fmt.Errorf("setrlimit: %w", err)
+	}
 	type end struct {
 		ordered
 		err error
@@ -151,7 +163,13 @@ var roomChild = child.Register("vm-room", func(c *child.Conn) error {
 		for _, n := range p.Files {
 			cmd.ExtraFiles = append(cmd.ExtraFiles, files[n])
 		}
-		if err := cmd.Start(); err != nil {
+		var err error
+		if p.NoAtime {
+			cmd, err = startWithoutNoAtime(cmd)
+		} else {
+			err = cmd.Start()
+		}
+		if err != nil {
 			return fmt.Errorf("start %s: %w", p.Name, err)
 		}
 		go func() { ends <- end{p, cmd.Wait()} }()
