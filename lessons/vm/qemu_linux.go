@@ -161,6 +161,15 @@ func (qemu) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 		writable = s.Checkout
 		s.Shares = []wire.Share{{Mount: wire.Mount{Type: "virtiofs", Source: "share"}, Path: writable}}
 	}
+	blank, err := newDisk()
+	if err != nil {
+		fmt.Fprintf(c.Stderr, "no disk in the VM, which the io step wants: %v\n", err)
+	} else {
+		// Nobody else has this file, so nobody needs a lock on it.
+		args = append(args, "-drive", "if=none,id=disk,format=raw,file.driver=file,file.locking=off,file.filename="+path(own(blank)),
+			"-device", "virtio-blk-pci,drive=disk")
+		s.Disk = "/dev/vda"
+	}
 	processes = append(processes, process{Name: "QEMU", Argv: args, Files: passed, Out: consoleIn, Main: true})
 	room, err := openRoom(processes, writable)
 	if err != nil {
@@ -281,6 +290,40 @@ func inMemory(name string, data []byte) (*os.File, error) {
 	if _, err := f.Write(data); err != nil {
 		f.Close()
 		return nil, err
+	}
+	return f, nil
+}
+
+var missingMkfs = &Missing{"mkfs.ext4", map[string]string{
+	"debian": "sudo apt install e2fsprogs", "fedora": "sudo dnf install e2fsprogs",
+	"arch": "sudo pacman -S e2fsprogs", "alpine": "sudo apk add e2fsprogs",
+}}
+
+// diskSize is what a step may write; memory is taken for what is written only.
+const diskSize = 512 << 20
+
+// newDisk is an empty ext4 in memory.
+func newDisk() (*os.File, error) {
+	tool, err := exec.LookPath("mkfs.ext4")
+	if err != nil {
+		if tool = "/sbin/mkfs.ext4"; unix.Access(tool, unix.X_OK) != nil { // in no ordinary user's PATH
+			return nil, missingMkfs
+		}
+	}
+	f, err := inMemory("disk", nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Truncate(diskSize); err != nil {
+		f.Close()
+		return nil, err
+	}
+	// No journal: nobody will read this after a crash.
+	cmd := exec.Command(tool, "-q", "-F", "-O", "^has_journal", "-m", "0", "/proc/self/fd/3")
+	cmd.ExtraFiles = []*os.File{f}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w: %s", tool, err, bytes.TrimSpace(out))
 	}
 	return f, nil
 }

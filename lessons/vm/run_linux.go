@@ -135,13 +135,15 @@ func describe(c *Config, g goVars, e Engine) (*wire.Start, error) {
 	}
 	s := &wire.Start{
 		Hostname: "containerkit-vm", Checkout: checkout, Dir: cwd, User: c.User, Time: c.Time,
-		Argv: c.Command, Shell: "/bin/sh",
+		Argv: c.Command, Shell: "/bin/sh", GoCache: g.GOCACHE,
 		TTY:  isTerminal(c.Stdin) && isTerminal(c.Stdout) && isTerminal(c.Stderr),
 		Open: append([]string{checkout, g.GOROOT, g.GOMODCACHE, g.GOCACHE}, c.Keep...),
 	}
 	for _, dir := range s.Open {
-		if within(dir, "/tmp") || within(dir, "/run") {
-			s.Keep = append(s.Keep, dir)
+		for _, covered := range []string{"/tmp", "/run", "/var/tmp"} {
+			if within(dir, covered) {
+				s.Keep = append(s.Keep, dir)
+			}
 		}
 	}
 	if shell := os.Getenv("SHELL"); shell != "" {
@@ -164,19 +166,15 @@ func describe(c *Config, g goVars, e Engine) (*wire.Start, error) {
 		// Git refuses to read a checkout that is somebody else's, as ours may be in the guest.
 		flags = strings.TrimSpace(flags + " -buildvcs=false")
 	}
-	s.Env = []string{"PATH=" + path, "SHELL=" + s.Shell, "TMPDIR=/tmp", "CONTAINERKIT_VM=" + e.Name(),
+	s.Env = []string{"PATH=" + path + ":/run/containerkit", "SHELL=" + s.Shell, "TMPDIR=/tmp", "CONTAINERKIT_VM=" + e.Name(),
 		// There is no network in the VM: what is not in the caches cannot be had.
 		"GOMODCACHE=" + g.GOMODCACHE, "GOFLAGS=" + flags, "GOPROXY=off", "GOTOOLCHAIN=local"}
 	home := os.Getenv("HOME")
 	if home == "" {
 		home = "/"
 	}
-	if c.User == "learner" {
-		s.Env = append(s.Env, "HOME=/home/learner", "USER=learner", "LOGNAME=learner")
-	} else {
-		s.Env = append(s.Env, "HOME="+home, "USER=root", "LOGNAME=root")
-	}
-	s.Env = append(s.Env, "GOCACHE="+g.GOCACHE)
+	// For root; what the learner has instead, the guest knows.
+	s.Env = append(s.Env, "HOME="+home, "USER=root", "LOGNAME=root", "GOCACHE="+g.GOCACHE)
 	for _, name := range []string{"TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "CI", "TZ"} {
 		if v, ok := os.LookupEnv(name); ok {
 			s.Env = append(s.Env, name+"="+v)

@@ -24,8 +24,9 @@ import (
 // Main runs the machine. It does not return.
 func Main() {
 	if filepath.Base(os.Args[0]) == learner {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", learner, asLearner(os.Args[1:]))
-		os.Exit(1)
+		err := asLearner(os.Args[1:])
+		fmt.Fprintf(os.Stderr, "%s: %v\n", learner, err)
+		os.Exit(statusOf(err))
 	}
 	if os.Getpid() != 1 {
 		fmt.Fprintln(os.Stderr, "this is the first process of a virtual machine: go run ./lessons vm starts it there")
@@ -91,15 +92,16 @@ func boot() error {
 		return fail(err)
 	}
 	phase("modules are loaded")
-	if err := root(s); err != nil {
+	uid, err := root(s)
+	if err != nil {
 		return fail(err)
 	}
 	phase("the host's root is mounted")
-	if err := settle(s); err != nil {
+	if err := settle(s, uid); err != nil {
 		return fail(err)
 	}
 	phase("cgroups, users and network are set up")
-	exit := run(s, stream, out)
+	exit := run(s, uid, stream, out)
 	if len(s.Shares) > 0 {
 		unix.Sync() // what programs wrote through mappings
 	}

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,31 +19,38 @@ const newRoot = "/new"
 
 // root makes the host's root ours: read-only, below an overlay whose upper layer is memory. Whatever the guest writes,
 // deletes or renames happens in the upper layer (Documentation/filesystems/overlayfs.rst).
-func root(s *wire.Start) error {
+// It returns the number that the ordinary user will have.
+func root(s *wire.Start) (uid int, err error) {
 	if err := mount(s.Root.Source, "/lower", s.Root.Type, unix.MS_RDONLY, s.Root.Options); err != nil {
-		return err
+		return 0, err
 	}
 	if err := mount("tmpfs", "/rw", "tmpfs", 0, "mode=0755,size=80%"); err != nil {
-		return err
+		return 0, err
 	}
 	for _, dir := range []string{"/rw/upper", "/rw/work"} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	// metacopy: to change the owner or the time of a file does not copy its data. The go command marks what it uses
 	// in its cache by the time.
 	if err := mount("overlay", newRoot, "overlay", 0, "lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work,metacopy=on"); err != nil {
-		return err
+		return 0, err
+	}
+	if uid, err = freeID(newRoot); err != nil {
+		return 0, err
 	}
 	// The directories that are to survive /tmp and /run being new: picked up now, put down when these are mounted.
 	kept := map[string]int{}
 	for _, dir := range s.Keep {
 		fd, err := unix.OpenTree(unix.AT_FDCWD, newRoot+dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 		if err != nil {
-			return &os.PathError{Op: "open_tree", Path: dir, Err: err}
+			return 0, &os.PathError{Op: "open_tree", Path: dir, Err: err}
 		}
 		kept[dir] = fd
+	}
+	if err := disk(s.Disk); err != nil { // before /dev moves
+		return 0, err
 	}
 	for _, m := range []struct {
 		source, target, fstype string
@@ -61,7 +68,7 @@ func root(s *wire.Start) error {
 		{"tmpfs", "/run", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755,size=20%"},
 	} {
 		if err := mount(m.source, newRoot+m.target, m.fstype, m.flags, m.options); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	for dir, fd := range kept {
@@ -70,15 +77,37 @@ func root(s *wire.Start) error {
 			err = unix.MoveMount(fd, "", unix.AT_FDCWD, newRoot+dir, unix.MOVE_MOUNT_F_EMPTY_PATH)
 		}
 		if err != nil {
-			return fmt.Errorf("keep %s: %w", dir, err)
+			return 0, fmt.Errorf("keep %s: %w", dir, err)
 		}
 	}
 	for _, share := range s.Shares {
 		if err := mount(share.Source, newRoot+share.Path, share.Type, 0, share.Options); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return moveOver()
+	if err := provide(s, uid); err != nil {
+		return 0, err
+	}
+	return uid, moveOver()
+}
+
+// disk mounts a real disk, as far as the kernel can tell, where the io step finds it: /tmp is memory, and so is what is
+// written to the overlay, and neither can be throttled.
+func disk(device string) error {
+	if device == "" {
+		return nil
+	}
+	// It appears a moment after its driver is loaded.
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(device); err == nil {
+			break
+		}
+	}
+	dir := newRoot + "/var/tmp"
+	if err := mount(device, dir, "ext4", unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o777|os.ModeSticky)
 }
 
 // moveOver makes the new root the root of all. The initial file system is the root of the mount tree and can be neither
@@ -99,7 +128,7 @@ func moveOver() error {
 }
 
 // settle sets up what is not a mount.
-func settle(s *wire.Start) error {
+func settle(s *wire.Start, uid int) error {
 	// Shared, as systemd has it: a lesson is about what happens when nobody makes it private.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return &os.PathError{Op: "mount --make-rshared", Path: "/", Err: err}
@@ -116,15 +145,11 @@ func settle(s *wire.Start) error {
 	if err := handDown("/sys/fs/cgroup"); err != nil {
 		return err
 	}
-	if err := addLearner(s); err != nil {
+	if err := addLearner(s, uid); err != nil {
 		return err
 	}
-	if s.Disk != "" {
-		// On it the io step finds a disk that can be throttled; /tmp is memory.
-		if err := mount(s.Disk, "/var/tmp", "ext4", unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
-			return err
-		}
-		return os.Chmod("/var/tmp", 0o777|os.ModeSticky)
+	if err := delegate(uid); err != nil {
+		return err
 	}
 	return nil
 }
@@ -172,110 +197,4 @@ func handDown(group string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// The ordinary user, and where his processes live: a group that was handed over to him, and a leaf in it, because a
-// group that hands controllers on may have no processes of its own.
-const (
-	learner     = "learner"
-	learnerHome = "/home/learner"
-	delegated   = "/sys/fs/cgroup/learner"
-	leaf        = delegated + "/session"
-)
-
-// addLearner makes the user in the overlay's /etc, and delegates a cgroup to him
-// (Documentation/admin-guide/cgroup-v2.rst, "Delegation").
-func addLearner(s *wire.Start) error {
-	uid, err := freeID()
-	if err != nil {
-		return err
-	}
-	for file, line := range map[string]string{
-		"/etc/passwd": fmt.Sprintf("%s:x:%d:%d::%s:%s\n", learner, uid, uid, learnerHome, s.Shell),
-		"/etc/group":  fmt.Sprintf("%s:x:%d:\n", learner, uid),
-		"/etc/shadow": learner + ":*:::::::\n", // su, as root, asks for no password but wants a line
-	} {
-		if err := appendLine(file, line); err != nil && !errors.Is(err, os.ErrPermission) {
-			return err
-		}
-	}
-	if err := os.MkdirAll(learnerHome, 0o755); err != nil {
-		return err
-	}
-	if err := os.Chown(learnerHome, uid, uid); err != nil {
-		return err
-	}
-	if err := os.Mkdir(delegated, 0o755); err != nil {
-		return err
-	}
-	if err := handDown(delegated); err != nil {
-		return err
-	}
-	if err := os.Mkdir(leaf, 0o755); err != nil {
-		return err
-	}
-	files, err := os.ReadFile("/sys/kernel/cgroup/delegate")
-	if err != nil {
-		return err
-	}
-	for _, dir := range []string{delegated, leaf} {
-		if err := os.Chown(dir, uid, uid); err != nil {
-			return err
-		}
-		for _, file := range strings.Fields(string(files)) {
-			if err := os.Chown(filepath.Join(dir, file), uid, uid); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	// He may pass through to the checkout and the caches of Go, which may lie in somebody's closed home.
-	for _, dir := range s.Open {
-		for ; dir != "/"; dir = filepath.Dir(dir) {
-			st, err := os.Stat(dir)
-			if err != nil {
-				return err
-			}
-			if st.Mode()&0o001 != 0 {
-				continue
-			}
-			if err := os.Chmod(dir, st.Mode().Perm()|0o001); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// freeID is a number that is no user and no group yet.
-func freeID() (int, error) {
-	taken := map[string]bool{}
-	for _, file := range []string{"/etc/passwd", "/etc/group"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return 0, err
-		}
-		for line := range strings.Lines(string(text)) {
-			if fields := strings.Split(line, ":"); len(fields) > 2 {
-				if fields[0] == learner {
-					return 0, fmt.Errorf("%s has a %s already", file, learner)
-				}
-				taken[fields[2]] = true
-			}
-		}
-	}
-	for id := 1000; ; id++ {
-		if !taken[fmt.Sprint(id)] {
-			return id, nil
-		}
-	}
-}
-
-func appendLine(file, line string) error {
-	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = f.WriteString(line)
-	return err
 }

@@ -4,11 +4,11 @@ package guest
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +22,7 @@ import (
 
 // run runs the command, carries what it reads and writes over the stream, and buries every orphan of the machine, as
 // the first process must.
-func run(s *wire.Start, in io.Reader, out *wire.Writer) wire.Exit {
+func run(s *wire.Start, uid int, in io.Reader, out *wire.Writer) wire.Exit {
 	signal.Ignore(unix.SIGINT) // Ctrl-Alt-Del
 	os.Clearenv()
 	for _, e := range s.Env {
@@ -32,22 +32,18 @@ func run(s *wire.Start, in io.Reader, out *wire.Writer) wire.Exit {
 	if err := os.Chdir(s.Dir); err != nil {
 		return wire.Exit{Status: 1, Error: err.Error()}
 	}
-	path, err := exec.LookPath(s.Argv[0])
-	if err != nil {
-		status := 127 // as shells say: not found; 126: found, and cannot be executed
-		if errors.Is(err, os.ErrPermission) {
-			status = 126
+	argv, login := s.Argv, s.Login
+	if s.User == learner {
+		if login {
+			argv, login = nil, false // he gets his own
 		}
-		return wire.Exit{Status: status, Error: err.Error()}
+		argv = append([]string{binDir + "/" + learner}, argv...)
+	}
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		return wire.Exit{Status: statusOf(err), Error: err.Error()}
 	}
 	attr := &syscall.ProcAttr{Env: s.Env, Dir: s.Dir, Sys: &syscall.SysProcAttr{Setsid: true}}
-	if s.User == learner {
-		done, err := becomeLearner(attr)
-		if err != nil {
-			return wire.Exit{Status: 1, Error: err.Error()}
-		}
-		defer done()
-	}
 	var input io.WriteCloser
 	var theirs []*os.File
 	var outputs sync.WaitGroup
@@ -73,8 +69,8 @@ func run(s *wire.Start, in io.Reader, out *wire.Writer) wire.Exit {
 		if err != nil {
 			return wire.Exit{Status: 1, Error: "a terminal: " + err.Error()}
 		}
-		if attr.Sys.Credential != nil {
-			_ = tty.Chown(int(attr.Sys.Credential.Uid), -1)
+		if s.User == learner {
+			_ = os.Chown(tty.Name(), uid, -1) // he may open it by its name, as login(1) sees to
 		}
 		terminal, input, theirs = ours, ours, []*os.File{tty, tty, tty}
 		attr.Sys.Setctty = true
@@ -87,10 +83,9 @@ func run(s *wire.Start, in io.Reader, out *wire.Writer) wire.Exit {
 			}
 		}
 		input, theirs = pipes[0][1], []*os.File{pipes[0][0], pipes[1][1], pipes[2][1]}
-		if attr.Sys.Credential != nil {
-			// He may open /dev/stdout by its name only if it is his.
+		if s.User == learner {
 			for _, f := range theirs {
-				_ = f.Chown(int(attr.Sys.Credential.Uid), int(attr.Sys.Credential.Gid))
+				_ = f.Chown(uid, uid) // as above: /dev/stdout
 			}
 		}
 		copyOut(wire.KindOut, pipes[1][0])
@@ -99,16 +94,15 @@ func run(s *wire.Start, in io.Reader, out *wire.Writer) wire.Exit {
 	for _, f := range theirs {
 		attr.Files = append(attr.Files, f.Fd())
 	}
-	argv := s.Argv
-	if s.Login {
-		argv = append([]string{"-" + argv[0][strings.LastIndexByte(argv[0], '/')+1:]}, argv[1:]...)
+	if login {
+		argv = append([]string{"-" + filepath.Base(argv[0])}, argv[1:]...)
 	}
 	pid, err := syscall.ForkExec(path, argv, attr)
 	for _, f := range theirs {
 		f.Close()
 	}
 	if err != nil {
-		return wire.Exit{Status: 126, Error: (&os.PathError{Op: "exec", Path: path, Err: err}).Error()}
+		return wire.Exit{Status: statusOf(err), Error: (&os.PathError{Op: "exec", Path: path, Err: err}).Error()}
 	}
 	_ = out.Write(wire.KindRuns, nil)
 	go serve(in, out, pid, input, terminal)
@@ -118,6 +112,14 @@ func run(s *wire.Start, in io.Reader, out *wire.Writer) wire.Exit {
 	_ = unix.Kill(-1, unix.SIGKILL)
 	waitTimeout(&outputs, 2*time.Second)
 	return wire.Exit{Status: status}
+}
+
+// statusOf is what shells say of a command that cannot be run: 127 if it is not there, else 126.
+func statusOf(err error) int {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+		return 127
+	}
+	return 126
 }
 
 // serve carries out what the host says while the command runs. When the host is gone, everything ends.
@@ -180,25 +182,4 @@ func waitTimeout(w *sync.WaitGroup, d time.Duration) {
 	case <-done:
 	case <-time.After(d):
 	}
-}
-
-// becomeLearner makes the process that attr is for the ordinary user's, born in his cgroup (clone3(2),
-// CLONE_INTO_CGROUP).
-func becomeLearner(attr *syscall.ProcAttr) (done func(), err error) {
-	var st unix.Stat_t
-	if err := unix.Stat(learnerHome, &st); err != nil {
-		return nil, &os.PathError{Op: "stat", Path: learnerHome, Err: err}
-	}
-	fd, err := unix.Open(leaf, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: leaf, Err: err}
-	}
-	attr.Sys.Credential = &syscall.Credential{Uid: st.Uid, Gid: st.Gid}
-	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, fd
-	return func() { unix.Close(fd) }, nil
-}
-
-// asLearner is what "learner COMMAND…" does: this process becomes the ordinary user's, and then the command.
-func asLearner(argv []string) error {
-	return fmt.Errorf("not yet %v", argv)
 }

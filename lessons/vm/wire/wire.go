@@ -38,12 +38,13 @@ type Start struct {
 	Checkout string   // of the kit
 	Root     Mount    // the host's root; the guest lays an overlay over it
 	Shares   []Share  // trees of the host that are mounted writable
-	Keep     []string // directories below /tmp or /run that stay visible, although these two are new and empty
+	Keep     []string // directories below /tmp, /run or /var/tmp that stay visible, although these are new and empty
 	Modules  string   // where the host keeps the kernel's modules, if not in /lib/modules
 	Disk     string   // a block device with an ext4 on it, "" if there is none; mounted at /var/tmp
 
-	Open  []string // directories that the ordinary user must be able to reach
-	Shell string   // of the ordinary user
+	Open    []string // directories that the ordinary user must be able to reach
+	Shell   string   // of the ordinary user
+	GoCache string   // of the host: Go's build cache
 
 	Argv  []string
 	Env   []string
