@@ -179,7 +179,7 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 	s.Modules = k.Modules
 	writable := ""
 	if c.Share == "rw" {
-		writable = s.Dir
+		writable = s.Checkout
 		s.Shares = []wire.Share{{Mount: wire.Mount{Type: "hostfs", Source: "share", Options: within(roomShare)}, Path: writable}}
 	}
 	room, err := openRoom([]process{{
