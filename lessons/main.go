@@ -131,6 +131,10 @@ how to run it
   go run ./02-namespaces -pause          for a room: waits before each answer
   go run ./02-namespaces -h              everything else
   go run -exec sudo ./01-cgroups         as root, built as yourself
+to write it yourself
+  go run ./lessons watch                 exercises, checked whenever you save
+  go run ./lessons check                 is the exercise solved? (check -all)
+  go run -tags mine ./05-full            a container made of your own code
 before the first lesson
   go run ./lessons doctor                what this machine can do
 afterwards
