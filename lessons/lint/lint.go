@@ -1,0 +1,209 @@
+// Package lint checks the course itself: that every step has its lesson with a transcript, a line to break and a line by hand;
+// that every exercise is linked where its step is told; that every link in the Markdown leads somewhere, and that every
+// command of the kit that it names exists, with its flags and steps.
+//
+// It reads files, and asks the programs for their -h. That transcripts are true and that wrong solutions get their
+// diagnosis is shown by tests that run them: package stagetest, and exercise.Prove.
+package lint
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"containerkit/lessons/course"
+	"containerkit/lessons/exercise"
+)
+
+// A Problem is what is wrong, where, and what to do.
+type Problem struct {
+	File string
+	Line int // from 1; 0 is the whole file
+	Text string
+}
+
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return p.File + ": " + p.Text
+	}
+	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+}
+
+// A Program is what a command of the kit understands.
+type Program struct {
+	Flags []string // without their dashes
+	Args  []string // the names that may stand behind the flags; nil if anything may
+}
+
+// A Kit is what is checked.
+type Kit struct {
+	Root string // its directory
+	// Stages and Exercises are the course's.
+	Stages    []course.Stage
+	Exercises []exercise.Exercise
+	// Ask tells what a program understands: "./02-namespaces", or "./lessons check". nil: there is no such program.
+	Ask func(program string) (*Program, error)
+}
+
+// Check applies every rule. The problems come by file and line.
+func (k Kit) Check() ([]Problem, error) {
+	pages, err := k.pages()
+	if err != nil {
+		return nil, err
+	}
+	var all []Problem
+	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.exercises, k.links, k.commands, k.claims} {
+		problems, err := rule(pages)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, problems...)
+	}
+	slices.SortFunc(all, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), strings.Compare(a.Text, b.Text))
+	})
+	return slices.Compact(all), nil
+}
+
+// A page is a Markdown file.
+type page struct {
+	file  string // below the kit's directory
+	lines []string
+}
+
+// pages are all Markdown files of the kit.
+func (k Kit) pages() (list []page, err error) {
+	err = filepath.WalkDir(k.Root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != k.Root || d.Name() == "testdata") {
+			return fs.SkipDir
+		}
+		if d.IsDir() || path.Ext(name) != ".md" {
+			return nil
+		}
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(k.Root, name)
+		list = append(list, page{rel, strings.Split(string(raw), "\n")})
+		return err
+	})
+	return list, err
+}
+
+// A section is a part of a page below a heading of the second degree.
+type section struct {
+	title string
+	line  int // of the heading
+	text  string
+}
+
+func (p page) sections() (list []section) {
+	for i, line := range p.lines {
+		if title, ok := strings.CutPrefix(line, "## "); ok {
+			list = append(list, section{title: title, line: i + 1})
+		} else if len(list) > 0 {
+			list[len(list)-1].text += line + "\n"
+		}
+	}
+	return list
+}
+
+// What a lesson has besides its transcript: at least one of each line.
+var parts = []struct{ what, pattern string }{
+	{"a transcript: a block that begins with $ go run", "(?m)^```console\n\\$ go run "},
+	{"something to notice, to break, or a misconception that it cures", `\*\*(Notice|What to notice|Break it|Misconception|The misconception|What is missing)`},
+}
+
+// lessons: every step has a section in its stage's README, in the course's order, with the parts of a lesson.
+func (k Kit) lessons(pages []page) (list []Problem, err error) {
+	for _, stage := range k.Stages {
+		file := stage.Dir + "/README.md"
+		i := slices.IndexFunc(pages, func(p page) bool { return p.file == file })
+		if i < 0 {
+			list = append(list, Problem{file, 0, "the stage has no lesson: write it, in the shape of the others"})
+			continue
+		}
+		sections := pages[i].sections()
+		last := 0
+		for _, step := range stage.Steps {
+			at := slices.IndexFunc(sections, func(s section) bool { return s.title == step.Name })
+			if at < 0 {
+				list = append(list, Problem{file, 0, fmt.Sprintf("step %s has no lesson: add a section ## %s", step.Name, step.Name)})
+				continue
+			}
+			s := sections[at]
+			if s.line < last {
+				list = append(list, Problem{file, s.line, fmt.Sprintf("the lesson of %s stands before that of a step that comes earlier in the course", step.Name)})
+			}
+			last = s.line
+			for _, part := range parts {
+				if !regexp.MustCompile(part.pattern).MatchString(s.text) {
+					list = append(list, Problem{file, s.line, fmt.Sprintf("the lesson of %s lacks %s", step.Name, part.what)})
+				}
+			}
+		}
+	}
+	return list, nil
+}
+
+// exercises: the lesson of an exercise's step names it, links the learner's file, and says how to check it.
+func (k Kit) exercises(pages []page) (list []Problem, err error) {
+	for _, e := range k.Exercises {
+		if e.Step == "" {
+			continue
+		}
+		file := e.Stage + "/README.md"
+		i := slices.IndexFunc(pages, func(p page) bool { return p.file == file })
+		if i < 0 {
+			continue // told by lessons
+		}
+		for _, s := range pages[i].sections() {
+			if s.title != e.Step {
+				continue
+			}
+			link, err := filepath.Rel(e.Stage, e.File)
+			if err != nil {
+				return nil, err
+			}
+			for _, want := range []string{"**Exercise `" + e.ID() + "`.**", "](" + link + ")", "`go run ./lessons check " + e.ID() + "`"} {
+				if !strings.Contains(s.text, want) {
+					list = append(list, Problem{file, s.line, fmt.Sprintf("the lesson of %s does not name its exercise: it lacks %s", e.Step, want)})
+				}
+			}
+		}
+	}
+	return list, nil
+}
+
+// claims: every step says what it proves and has a test of its claim and of its control.
+func (k Kit) claims([]page) (list []Problem, err error) {
+	const file = "lessons/course/course.go"
+	for _, stage := range k.Stages {
+		tests, err := filepath.Glob(filepath.Join(k.Root, stage.Dir, "*_test.go"))
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(tests, func(name string) bool {
+			raw, _ := os.ReadFile(name)
+			return strings.Contains(string(raw), "stagetest.Claims(")
+		}) {
+			list = append(list, Problem{stage.Dir, 0, "no test holds the steps to their claims and controls: call stagetest.Claims"})
+		}
+		for _, step := range stage.Steps {
+			if strings.TrimSpace(step.Claim) == "" {
+				list = append(list, Problem{file, 0, fmt.Sprintf("step %s of %s has no claim", step.Name, stage.Dir)})
+			}
+		}
+	}
+	return list, nil
+}
