@@ -94,6 +94,9 @@ var also = []Promise{
 	{"the tools", "doctor", "lessons/doctor", all, false},
 	{"the tools", "verify", "lessons/verify", all, false},
 	{"the tools", "lessons", "lessons", all, false},
+	{"the exercises", "check", "lessons/exercise", all, false},
+	{"the exercises", "watch", "lessons", []string{"TestWatch*"}, false},
+	{"the exercises", "lint", "lessons/lint", all, false},
 	{"the tools", "scratch", "lessons/scratch", all, false},
 	{"the tools", "leak probes", "lessons/leak", all, false},
 }
