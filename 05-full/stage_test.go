@@ -76,6 +76,13 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
+// The limit on open files is the usual one, whoever starts the container and whatever Go does with its own.
+func TestOpenFiles(t *testing.T) {
+	r := stagetest.Me().Run(t, "-quiet", "--", "sh", "-c", "ulimit -Sn")
+	require.Zero(t, r.Status, r.Stderr)
+	require.Equal(t, "1024\n", r.Stdout)
+}
+
 // A program built under umask 077 is closed to the user that root inside is outside.
 func TestProgramClosedToOthers(t *testing.T) {
 	exe, err := os.ReadFile("/proc/self/exe")

@@ -182,15 +182,29 @@ func (a *assembly) cover() error {
 	return nil
 }
 
-// ready goes to the working directory and opens the terminal, both inside the new root.
+// ready goes to the working directory and opens the terminal, both inside the new root, and sets a limit that Go has moved.
 func (a *assembly) ready() error {
 	if err := unix.Chdir(a.Dir); err != nil {
 		return &os.PathError{Op: "change to the working directory", Path: a.Dir, Err: err}
+	}
+	if err := usualFiles(); err != nil {
+		return err
 	}
 	if a.Terminal {
 		return a.openTerminal()
 	}
 	return nil
+}
+
+// usualFiles sets the soft limit on open descriptors to the kernel's default, 1024, whatever the limit of who starts the
+// container. Go raises its own to the hard limit, and programs that use select(2) break above 1024. getrlimit(2)
+func usualFiles() error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("getrlimit(RLIMIT_NOFILE)", err)
+	}
+	limit.Cur = min(1024, limit.Max)
+	return os.NewSyscallError("setrlimit(RLIMIT_NOFILE)", unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
 }
 
 // session is what the payload's process gets beyond its descriptors.
