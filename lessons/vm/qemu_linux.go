@@ -67,7 +67,32 @@ func (qemu) Available(c *Config) error {
 // that is the stream, the file system that is the root, the overlay over it; and the disk of the io step.
 var qemuModules = []string{"virtio_pci", "virtio_console", "virtiofs", "overlay", "virtio_blk"}
 
-func (qemu) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
+// Start tries KVM where it may work. Where it turns out not to, it is emulation from then on.
+func (q qemu) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
+	why := kvmHere()
+	if why == "" {
+		m, err := q.start(c, init, s, "kvm")
+		if err != nil {
+			return nil, err
+		}
+		m.How = "QEMU with KVM, " + m.How
+		if err = alive(m, kvmTime); err == nil {
+			return m, nil
+		}
+		why = "KVM was tried: " + err.Error()
+		if err := kvmFailed(); err != nil {
+			why += "; the next start will try it again: " + err.Error()
+		}
+	}
+	m, err := q.start(c, init, s, "tcg,thread=multi")
+	if err == nil {
+		m.How = "QEMU in software emulation (" + why + "), " + m.How
+	}
+	return m, err
+}
+
+// start boots a machine with one way to run its processors.
+func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*Machine, error) {
 	binary, err := exec.LookPath(qemuBinary)
 	if err != nil {
 		return nil, missingQEMU
@@ -122,7 +147,6 @@ func (qemu) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 	var passed []*os.File
 	pass := func(f *os.File) int { passed = append(passed, f); return 2 + len(passed) }
 	path := func(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", pass(f)) }
-	accelerator, how := accelerator()
 	memory := fmt.Sprintf("%dM", c.Memory)
 	args := []string{binary, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
 		"-accel", accelerator, "-cpu", "max", "-smp", fmt.Sprint(c.CPUs), "-m", memory,
@@ -177,7 +201,7 @@ func (qemu) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 		console.Close()
 		return nil, err
 	}
-	return &Machine{How: "QEMU, " + how + ", Linux " + k.Version, Conn: conn, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
+	return &Machine{How: "Linux " + k.Version, Conn: conn, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
 }
 
 // commandLine is the kernel's. What it leaves out is what an emulated processor is slow at and a throw-away machine
@@ -318,8 +342,8 @@ func newDisk() (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	// No journal: nobody will read this after a crash.
-	cmd := exec.Command(tool, "-q", "-F", "-O", "^has_journal", "-m", "0", "/proc/self/fd/3")
+	// No journal: nobody will read this after a crash. Few inodes, ready for use, or the kernel would go on with it.
+	cmd := exec.Command(tool, "-q", "-F", "-O", "^has_journal", "-m", "0", "-N", "4096", "-E", "lazy_itable_init=0", "/proc/self/fd/3")
 	cmd.ExtraFiles = []*os.File{f}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		f.Close()
@@ -327,6 +351,3 @@ func newDisk() (*os.File, error) {
 	}
 	return f, nil
 }
-
-// accelerator chooses between the processor's own virtualisation and emulation.
-func accelerator() (option, how string) { return "tcg,thread=multi", "software emulation" }

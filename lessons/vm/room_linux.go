@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -103,7 +104,7 @@ func openRoom(processes []process, share string) (*room, error) {
 func (r *room) Wait() error {
 	r.once.Do(func() {
 		err := r.Cmd.Wait()
-		if told := r.Receive(nil); told != nil && err != nil {
+		if told := r.Receive(nil); told != nil && told != io.EOF && err != nil {
 			err = told
 		}
 		_ = r.Conn.Close()

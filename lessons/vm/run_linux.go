@@ -60,7 +60,10 @@ func Run(c *Config) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	phase("started: " + m.How)
+	phase("started")
+	if c.Time || c.Command == nil || isTerminal(c.Stderr) {
+		fmt.Fprintln(c.Stderr, m.How) // a program that reads stderr wants only the command's
+	}
 	t := &talk{c: c, m: m, s: s, phase: phase}
 	return t.run(signals)
 }
@@ -146,13 +149,14 @@ func describe(c *Config, g goVars, e Engine) (*wire.Start, error) {
 			}
 		}
 	}
-	if shell := os.Getenv("SHELL"); shell != "" {
-		if _, err := exec.LookPath(shell); err == nil {
-			s.Shell = shell
-		}
+	if _, err := exec.LookPath("/bin/bash"); err == nil {
+		s.Shell = "/bin/bash"
 	}
 	if s.Argv == nil {
-		s.Argv, s.Login = []string{s.Shell}, true
+		// Not as a login shell, and without the user's own settings: what they start, an emulated machine is slow at.
+		if s.Argv = []string{s.Shell}; s.Shell == "/bin/bash" {
+			s.Argv = append(s.Argv, "--norc")
+		}
 	}
 	if s.TTY {
 		s.Size = windowSize(c.Stdout)
@@ -167,6 +171,7 @@ func describe(c *Config, g goVars, e Engine) (*wire.Start, error) {
 		flags = strings.TrimSpace(flags + " -buildvcs=false")
 	}
 	s.Env = []string{"PATH=" + path + ":/run/containerkit", "SHELL=" + s.Shell, "TMPDIR=/tmp", "CONTAINERKIT_VM=" + e.Name(),
+		`PS1=\u@\h:\w\$ `,
 		// There is no network in the VM: what is not in the caches cannot be had.
 		"GOMODCACHE=" + g.GOMODCACHE, "GOFLAGS=" + flags, "GOPROXY=off", "GOTOOLCHAIN=local"}
 	home := os.Getenv("HOME")

@@ -137,7 +137,7 @@ func delegate(uid int) error {
 }
 
 // asLearner is what "learner COMMAND…" does: this process moves to the user's cgroup, becomes his, and then becomes
-// the command; without one, his login shell.
+// the command; without one, his shell.
 func asLearner(argv []string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("only root can become another user")
@@ -168,13 +168,10 @@ func asLearner(argv []string) error {
 			return err
 		}
 	}
-	name := os.Getenv("SHELL")
-	if len(argv) > 0 {
-		name = argv[0]
-	} else {
-		argv = []string{"-" + filepath.Base(name)}
+	if len(argv) == 0 {
+		argv = []string{os.Getenv("SHELL")}
 	}
-	path, err := exec.LookPath(name)
+	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return err
 	}

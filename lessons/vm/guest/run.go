@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,7 +22,8 @@ import (
 // run runs the command, carries what it reads and writes over the stream, and buries every orphan of the machine, as
 // the first process must.
 func run(s *wire.Start, uid int, in io.Reader, out *wire.Writer) wire.Exit {
-	signal.Ignore(unix.SIGINT) // Ctrl-Alt-Del
+	// Ctrl-Alt-Del is nothing to us. (To ignore it would be to have the command ignore it too: execve(2).)
+	signal.Notify(make(chan os.Signal, 1), unix.SIGINT)
 	os.Clearenv()
 	for _, e := range s.Env {
 		name, value, _ := strings.Cut(e, "=")
@@ -32,11 +32,8 @@ func run(s *wire.Start, uid int, in io.Reader, out *wire.Writer) wire.Exit {
 	if err := os.Chdir(s.Dir); err != nil {
 		return wire.Exit{Status: 1, Error: err.Error()}
 	}
-	argv, login := s.Argv, s.Login
+	argv := s.Argv
 	if s.User == learner {
-		if login {
-			argv, login = nil, false // he gets his own
-		}
 		argv = append([]string{binDir + "/" + learner}, argv...)
 	}
 	path, err := exec.LookPath(argv[0])
@@ -93,9 +90,6 @@ func run(s *wire.Start, uid int, in io.Reader, out *wire.Writer) wire.Exit {
 	}
 	for _, f := range theirs {
 		attr.Files = append(attr.Files, f.Fd())
-	}
-	if login {
-		argv = append([]string{"-" + filepath.Base(argv[0])}, argv[1:]...)
 	}
 	pid, err := syscall.ForkExec(path, argv, attr)
 	for _, f := range theirs {

@@ -46,14 +46,13 @@ type Start struct {
 	Shell   string   // of the ordinary user
 	GoCache string   // of the host: Go's build cache
 
-	Argv  []string
-	Env   []string
-	Login bool // Argv is a shell, which is told that it is a login shell
-	Dir   string
-	User  string // root or learner
-	TTY   bool   // the command gets a terminal; else three pipes
-	Size  Size
-	Time  bool // tell the phases
+	Argv []string
+	Env  []string
+	Dir  string
+	User string // root or learner
+	TTY  bool   // the command gets a terminal; else three pipes
+	Size Size
+	Time bool // tell the phases
 }
 
 // A Mount is something to mount: mount(2).
