@@ -53,6 +53,9 @@ func (h *Hierarchy) New(name string, r Resources) (*Group, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
+	if err := r.lacks(h.Version); err != nil {
+		return nil, err
+	}
 	if err := h.checkCPUs(r.CPUs); err != nil {
 		return nil, err
 	}
@@ -117,10 +120,13 @@ func (g *Group) apply(s setting) error {
 		return err
 	}
 	if err := write(path, s.data); err != nil {
-		if s.optional && errors.Is(err, unix.ENOENT) {
+		if !s.optional || !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		if swaps, _ := read("/proc/swaps"); strings.Count(swaps, "\n") == 0 { // nothing but the title of its columns
 			return nil
 		}
-		return err
+		return &Unavailable{fmt.Sprintf("this machine swaps, and its kernel does not count that for groups (no %s): a limit on memory would not hold", path), fixSwap}
 	}
 	got, err := read(path)
 	if err != nil {
@@ -216,6 +222,7 @@ type Stats struct {
 	Memory      int64         // bytes now
 	MemoryPeak  int64         // bytes at most (v2: kernel 5.19 and later)
 	OOMKills    int64         // processes killed because the memory was at its limit
+	HighHits    int64         // how often they were slowed down because it was above memory.high (v2)
 	CPU         time.Duration // CPU time used by all of the group together
 	Periods     int64         // periods in which a quota was counted…
 	Throttled   int64         // …and those in which it ran out
@@ -229,6 +236,7 @@ func (g *Group) Stats() Stats {
 	s.Memory = g.number("memory.current", "")
 	s.MemoryPeak = g.number("memory.peak", "")
 	s.OOMKills = g.number("memory.events", "oom_kill")
+	s.HighHits = g.number("memory.events", "high")
 	s.Periods = g.number("cpu.stat", "nr_periods")
 	s.Throttled = g.number("cpu.stat", "nr_throttled")
 	if g.Version == V1 {

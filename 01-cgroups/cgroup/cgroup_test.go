@@ -48,6 +48,10 @@ func TestBadInput(t *testing.T) {
 		"cannot be negative":                 {Pids: -1},
 		"bytes of memory: it cannot be neg":  {Memory: -5},
 		"the kernel counts in pages":         {Memory: 1},
+		"a limit of 7 bytes of memory":       {MemoryHigh: 7},
+		"a limit of -5 bytes of swap":        {Memory: 1 << 20, Swap: -5},
+		"swap comes on top of it":            {Swap: 1 << 20},
+		"all are to die":                     {OOMGroup: true},
 		"must be between 0.01":               {CPU: -0.5},
 		"quota of at least 1000 µs":          {CPU: 0.009},
 		"a limit of NaN CPUs":                {CPU: math.NaN()},
@@ -72,7 +76,8 @@ func TestBadInput(t *testing.T) {
 
 // What to write is pure: it is the same on every machine.
 func TestSettings(t *testing.T) {
-	r := Resources{Pids: 20, Memory: 1 << 26, CPU: 0.2, CPUWeight: 300, CPUs: "0-1", IO: []IOLimit{{Device: "8:0", Read: 5, Write: 6}}}
+	r := Resources{Pids: 20, Memory: 1 << 26, Swap: 1 << 20, MemoryLow: 1 << 24, CPU: 0.2, CPUWeight: 300, CPUs: "0-1",
+		IO: []IOLimit{{Device: "8:0", Read: 5, Write: 6, WriteOps: 7}}}
 	require.NoError(t, r.Check())
 	text := func(list []setting) (s []string) {
 		for _, w := range list {
@@ -80,11 +85,17 @@ func TestSettings(t *testing.T) {
 		}
 		return s
 	}
-	require.Equal(t, []string{"pids.max=20", "memory.max=67108864", "memory.swap.max=0", "cpu.max=20000 100000", "cpu.weight=300",
-		"cpuset.cpus=0-1", "io.max=8:0 rbps=5 wbps=6"}, text(r.v2()))
-	require.Equal(t, []string{"pids.max=20", "memory.limit_in_bytes=67108864", "memory.memsw.limit_in_bytes=67108864", "cpu.cfs_period_us=100000",
-		"cpu.cfs_quota_us=20000", "cpu.shares=3072", "cpuset.cpus=0-1", "blkio.throttle.read_bps_device=8:0 5", "blkio.throttle.write_bps_device=8:0 6"}, text(r.v1()))
+	require.Equal(t, []string{"pids.max=20", "memory.limit_in_bytes=67108864", "memory.memsw.limit_in_bytes=68157440", "memory.soft_limit_in_bytes=16777216",
+		"cpu.cfs_period_us=100000", "cpu.cfs_quota_us=20000", "cpu.shares=3072", "cpuset.cpus=0-1",
+		"blkio.throttle.read_bps_device=8:0 5", "blkio.throttle.write_bps_device=8:0 6", "blkio.throttle.write_iops_device=8:0 7"}, text(r.v1()))
+	require.NoError(t, r.lacks(V1))
+	r.MemoryHigh, r.OOMGroup = 1<<25, true
+	require.Equal(t, []string{"pids.max=20", "memory.max=67108864", "memory.swap.max=1048576", "memory.high=33554432", "memory.low=16777216", "memory.oom.group=1",
+		"cpu.max=20000 100000", "cpu.weight=300", "cpuset.cpus=0-1", "io.max=8:0 rbps=5 wbps=6 wiops=7"}, text(r.v2()))
+	require.NoError(t, r.lacks(V2))
 	require.Equal(t, []string{"cpu", "cpuset", "io", "memory", "pids"}, r.controllers())
+	require.False(t, r.Empty())
+	require.True(t, Resources{}.Empty())
 
 	page := int64(os.Getpagesize())
 	for _, c := range []struct {
@@ -95,6 +106,10 @@ func TestSettings(t *testing.T) {
 		{"pids.max", "20", "max", false},
 		{"memory.max", fmt.Sprint(5*page + 1), fmt.Sprint(5 * page), true},
 		{"memory.max", fmt.Sprint(5 * page), fmt.Sprint(6 * page), false},
+		{"memory.oom.group", "1", "1", true},
+		{"memory.oom.group", "1", "0", false},
+		{"memory.swap.max", "0", "0", true},
+		{"memory.swap.max", "0", "max", false},
 		{"cpuset.cpus", "0,1,2", "0-2", true},
 		{"cpuset.cpus", "0-2", "0-1", false},
 		{"io.max", "8:0 wbps=6", "7:0 rbps=1 wbps=2 riops=max wiops=max\n8:0 rbps=max wbps=6 riops=max wiops=max", true},
@@ -148,6 +163,38 @@ func TestLimitsAreReadBack(t *testing.T) {
 	err = g.Set("pids.max", "many")
 	require.ErrorContains(t, err, `write "many" to `)
 	require.ErrorContains(t, err, "pids.max: invalid argument")
+}
+
+// What only v2 has is in force there, and on v1 it is an error that says so: no limit is dropped in silence.
+func TestLimitsOfOneVersion(t *testing.T) {
+	group(t, Resources{Count: []string{"memory"}}) // or skip
+	h, err := Find()
+	require.NoError(t, err)
+	for file, r := range map[string]Resources{
+		"memory.high":      {MemoryHigh: 1 << 25},
+		"memory.oom.group": {Memory: 1 << 26, OOMGroup: true},
+	} {
+		g, err := New("lacks", r)
+		if h.Version == V1 {
+			require.ErrorIs(t, err, errors.ErrUnsupported)
+			require.ErrorContains(t, err, "cgroup v1 has no "+file)
+			continue
+		}
+		require.NoError(t, err)
+		got, err := g.Get(file)
+		require.NoError(t, err)
+		require.NotContains(t, []string{"max", "0"}, got)
+		require.NoError(t, g.Remove())
+	}
+	g := group(t, Resources{Memory: 1 << 26, Swap: 1 << 20, MemoryLow: 1 << 24})
+	for file, want := range map[string]map[Version]int64{
+		"memory.swap.max": {V1: 1<<26 + 1<<20, V2: 1 << 20},
+		"memory.low":      {V1: 1 << 24, V2: 1 << 24},
+	} {
+		got, err := g.Get(file)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(want[h.Version]), got, file)
+	}
 }
 
 func TestNoSuchCPU(t *testing.T) {

@@ -68,6 +68,7 @@ const (
 	fixReadOn  = "inside Docker: docker run --privileged --cgroupns=private; or run it on the host or in a VM"
 	fixMount   = "mount -t cgroup2 none /sys/fs/cgroup"
 	fixKernel  = "a kernel with this controller, and without cgroup_disable= on its command line (/proc/cgroups lists what it has)"
+	fixSwap    = "boot with swapaccount=1 on the kernel's command line, or do without swap: sudo swapoff -a"
 	fixSystemd = `sudo systemctl edit user@.service, add "[Service]" and "Delegate=cpu cpuset io memory pids", log in again; or run it as root`
 )
 

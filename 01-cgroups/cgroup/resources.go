@@ -3,6 +3,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,24 +12,32 @@ import (
 	"strings"
 )
 
-// Resources is what to ask for. A zero field asks for nothing: the group is not limited in it.
+// Resources is what to ask for. A zero field asks for nothing: the group is not limited in it. What one version of
+// cgroups has and the other lacks is an error there, never forgotten in silence: see Check.
 type Resources struct {
-	Pids      int64     // how many processes and threads at most
-	Memory    int64     // how many bytes at most, and no swap on top
-	CPU       float64   // how many CPUs' worth of time: 0.2 is 20 ms in every 100 ms
-	CPUWeight uint64    // the share when CPUs are fought over, 1 to 10000; everybody starts with 100
-	CPUs      string    // on which CPUs it may run: "0-2,7"
-	IO        []IOLimit // how fast each disk may be used
-	Count     []string  // controllers wanted for their counters only, without a limit: "pids", "memory", "cpu"…
+	Pids       int64     // how many processes and threads at most
+	Memory     int64     // how many bytes at most: above, somebody is killed
+	Swap       int64     // how many bytes of swap on top of Memory; 0 is none at all
+	MemoryHigh int64     // above so many bytes they are slowed down and must give pages back (v2 only)
+	MemoryLow  int64     // so many bytes are theirs, as long as others have some to give back
+	OOMGroup   bool      // if one of them is killed for want of memory, all are (v2 only)
+	CPU        float64   // how many CPUs' worth of time: 0.2 is 20 ms in every 100 ms
+	CPUWeight  uint64    // the share when CPUs are fought over, 1 to 10000; everybody starts with 100
+	CPUs       string    // on which CPUs it may run: "0-2,7"
+	IO         []IOLimit // how fast each disk may be used
+	Count      []string  // controllers wanted for their counters only, without a limit: "pids", "memory", "cpu"…
 }
 
-// IOLimit limits one disk, in bytes per second; 0 means no limit.
+// IOLimit limits one disk; 0 means no limit.
 type IOLimit struct {
-	Device    string // "major:minor" of the whole disk: see Disk
-	Read      uint64
-	Write     uint64
-	DeviceDir string // for the reader: the directory that lies on it
+	Device            string // "major:minor" of the whole disk: see Disk
+	Read, Write       uint64 // bytes a second
+	ReadOps, WriteOps uint64 // operations a second
+	DeviceDir         string // for the reader: the directory that lies on it
 }
+
+// Empty tells whether nothing is asked for: then no group is needed.
+func (r Resources) Empty() bool { return len(r.controllers()) == 0 }
 
 // Budget is what a command may use in the containers of the first four stages, and in the fifth if nobody says otherwise.
 var Budget = Resources{Pids: 128, Memory: 256 << 20, CPU: 0.5}
@@ -42,16 +51,26 @@ func (r Resources) Check() error {
 	switch {
 	case r.Pids < 0:
 		return fmt.Errorf("cgroup: a limit of %d processes: it cannot be negative", r.Pids)
-	case r.Memory < 0:
-		return fmt.Errorf("cgroup: a limit of %d bytes of memory: it cannot be negative", r.Memory)
-	case r.Memory > 0 && r.Memory < page:
-		return fmt.Errorf("cgroup: a limit of %d bytes of memory: the kernel counts in pages of %d", r.Memory, page)
+	case r.Swap < 0:
+		return fmt.Errorf("cgroup: a limit of %d bytes of swap: it cannot be negative", r.Swap)
+	case r.Swap > 0 && r.Memory == 0:
+		return fmt.Errorf("cgroup: a limit of %d bytes of swap, and none of memory: swap comes on top of it", r.Swap)
+	case r.OOMGroup && r.Memory == 0:
+		return fmt.Errorf("cgroup: all are to die when the memory is at its limit, and there is none")
 	case math.IsNaN(r.CPU) || r.CPU < 0 || r.CPU > 1<<16:
 		return fmt.Errorf("cgroup: a limit of %v CPUs: it must be between 0.01 and 65536", r.CPU)
 	case r.CPU > 0 && r.CPU*period < 1000:
 		return fmt.Errorf("cgroup: a limit of %v CPUs is %.0f µs in %d: the kernel wants a quota of at least 1000 µs (0.01 CPUs)", r.CPU, r.CPU*period, period)
 	case r.CPUWeight > 10000:
 		return fmt.Errorf("cgroup: a CPU weight of %d: it must be between 1 and 10000", r.CPUWeight)
+	}
+	for _, bytes := range []int64{r.Memory, r.MemoryHigh, r.MemoryLow} {
+		if bytes < 0 {
+			return fmt.Errorf("cgroup: a limit of %d bytes of memory: it cannot be negative", bytes)
+		}
+		if bytes > 0 && bytes < page {
+			return fmt.Errorf("cgroup: a limit of %d bytes of memory: the kernel counts in pages of %d", bytes, page)
+		}
 	}
 	if _, err := parseCPUs(r.CPUs); err != nil {
 		return err
@@ -65,6 +84,19 @@ func (r Resources) Check() error {
 	for _, c := range r.Count {
 		if !slices.Contains([]string{"pids", "memory", "cpu", "cpuset", "io", "pressure"}, c) {
 			return fmt.Errorf("cgroup: there is no controller %q", c)
+		}
+	}
+	return nil
+}
+
+// lacks names a limit that was asked for and that cgroup v1 does not have.
+func (r Resources) lacks(v Version) error {
+	if v == V2 {
+		return nil
+	}
+	for file, asked := range map[string]bool{"memory.high": r.MemoryHigh != 0, "memory.oom.group": r.OOMGroup} {
+		if asked {
+			return fmt.Errorf("cgroup: %s has no %s: leave it out, or boot with %s (systemd.unified_cgroup_hierarchy=1): %w", v, file, V2, errors.ErrUnsupported)
 		}
 	}
 	return nil
@@ -84,7 +116,7 @@ func (r Resources) controllers() []string {
 	for _, c := range []struct {
 		name string
 		want bool
-	}{{"pids", r.Pids != 0}, {"memory", r.Memory != 0}, {"cpu", r.CPU != 0 || r.CPUWeight != 0}, {"cpuset", r.CPUs != ""}, {"io", len(r.IO) > 0}} {
+	}{{"pids", r.Pids != 0}, {"memory", r.Memory != 0 || r.MemoryHigh != 0 || r.MemoryLow != 0}, {"cpu", r.CPU != 0 || r.CPUWeight != 0}, {"cpuset", r.CPUs != ""}, {"io", len(r.IO) > 0}} {
 		if c.want {
 			list = append(list, c.name)
 		}
@@ -96,7 +128,7 @@ func (r Resources) controllers() []string {
 // A setting is one write to one file of a group.
 type setting struct {
 	file, data string
-	optional   bool // a kernel without swap accounting does not have the file, and does not need it
+	optional   bool // a kernel that does not count swap does not have the file, and without swap it needs none
 }
 
 // v2 are the writes that ask for r on cgroup v2.
@@ -108,7 +140,16 @@ func (r Resources) v2() (list []setting) {
 	if r.Memory != 0 {
 		add("memory.max", strconv.FormatInt(r.Memory, 10))
 		// Without this the group pages out instead of being stopped, as long as there is swap left.
-		list = append(list, setting{"memory.swap.max", "0", true})
+		list = append(list, setting{"memory.swap.max", strconv.FormatInt(r.Swap, 10), r.Swap == 0})
+	}
+	if r.MemoryHigh != 0 {
+		add("memory.high", strconv.FormatInt(r.MemoryHigh, 10))
+	}
+	if r.MemoryLow != 0 {
+		add("memory.low", strconv.FormatInt(r.MemoryLow, 10))
+	}
+	if r.OOMGroup {
+		add("memory.oom.group", "1")
 	}
 	if r.CPU != 0 {
 		add("cpu.max", fmt.Sprintf("%d %d", r.quota(), period))
@@ -127,6 +168,12 @@ func (r Resources) v2() (list []setting) {
 		if io.Write != 0 {
 			line += fmt.Sprintf(" wbps=%d", io.Write)
 		}
+		if io.ReadOps != 0 {
+			line += fmt.Sprintf(" riops=%d", io.ReadOps)
+		}
+		if io.WriteOps != 0 {
+			line += fmt.Sprintf(" wiops=%d", io.WriteOps)
+		}
 		add("io.max", line)
 	}
 	return list
@@ -140,11 +187,13 @@ func (r Resources) v1() (list []setting) {
 		add("pids.max", strconv.FormatInt(r.Pids, 10))
 	}
 	if r.Memory != 0 {
-		bytes := strconv.FormatInt(r.Memory, 10)
-		add("memory.limit_in_bytes", bytes)
+		add("memory.limit_in_bytes", strconv.FormatInt(r.Memory, 10))
 		// v1 limits memory and swap together, so "no swap" is the same number again. It may not be below the limit
 		// on memory alone, so it comes second.
-		list = append(list, setting{"memory.memsw.limit_in_bytes", bytes, true})
+		list = append(list, setting{"memory.memsw.limit_in_bytes", strconv.FormatInt(r.Memory+r.Swap, 10), r.Swap == 0})
+	}
+	if r.MemoryLow != 0 {
+		add("memory.soft_limit_in_bytes", strconv.FormatInt(r.MemoryLow, 10))
 	}
 	if r.CPU != 0 {
 		add("cpu.cfs_period_us", strconv.Itoa(period))
@@ -158,11 +207,13 @@ func (r Resources) v1() (list []setting) {
 		add("cpuset.cpus", r.CPUs)
 	}
 	for _, io := range r.IO {
-		if io.Read != 0 {
-			add("blkio.throttle.read_bps_device", fmt.Sprintf("%s %d", io.Device, io.Read))
-		}
-		if io.Write != 0 {
-			add("blkio.throttle.write_bps_device", fmt.Sprintf("%s %d", io.Device, io.Write))
+		for _, l := range []struct {
+			file  string
+			limit uint64
+		}{{"read_bps", io.Read}, {"write_bps", io.Write}, {"read_iops", io.ReadOps}, {"write_iops", io.WriteOps}} {
+			if l.limit != 0 {
+				add("blkio.throttle."+l.file+"_device", fmt.Sprintf("%s %d", io.Device, l.limit))
+			}
 		}
 	}
 	return list
@@ -175,7 +226,9 @@ func (r Resources) quota() int64 { return int64(math.Round(r.CPU * period)) }
 func (s setting) holds(got string) bool {
 	got = strings.TrimSpace(got)
 	switch {
-	case strings.HasPrefix(s.file, "memory.") && s.data != "0":
+	case s.file == "memory.oom.group":
+		return got == s.data
+	case strings.HasPrefix(s.file, "memory."):
 		want, err1 := strconv.ParseInt(s.data, 10, 64)
 		have, err2 := strconv.ParseInt(got, 10, 64)
 		page := int64(os.Getpagesize())

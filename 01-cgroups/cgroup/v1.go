@@ -16,6 +16,8 @@ var names1 = map[string]string{
 	"memory.max":             "memory.limit_in_bytes",
 	"memory.current":         "memory.usage_in_bytes",
 	"memory.peak":            "memory.max_usage_in_bytes",
+	"memory.low":             "memory.soft_limit_in_bytes",
+	"memory.swap.max":        "memory.memsw.limit_in_bytes", // memory and swap together
 	"memory.events":          "memory.oom_control",
 	"cpu.max":                "cpu.cfs_quota_us",
 	"cpu.weight":             "cpu.shares",

@@ -88,14 +88,10 @@ func Start(c Config) (_ *Container, err error) {
 
 // tree is where the container's cgroup will stand; nil if it needs none.
 func (c Config) tree() (*cgroup.Hierarchy, error) {
-	if unlimited(c.Resources) {
+	if c.Resources.Empty() {
 		return nil, nil
 	}
 	return cgroup.Find()
-}
-
-func unlimited(r cgroup.Resources) bool {
-	return r.Pids == 0 && r.Memory == 0 && r.CPU == 0 && r.CPUWeight == 0 && r.CPUs == "" && len(r.IO) == 0 && len(r.Count) == 0
 }
 
 // spawn starts the child: this program, under another name, in its cgroup and in six new namespaces. The other two
