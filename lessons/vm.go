@@ -30,6 +30,9 @@ func vmCommand() *cobra.Command {
 			if len(args) > 0 {
 				v.Command = args
 			}
+			if err := v.Check(); err != nil {
+				return err
+			}
 			status, err := vm.Run(v)
 			if err != nil {
 				return failure{err}

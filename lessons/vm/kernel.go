@@ -22,13 +22,6 @@ type kernel struct {
 	Modules string // the directory of its modules: /lib/modules/VERSION
 }
 
-var missingKernel = &Missing{"a Linux kernel to boot, with its modules", map[string]string{
-	"debian": "sudo apt install linux-image-cloud-" + debianArch + " (Ubuntu: linux-image-virtual)",
-	"fedora": "sudo dnf install kernel-core kernel-modules-core",
-	"arch":   "sudo pacman -S linux",
-	"alpine": "sudo apk add linux-virt",
-}}
-
 // findKernel takes the image at path, or looks for the best of those that are installed below root: the newest one
 // that we may read and whose modules are there.
 func findKernel(root, path string) (kernel, error) {
@@ -123,4 +116,39 @@ func compareVersions(a, b string) int {
 		}
 	}
 	return cmp.Compare(len(x), len(y))
+}
+
+// qemuModules are what the guest must load before it has the host's root, and with it all the others: the bus, the port
+// that is the stream, the file system that is the root, the overlay over it; and the disk of the io step.
+var qemuModules = []string{"virtio_pci", "virtio_console", "virtiofs", "overlay", "virtio_blk"}
+
+// load reads modules and what they need as files of the initial file system, with the list of them.
+func (k kernel) load(names []string) ([]File, error) {
+	dep, err := os.ReadFile(k.Modules + "/modules.dep")
+	if err != nil {
+		return nil, err
+	}
+	builtin, err := os.ReadFile(k.Modules + "/modules.builtin")
+	if err != nil {
+		return nil, err
+	}
+	order, err := ModuleOrder(bytes.NewReader(dep), bytes.NewReader(builtin), names...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", k.Image, err)
+	}
+	var files []File
+	var list strings.Builder
+	for _, name := range order {
+		data, err := os.ReadFile(filepath.Join(k.Modules, name))
+		if err != nil {
+			return nil, err
+		}
+		if data, err = unpackModule(name, data); err != nil {
+			return nil, err
+		}
+		file := "modules/" + moduleName(name) + ".ko"
+		files = append(files, File{Path: file, Mode: 0o644, Data: data})
+		list.WriteString("/" + file + "\n")
+	}
+	return append(files, File{Path: "modules/list", Mode: 0o644, Data: []byte(list.String())}), nil
 }

@@ -2,13 +2,13 @@ package vm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,22 +22,6 @@ type qemu struct{}
 func (qemu) Name() string { return "qemu" }
 
 func (qemu) Lacks() []string { return nil }
-
-var (
-	missingQEMU = &Missing{"QEMU (" + qemuBinary + ")", map[string]string{
-		"debian": "sudo apt install " + map[string]string{"amd64": "qemu-system-x86", "arm64": "qemu-system-arm"}[runtime.GOARCH],
-		"fedora": "sudo dnf install " + map[string]string{"amd64": "qemu-system-x86-core", "arm64": "qemu-system-aarch64-core"}[runtime.GOARCH],
-		"arch":   "sudo pacman -S qemu-base",
-		"alpine": "sudo apk add " + qemuBinary,
-		"darwin": "brew install qemu",
-	}}
-	missingVirtiofsd = &Missing{"virtiofsd, which lends the guest our files", map[string]string{
-		"debian": "sudo apt install virtiofsd (Debian 12, Ubuntu 22.04: qemu-system-common)",
-		"fedora": "sudo dnf install virtiofsd",
-		"arch":   "sudo pacman -S virtiofsd",
-		"alpine": "sudo apk add virtiofsd",
-	}}
-)
 
 // findVirtiofsd looks where the distributions put it: it is not for people to start, so it is in no PATH.
 func findVirtiofsd() (string, error) {
@@ -53,19 +37,15 @@ func findVirtiofsd() (string, error) {
 }
 
 func (qemu) Available(c *Config) error {
+	var errs []error // all of them: who has to install one piece will want to know of the next
 	if _, err := exec.LookPath(qemuBinary); err != nil {
-		return missingQEMU
+		errs = append(errs, missingQEMU)
 	}
-	if _, err := findVirtiofsd(); err != nil {
-		return err
-	}
-	_, err := findKernel("/", c.Kernel)
-	return err
+	_, err := findVirtiofsd()
+	errs = append(errs, err)
+	_, err = findKernel("/", c.Kernel)
+	return errors.Join(append(errs, err)...)
 }
-
-// modules are what the guest must load before it has the host's root, and with it all the others: the bus, the port
-// that is the stream, the file system that is the root, the overlay over it; and the disk of the io step.
-var qemuModules = []string{"virtio_pci", "virtio_console", "virtiofs", "overlay", "virtio_blk"}
 
 // Start tries KVM where it may work. Where it turns out not to, it is emulation from then on.
 func (q qemu) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
@@ -215,37 +195,6 @@ func commandLine(stream string) string {
 	}, " ")
 }
 
-// load reads modules and what they need as files of the initial file system, with the list of them.
-func (k kernel) load(names []string) ([]File, error) {
-	dep, err := os.ReadFile(k.Modules + "/modules.dep")
-	if err != nil {
-		return nil, err
-	}
-	builtin, err := os.ReadFile(k.Modules + "/modules.builtin")
-	if err != nil {
-		return nil, err
-	}
-	order, err := ModuleOrder(bytes.NewReader(dep), bytes.NewReader(builtin), names...)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", k.Image, err)
-	}
-	var files []File
-	var list strings.Builder
-	for _, name := range order {
-		data, err := os.ReadFile(filepath.Join(k.Modules, name))
-		if err != nil {
-			return nil, err
-		}
-		if data, err = unpackModule(name, data); err != nil {
-			return nil, err
-		}
-		file := "modules/" + moduleName(name) + ".ko"
-		files = append(files, File{Path: file, Mode: 0o644, Data: data})
-		list.WriteString("/" + file + "\n")
-	}
-	return append(files, File{Path: "modules/list", Mode: 0o644, Data: []byte(list.String())}), nil
-}
-
 // virtiofsdArgs are for one of two programs of that name: the C one that came with QEMU until 7.2, and the Rust one
 // since. Both take the listening socket as a descriptor. They need not make namespaces: the room is one already.
 func virtiofsdArgs(daemon, dir, cache string) []string {
@@ -317,11 +266,6 @@ func inMemory(name string, data []byte) (*os.File, error) {
 	}
 	return f, nil
 }
-
-var missingMkfs = &Missing{"mkfs.ext4", map[string]string{
-	"debian": "sudo apt install e2fsprogs", "fedora": "sudo dnf install e2fsprogs",
-	"arch": "sudo pacman -S e2fsprogs", "alpine": "sudo apk add e2fsprogs",
-}}
 
 // diskSize is what a step may write; memory is taken for what is written only.
 const diskSize = 512 << 20

@@ -17,12 +17,15 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"containerkit/02-namespaces/namespace"
 	"containerkit/lessons/vm/wire"
 )
 
-func init() { engines = []Engine{qemu{}, uml{}} }
+// engines in the order in which auto tries them.
+var engines = []Engine{qemu{}, uml{}}
 
 // Run starts a VM, runs the command in it, and returns the command's exit status. An error means that there was none.
 func Run(c *Config) (status int, err error) {
@@ -138,7 +141,7 @@ func describe(c *Config, g goVars, e Engine) (*wire.Start, error) {
 	}
 	s := &wire.Start{
 		Hostname: "containerkit-vm", Checkout: checkout, Dir: cwd, User: c.User, Time: c.Time,
-		Argv: c.Command, Shell: "/bin/sh", GoCache: g.GOCACHE,
+		Argv: c.Command, Shell: "/bin/sh", GoCache: g.GOCACHE, NoSUID: !namespace.Capable(unix.CAP_SETUID),
 		TTY:  isTerminal(c.Stdin) && isTerminal(c.Stdout) && isTerminal(c.Stderr),
 		Open: append([]string{checkout, g.GOROOT, g.GOMODCACHE, g.GOCACHE}, c.Keep...),
 	}

@@ -25,8 +25,6 @@ type uml struct{}
 
 func (uml) Name() string { return "uml" }
 
-var missingUML = &Missing{"User-mode Linux (linux.uml)", map[string]string{"debian": "sudo apt install user-mode-linux"}}
-
 // umlModules is where Debian puts its modules, a directory for each version.
 const umlModules = "/usr/lib/uml/modules"
 

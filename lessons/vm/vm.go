@@ -1,8 +1,11 @@
 package vm
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"containerkit/lessons/vm/wire"
@@ -27,6 +30,34 @@ type Config struct {
 	Stderr  *os.File
 
 	raw atomic.Bool // the terminal is in raw mode
+}
+
+// Check tells what of it makes no sense.
+func (c *Config) Check() error {
+	switch {
+	case !slices.Contains([]string{"auto", "qemu", "uml"}, c.Engine):
+		return fmt.Errorf("no engine %q; there are auto, qemu and uml", c.Engine)
+	case c.Memory < 512:
+		// The kernel, its caches of the host's files, and the overlay's upper layer.
+		return fmt.Errorf("-memory %d: the VM needs 512 MiB at least", c.Memory)
+	case c.CPUs < 1 || c.CPUs > 64:
+		return fmt.Errorf("-cpus %d: from 1 to 64", c.CPUs)
+	case c.Share != "ro" && c.Share != "rw":
+		return fmt.Errorf("-share %q: ro or rw", c.Share)
+	case c.User != "root" && c.User != "learner":
+		return fmt.Errorf("-user %q: root or learner", c.User)
+	}
+	for i, dir := range c.Keep {
+		abs, err := filepath.Abs(dir)
+		if err == nil {
+			_, err = os.Stat(abs)
+		}
+		if err != nil {
+			return fmt.Errorf("-keep: %w", err)
+		}
+		c.Keep[i] = abs
+	}
+	return nil
 }
 
 // An Engine can make a kernel run.
@@ -55,6 +86,3 @@ type Machine struct {
 	// Kill ends it at once, with all of its processes. It may be called at any time and more than once.
 	Kill func()
 }
-
-// engines in the order in which auto tries them.
-var engines []Engine

@@ -33,9 +33,15 @@ func root(s *wire.Start) (uid int, err error) {
 			return 0, err
 		}
 	}
+	// To an ordinary user's user namespace, root's files are nobody's. A set-user-ID program such as mount(8) would
+	// then make nobody of root.
+	flags := uintptr(0)
+	if s.NoSUID {
+		flags = unix.MS_NOSUID
+	}
 	// metacopy: to change the owner or the time of a file does not copy its data. The go command marks what it uses
 	// in its cache by the time.
-	if err := mount("overlay", newRoot, "overlay", 0, "lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work,metacopy=on"); err != nil {
+	if err := mount("overlay", newRoot, "overlay", flags, "lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work,metacopy=on"); err != nil {
 		return 0, err
 	}
 	if uid, err = freeID(newRoot); err != nil {

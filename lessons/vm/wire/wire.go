@@ -37,6 +37,7 @@ type Start struct {
 	Hostname string
 	Checkout string   // of the kit
 	Root     Mount    // the host's root; the guest lays an overlay over it
+	NoSUID   bool     // the host's set-user-ID programs are not for use: their owners are not to be seen
 	Shares   []Share  // trees of the host that are mounted writable
 	Keep     []string // directories below /tmp, /run or /var/tmp that stay visible, although these are new and empty
 	Modules  string   // where the host keeps the kernel's modules, if not in /lib/modules

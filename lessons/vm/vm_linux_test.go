@@ -1,0 +1,280 @@
+package vm
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"containerkit/lessons/child"
+)
+
+// configEnv makes the test binary the program that starts a VM: its value is the Config.
+const configEnv = "CONTAINERKIT_TEST_VM"
+
+// markEnv is inherited by all that a test starts, so that what is left of it can be found.
+const markEnv = "CONTAINERKIT_TEST_MARK"
+
+func TestMain(m *testing.M) {
+	child.Init()
+	if text := os.Getenv(configEnv); text != "" {
+		c := Config{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+		err := json.Unmarshal([]byte(text), &c)
+		status := 1
+		if err == nil {
+			status, err = Run(&c)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+		os.Exit(status)
+	}
+	os.Exit(m.Run())
+}
+
+// A run of a VM in a process of its own, as a user starts it.
+type vmRun struct {
+	*exec.Cmd
+	t        *testing.T
+	mark     string
+	out, err bytes.Buffer
+	mounts   string
+}
+
+// prepare prepares a run of each engine's kind. Its temporary directory is empty, and must be so afterwards.
+func prepare(t *testing.T, engine string, change func(c *Config), command ...string) *vmRun {
+	t.Helper()
+	c := Config{Engine: engine, Memory: 1024, CPUs: 2, Share: "ro", User: "root", Command: command}
+	if change != nil {
+		change(&c)
+	}
+	text, err := json.Marshal(struct { // without what is no data
+		Engine, Kernel, Share, User string
+		Memory, CPUs                int
+		Keep, Command               []string
+	}{c.Engine, c.Kernel, c.Share, c.User, c.Memory, c.CPUs, c.Keep, c.Command})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	t.Cleanup(cancel)
+	r := &vmRun{Cmd: exec.CommandContext(ctx, "/proc/self/exe"), t: t, mark: fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano())}
+	r.Env = append(os.Environ(), configEnv+"="+string(text), markEnv+"="+r.mark, "TMPDIR="+t.TempDir())
+	r.Stdout, r.Stderr = &r.out, &r.err
+	r.WaitDelay = 10 * time.Second
+	r.mounts = mounts(t)
+	return r
+}
+
+func mounts(t *testing.T) string {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	return string(text)
+}
+
+// status runs the VM to its end, and checks that nothing is left of it.
+func (r *vmRun) status() int {
+	r.t.Helper()
+	_ = r.Run()
+	require.NotNil(r.t, r.ProcessState, "it did not start")
+	r.nothingLeft()
+	return r.ProcessState.ExitCode()
+}
+
+// nothingLeft: no process, no file, no mount. The kernel may take a moment to end what was killed.
+func (r *vmRun) nothingLeft() {
+	r.t.Helper()
+	require.Eventually(r.t, func() bool { return len(r.processes()) == 0 }, 5*time.Second, 20*time.Millisecond, "processes are left: %v", r.processes())
+	for _, e := range r.Env {
+		if dir, ok := strings.CutPrefix(e, "TMPDIR="); ok {
+			left, err := os.ReadDir(dir)
+			require.NoError(r.t, err)
+			require.Empty(r.t, left)
+		}
+	}
+	require.Equal(r.t, r.mounts, mounts(r.t))
+}
+
+// processes are those that have our mark in their environment.
+func (r *vmRun) processes() (list []string) {
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, f := range files {
+		if text, err := os.ReadFile(f); err == nil && bytes.Contains(text, []byte(markEnv+"="+r.mark)) {
+			name, _ := os.ReadFile(filepath.Dir(f) + "/comm")
+			list = append(list, filepath.Base(filepath.Dir(f))+" "+strings.TrimSpace(string(name)))
+		}
+	}
+	return list
+}
+
+// eachEngine runs a test on every engine that can run here, and skips it on the others.
+func eachEngine(t *testing.T, f func(t *testing.T, engine string)) {
+	for _, e := range engines {
+		t.Run(e.Name(), func(t *testing.T) {
+			if err := e.Available(&Config{Memory: 1024}); err != nil {
+				t.Skip(err)
+			}
+			f(t, e.Name())
+		})
+	}
+}
+
+func TestACommandsOutputAndStatusComeOut(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		r := prepare(t, engine, nil, "sh", "-c", "cat; echo bad >&2; sleep 1000 & exit 7")
+		r.Stdin = strings.NewReader("good\n")
+		require.Equal(t, 7, r.status(), &r.err)
+		require.Equal(t, "good\n", r.out.String())
+		require.Equal(t, "bad\n", withoutLacks(r.err.String()))
+
+		r = prepare(t, engine, nil, "sh", "-c", "kill -TERM $$")
+		require.Equal(t, 128+15, r.status(), &r.err)
+
+		r = prepare(t, engine, nil, "no-such-command")
+		require.Equal(t, 127, r.status())
+		require.Contains(t, r.err.String(), "no-such-command")
+	})
+}
+
+// withoutLacks leaves out what an engine says before it starts.
+func withoutLacks(text string) (rest string) {
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "engine ") {
+			rest += line
+		}
+	}
+	return rest
+}
+
+// TestTheGuestIsAsPromised asks the guest itself.
+func TestTheGuestIsAsPromised(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		r := prepare(t, engine, nil, "sh", "-c", `
+			echo "root $(id -u) $(cat /proc/self/cgroup)"
+			stat -f -c 'cgroup %T' /sys/fs/cgroup
+			grep -c cgroup /proc/mounts
+			echo "options $(grep -o nsdelegate /proc/mounts)"
+			cmp /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/cgroup.subtree_control && echo handed down
+			learner sh -c 'echo "learner $(id -un) $(id -gn) $HOME $(cat /proc/self/cgroup)"; mkdir /sys/fs/cgroup/learner/mine && echo may make groups; touch /nothing'
+			cat /sys/class/net/lo/operstate
+			hostname
+			ls /tmp /run
+			mkdir /tmp/n && unshare -m sh -c 'mount -t tmpfs t /tmp/n && mkdir /tmp/n/old && cd /tmp/n && pivot_root . old && echo may pivot'
+			go version
+			pwd`)
+		require.Zero(t, r.status(), &r.err)
+		out := r.out.String()
+		for _, want := range []string{
+			"root 0 0::/\n", "cgroup cgroup2fs\n1\n", "options nsdelegate\n", "handed down\n",
+			"learner learner learner /home/learner 0::/learner/session\n", "may make groups\n",
+			"containerkit-vm\n", "may pivot\n", "go version go",
+		} {
+			require.Contains(t, out, want)
+		}
+		cwd, err := os.Getwd()
+		require.NoError(t, err)
+		require.True(t, strings.HasSuffix(out, cwd+"\n"), out)
+		require.Contains(t, r.err.String(), "/nothing", "the learner must not write everywhere")
+	})
+}
+
+// TestTheHostIsOutOfReach does what a command should not do, as root of the guest.
+func TestTheHostIsOutOfReach(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(dir+"/victim", []byte("as it was"), 0o666))
+		require.NoError(t, os.Chmod(dir, 0o777))
+		hostname, err := os.Hostname()
+		require.NoError(t, err)
+		r := prepare(t, engine, func(c *Config) { c.Keep = []string{dir} }, "sh", "-c", `cd "$1"
+			cat victim; echo changed > victim; echo new > new; cat victim; rm victim; ls
+			hostname mine
+			# The host's tree once more, without the overlay, and writable as far as this kernel is concerned.
+			mount -t virtiofs root /mnt 2>/dev/null || mount -t hostfs -o /root none /mnt || echo not mounted
+			mount -o remount,rw /mnt
+			test -e "/mnt$1/victim" && echo seen
+			touch "/mnt$1/new" && echo written
+			rm -f "/mnt$1/victim" && echo deleted
+			chmod 0 "/mnt$1" && echo locked
+			ls /mnt/proc /mnt/sys /mnt/dev
+			reboot -f || echo b > /proc/sysrq-trigger
+			sleep 60`, "sh", dir)
+		require.Equal(t, 1, r.status(), &r.out)
+		require.Contains(t, r.err.String(), "the VM", "it says that the VM has ended")
+		require.Equal(t, "as it waschanged\nnew\nseen\n/mnt/dev:\n\n/mnt/proc:\n\n/mnt/sys:\n", r.out.String(), &r.err)
+		victim, err := os.ReadFile(dir + "/victim")
+		require.NoError(t, err)
+		require.Equal(t, "as it was", string(victim))
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		now, err := os.Hostname()
+		require.NoError(t, err)
+		require.Equal(t, hostname, now)
+	})
+}
+
+// TestTheCheckoutIsSharedIfAsked writes to it from the guest.
+func TestTheCheckoutIsSharedIfAsked(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		file := fmt.Sprintf("containerkit-test-%d", os.Getpid())
+		t.Cleanup(func() { _ = os.Remove(file) })
+		for share, want := range map[string]bool{"ro": false, "rw": true} {
+			r := prepare(t, engine, func(c *Config) { c.Share = share }, "sh", "-c", `echo from the guest > "$1" && cat "$1"`, "sh", file)
+			require.Zero(t, r.status(), &r.err)
+			require.Equal(t, "from the guest\n", r.out.String())
+			text, err := os.ReadFile(file)
+			if !want {
+				require.ErrorIs(t, err, os.ErrNotExist)
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, "from the guest\n", string(text))
+		}
+	})
+}
+
+// TestSignalsReachTheCommand: one that handles it decides what happens.
+func TestSignalsReachTheCommand(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		r := prepare(t, engine, nil, "sh", "-c", "trap 'echo caught; exit 3' INT; echo ready; while :; do sleep 0.1; done")
+		r.Stdout = nil
+		out, err := r.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, r.Start())
+		lines := bufio.NewScanner(out)
+		require.True(t, lines.Scan(), &r.err)
+		require.Equal(t, "ready", lines.Text())
+		require.NoError(t, r.Process.Signal(syscall.SIGINT))
+		require.True(t, lines.Scan(), &r.err)
+		require.Equal(t, "caught", lines.Text())
+		_ = r.Wait()
+		require.Equal(t, 3, r.ProcessState.ExitCode(), &r.err)
+		r.nothingLeft()
+	})
+}
+
+// TestKilledHalfWay kills VMs at different moments, and asks each time what is left.
+func TestKilledHalfWay(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		for _, after := range []time.Duration{50 * time.Millisecond, 400 * time.Millisecond, 1500 * time.Millisecond, 6 * time.Second} {
+			for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+				r := prepare(t, engine, nil, "sleep", "1000")
+				require.NoError(t, r.Start())
+				time.Sleep(after)
+				require.NoError(t, r.Process.Signal(sig))
+				_ = r.Wait()
+				r.nothingLeft()
+			}
+		}
+	})
+}
