@@ -73,6 +73,9 @@ func Run(c *Config) (status int, err error) {
 
 // choose finds the engine that was asked for, or the first that works here.
 func choose(c *Config) (Engine, error) {
+	if inside := os.Getenv("CONTAINERKIT_VM"); inside != "" {
+		return nil, errors.New("this is the VM already (engine " + inside + ")")
+	}
 	var why []error
 	for _, e := range engines {
 		if c.Engine != "auto" && c.Engine != e.Name() {
@@ -117,16 +120,24 @@ func goEnv() (goVars, error) {
 
 // buildInit builds the guest's /init. "go run" keeps the program that it has linked in Go's build cache, "go build"
 // does not; and "-exec cat" makes it print the program instead of running it.
+//
+// It prints into a file in memory and not into a pipe: if we are killed meanwhile it comes to its end all the same, and
+// removes its temporary directory, where a closed pipe would kill it as well.
 func buildInit(g goVars) ([]byte, error) {
-	var out, errs bytes.Buffer
+	out, err := inMemory("init", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	var errs bytes.Buffer
 	cmd := exec.Command(g.tool, "run", "-exec", "cat", "-ldflags=-s -w", "containerkit/lessons/vm/init")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=") // a static program: there is no library yet where it runs
 	cmd.Dir = filepath.Dir(g.GOMOD)
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdout, cmd.Stderr = out, &errs
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("build the guest's /init: %w\n%s", err, &errs)
 	}
-	return out.Bytes(), nil
+	return os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", out.Fd()))
 }
 
 // describe tells the guest what to set up and what to run.

@@ -120,7 +120,7 @@ func (r *vmRun) processes() (list []string) {
 func eachEngine(t *testing.T, f func(t *testing.T, engine string)) {
 	for _, e := range engines {
 		t.Run(e.Name(), func(t *testing.T) {
-			if err := e.Available(&Config{Memory: 1024}); err != nil {
+			if _, err := choose(&Config{Engine: e.Name(), Memory: 1024}); err != nil {
 				t.Skip(err)
 			}
 			f(t, e.Name())
