@@ -84,7 +84,9 @@ func c0(c container.Config) container.Config {
 // asNumberOne runs a shell script as number 1 of a PID namespace, with nobody to take care of it.
 func asNumberOne(script string) (pid int, end func(), err error) {
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	namespace.AsNeeded(namespace.PID).Fill(attr)
+	if err := namespace.AsNeeded(namespace.PID).Fill(attr); err != nil {
+		return 0, nil, err
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return 0, nil, err

@@ -113,29 +113,20 @@ func openDir(dir string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), dir), nil
 }
 
-// apply writes one limit and reads it back: a limit is in force before the load that it must hold.
+// apply sets one limit.
 func (g *Group) apply(s setting) error {
 	path, err := g.path(s.file)
 	if err != nil {
 		return err
 	}
-	if err := write(path, s.data); err != nil {
-		if !s.optional || !errors.Is(err, unix.ENOENT) {
-			return err
-		}
-		if swaps, _ := read("/proc/swaps"); strings.Count(swaps, "\n") == 0 { // nothing but the title of its columns
-			return nil
-		}
-		return &Unavailable{fmt.Sprintf("this machine swaps, and its kernel does not count that for groups (no %s): a limit on memory would not hold", path), fixSwap}
-	}
-	got, err := read(path)
-	if err != nil {
+	err = s.put(path)
+	if !s.optional || !errors.Is(err, unix.ENOENT) {
 		return err
 	}
-	if !s.holds(got) {
-		return fmt.Errorf("cgroup: wrote %q to %s, and the kernel says %q", s.data, path, strings.TrimSpace(got))
+	if swaps, _ := read("/proc/swaps"); strings.Count(swaps, "\n") == 0 { // nothing but the title of its columns
+		return nil
 	}
-	return nil
+	return &Unavailable{fmt.Sprintf("this machine swaps, and its kernel does not count that for groups (no %s): a limit on memory would not hold", path), fixSwap}
 }
 
 // Set writes to a file of the group, under its name in v2 or its own.

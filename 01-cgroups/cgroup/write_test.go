@@ -43,7 +43,8 @@ func TestWrite(t *testing.T) {
 
 // A real limit, where groups can be made.
 func TestWriteLimit(t *testing.T) {
-	g := group(t, Resources{Pids: 20})
+	g := group(t, Resources{Count: []string{"pids"}})
+	claim.NoError(t, "a limit can be set", g.Set("pids.max", "20"))
 	got, err := g.Get("pids.max")
 	claim.NoError(t, "a group has a file pids.max", err)
 	claim.Equal(t, "the kernel holds the limit", g.File("pids.max"), "20", got)

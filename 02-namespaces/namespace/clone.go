@@ -40,7 +40,9 @@ func (s Spec) Start(path string, argv, env []string, files []*os.File, b Birth) 
 	}
 	// Some container engines' filters of system calls refuse clone3, and its assembly is for one kind of processor. Then
 	// Go's way.
-	s.Fill(attr.Sys)
+	if err := s.Fill(attr.Sys); err != nil {
+		return 0, err
+	}
 	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = b.Cgroup != 0, b.Cgroup
 	return syscall.ForkExec(path, argv, attr)
 }

@@ -82,27 +82,17 @@ func covers(idMap string, first, count int) bool {
 // Apply makes cmd start its process in the new namespaces. It keeps what else SysProcAttr holds.
 //
 // os/exec passes the flags to clone(2), or to clone3(2) for Time, because clone keeps the low byte of its flags, where
-// CLONE_NEWTIME lies, for the child's exit signal. Then it writes setgroups, uid_map and gid_map from outside
-// while the child waits, and the child becomes root in its own eyes (setuid 0) before it executes the command:
-// a user who is not mapped to 0 loses all capabilities at execve(2).
+// CLONE_NEWTIME lies, for the child's exit signal. An error of Fill is what cmd.Start returns.
 func (s Spec) Apply(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	s.Fill(cmd.SysProcAttr)
-}
-
-// Fill is Apply for who starts a process without os/exec.
-func (s Spec) Fill(a *syscall.SysProcAttr) {
-	a.Cloneflags |= uintptr(s.New)
-	if s.New&User == 0 {
-		return
+	if err := s.Fill(cmd.SysProcAttr); err != nil && cmd.Err == nil {
+		cmd.Err = err
 	}
-	a.UidMappings, a.GidMappings = sys(s.UIDs), sys(s.GIDs)
-	a.GidMappingsEnableSetgroups = s.Setgroups
-	a.Credential = &syscall.Credential{Uid: 0, Gid: 0, NoSetGroups: !s.Setgroups}
 }
 
+// sys is a map as package syscall wants it.
 func sys(ms []IDMap) (out []syscall.SysProcIDMap) {
 	for _, m := range ms {
 		out = append(out, syscall.SysProcIDMap{ContainerID: m.Inside, HostID: m.Outside, Size: m.Count})

@@ -29,6 +29,32 @@ there must not be made: it means that its controller is missing. An error is a *
 		},
 	},
 	{
+		Stage: "01-cgroups", Name: "readback", Step: "pids",
+		Title: "a limit is in force, or the load never starts",
+		File:  "01-cgroups/cgroup/readback_mine.go",
+		Task: `Write s.data to the file at path, as in the exercise before. Then ask the kernel what it has made of it: read(path)
+returns what the file says now, and s.holds tells whether that is what was asked for. If it is not, that is an error, which
+says what was written, where, and what the kernel says.`,
+		Read:    []string{"cgroups(7)", "Documentation/admin-guide/cgroup-v2.rst, \"Interface Files\"", "proc_pid_comm(5)"},
+		Package: "01-cgroups/cgroup", Run: "^TestPut(Limit)?$",
+		Shows: "go run -tags mine ./01-cgroups -json hierarchy",
+		Hints: []string{
+			"By hand it is: echo 20 > pids.max; cat pids.max. A write that succeeds means that the kernel has read it, not that it has taken all of it.",
+			"Two functions of this package are all that you need for the file, one for each direction, and one method of setting decides.",
+		},
+		Diagnoses: []Diagnosis{
+			{"not-written", func(s State) bool { return s.Facts["form"] != "" && s.Facts["form"] != "00000007" },
+				"The file says what it said before: nothing has been written to path."},
+			{"too-literal", func(s State) bool {
+				return s.Facts["cut"] != "<nil>" && (s.Facts["other form"] != "<nil>" && s.Facts["other form"] != "" || s.Facts["memory.max"] == "67108864")
+			}, "The limit is in force, and you call it an error: the kernel rounds to whole pages and has a form of its own for lists. Comparing the text is not enough; who knows better?"},
+			{"not-read-back", func(s State) bool { return s.Facts["cut"] == "<nil>" },
+				"The kernel has taken a part of what was written, and nobody has noticed: what does the file say afterwards?"},
+			{"swallows", func(s State) bool { return s.Facts["refused"] == "<nil>" },
+				"The file could not be written, and nothing is said of it."},
+		},
+	},
+	{
 		Stage: "01-cgroups", Name: "join", Step: "hierarchy",
 		Title: "a process that puts itself under the limit",
 		File:  "01-cgroups/cgroup/join_mine.go",

@@ -4,6 +4,38 @@ import "strings"
 
 var stage02 = []Exercise{
 	{
+		Stage: "02-namespaces", Name: "flags", Step: "pid",
+		Title: "a process that is born in namespaces of its own",
+		File:  "02-namespaces/namespace/fill_mine.go",
+		Task: `Fill in what os/exec shall ask clone(2) for: the namespaces of s.New, besides those that a asks for already. If User is
+among them, also who is who (UidMappings and GidMappings; the function sys makes them of s.UIDs and s.GIDs), whether groups
+may be set inside (s.Setgroups), and that the process becomes user and group 0 in there (Credential).`,
+		Read:    []string{"clone(2), CLONE_NEWPID and its relatives", "namespaces(7)", "user_namespaces(7)", "go doc syscall.SysProcAttr"},
+		Package: "02-namespaces/namespace", Run: "^TestFill$",
+		Shows: "go run -tags mine ./02-namespaces ipc",
+		Hints: []string{
+			"A Set is a set of flags of clone(2). Which field of syscall.SysProcAttr takes them, and what may stand there already?",
+			"A process in a new user namespace is nobody until maps say who it is. And a user other than 0 has no capability left when execve(2) is done.",
+			"Five fields of syscall.SysProcAttr are about it: go doc syscall.SysProcAttr. Without User among the kinds, one is enough.",
+		},
+		Diagnoses: []Diagnosis{
+			{"late", func(s State) bool { return s.Facts["unshare flags"] != "0" && s.Facts["unshare flags"] != "" },
+				"The process is born outside and unshares later: with its old process number, and it is not number 1. It is to be born inside."},
+			{"overwrites", func(s State) bool { return s.Facts["flags before"] == "lost" },
+				"a asked for another namespace before (here ipc), and that is gone: flags are added."},
+			{"no-flags", func(s State) bool { return s.Facts["clone flags"] == "ipc" },
+				"Only what a asked for before is asked for: none of the kinds of s.New."},
+			{"always", func(s State) bool { return strings.Contains(s.Claim, "without User") },
+				"With User it is right. Without User there is no map to write and nobody to become: the process stays who it is."},
+			{"nobody", func(s State) bool { return s.Facts["maps"] != "uid gid" },
+				"Without a map for users and one for groups, the process is nobody (65534) in its own eyes."},
+			{"groups", func(s State) bool { return s.Facts["setgroups"] == "allow" },
+				"s.Setgroups is false, and groups can be set inside. Which field of SysProcAttr is about that?"},
+			{"powerless", func(s State) bool { return s.Facts["credential"] != "0 0" },
+				"Nobody has told the process to become user 0 and group 0 inside. Unless it happens to be, it has no capability left after execve."},
+		},
+	},
+	{
 		Stage: "02-namespaces", Name: "hostname", Step: "uts",
 		Title: "a hostname of its own",
 		File:  "02-namespaces/namespace/hostname_mine.go",

@@ -1,0 +1,16 @@
+// diagnosis: no-flags
+//go:build linux && mine
+
+package namespace
+
+import "syscall"
+
+func (s Spec) Fill(a *syscall.SysProcAttr) error {
+	if s.New&User == 0 {
+		return nil
+	}
+	a.UidMappings, a.GidMappings = sys(s.UIDs), sys(s.GIDs)
+	a.GidMappingsEnableSetgroups = s.Setgroups
+	a.Credential = &syscall.Credential{}
+	return nil
+}
