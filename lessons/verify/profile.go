@@ -19,6 +19,9 @@ type Profile struct {
 	Root bool   // it is for root
 	// MaySkip are features that this kind of machine may lack. Steps that need one of them may skip.
 	MaySkip []course.Feature
+	// Whole says that nothing but the stages is run, and that no test may skip, promised or not, but those in Excused.
+	Whole   bool
+	Excused []Excuse
 }
 
 // Profiles are the kinds of machines that the course is verified on.
@@ -29,7 +32,31 @@ var Profiles = []Profile{
 	{Name: "root", Text: "the same without a user namespace, and cgroups of whichever version is here", Root: true,
 		// Not every disk can be throttled, not every kernel measures pressure, not every VM has two CPUs.
 		MaySkip: []course.Feature{course.IO, course.PSI, course.CPUs2}},
-	{Name: "vm", Text: "everything, on cgroup v2", Root: true},
+	VM, VMUser,
+}
+
+// VM and VMUser are for the virtual machine that the kit starts: everything runs on cgroup v2, as root and as the
+// ordinary user to whom a cgroup is delegated. There no test of a stage may skip, but for those that are named here.
+var (
+	VM = Profile{Name: "vm", Text: "all tests of the stages on cgroup v2, none skipped", Root: true, Whole: true,
+		Excused: []Excuse{}}
+	VMUser = Profile{Name: "vm-user", Text: "the same as an ordinary user with a delegated cgroup", Whole: true,
+		Excused: []Excuse{}}
+)
+
+// An Excuse is a test that a profile does without, and why.
+type Excuse struct{ Package, Test, Why string }
+
+func (e Excuse) matches(t Test) bool {
+	return Promise{Package: e.Package}.matches(e.Test, t)
+}
+
+// Stages are the directories of the stages.
+func Stages() (dirs []string) {
+	for _, s := range course.Stages {
+		dirs = append(dirs, s.Dir)
+	}
+	return dirs
 }
 
 // Choose finds a profile by its name; no name is the one for the user who asks. uid is -1 if it does not matter.
@@ -117,5 +144,10 @@ func Promises(p Profile) []Promise {
 			})
 		}
 	}
-	return append(list, also...)
+	for _, a := range also {
+		if !p.Whole || slices.ContainsFunc(Stages(), func(dir string) bool { return strings.HasPrefix(a.Package, dir) }) {
+			list = append(list, a)
+		}
+	}
+	return list
 }

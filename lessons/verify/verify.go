@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -150,6 +151,9 @@ type Verdict struct {
 
 // Judge holds a run against what a profile promises. A skip of what is promised counts as failed.
 func Judge(run *Run, p Profile) Verdict {
+	if p.Whole {
+		run = run.refuseSkips(p)
+	}
 	v := Verdict{Profile: p}
 	shown := map[int]bool{} // tests that a finding speaks about
 	for i, t := range run.Tests {
@@ -201,6 +205,18 @@ func Judge(run *Run, p Profile) Verdict {
 		}
 	}
 	return v
+}
+
+// refuseSkips makes a failure of every skip that the profile does not excuse.
+func (run *Run) refuseSkips(p Profile) *Run {
+	strict := &Run{Tests: slices.Clone(run.Tests)}
+	for i, t := range strict.Tests {
+		if t.Result == "skip" && !slices.ContainsFunc(p.Excused, func(e Excuse) bool { return e.matches(t) }) {
+			strict.Tests[i].Result = "fail"
+			strict.Tests[i].Output = "skipped, but promised: " + t.Reason()
+		}
+	}
+	return strict
 }
 
 // OK tells whether all is as the profile promises.
