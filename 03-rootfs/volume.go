@@ -41,7 +41,19 @@ var withVolumes = answering("with-volumes", func(q volumeAsk) (a volumeAnswer, e
 	if err := rootfs.PutDown(fd, q.Bound); err != nil {
 		return a, err
 	}
-	if err := unix.Mount("", q.Bound, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+	// In a user namespace the flags that the mount came with are locked: who leaves one out asks for more than he has.
+	var fs unix.Statfs_t
+	if err := unix.Statfs(q.Bound, &fs); err != nil {
+		return a, fmt.Errorf("statfs: %w", err)
+	}
+	keep := uintptr(fs.Flags) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+	if fs.Flags&unix.ST_NOATIME != 0 {
+		keep |= unix.MS_NOATIME
+	}
+	if fs.Flags&unix.ST_NODIRATIME != 0 {
+		keep |= unix.MS_NODIRATIME
+	}
+	if err := unix.Mount("", q.Bound, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|keep, ""); err != nil {
 		return a, fmt.Errorf("remount read-only: %w", err)
 	}
 	a.OldWay = attempt(filepath.Join(q.Bound, filepath.Base(q.Below), "written"))

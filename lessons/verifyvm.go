@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"containerkit/lessons/scratch"
 	"containerkit/lessons/verify"
 	"containerkit/lessons/vm"
 )
@@ -26,27 +25,24 @@ func verifyInVM(engine string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	dir, err := scratch.New()
+	dir, err := testDir()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = dir.Remove() }()
-	if err := os.Chmod(dir.Path, 0o755); err != nil { // the guest's ordinary user reads it too
-		return err
-	}
+	defer os.RemoveAll(dir)
 	began := time.Now()
-	packages, err := compileTests(root, dir.Path)
+	packages, err := compileTests(root, dir)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(progress, "compiled the tests of %d packages in %.0f s\n", len(packages), time.Since(began).Seconds())
 	ok := true
 	for _, p := range []verify.Profile{verify.VM, verify.VMUser} {
-		script := dir.Join(p.Name + ".sh")
+		script := filepath.Join(dir, p.Name+".sh")
 		if err := os.WriteFile(script, []byte(runTests(packages)), 0o755); err != nil {
 			return err
 		}
-		c := &vm.Config{Engine: engine, Memory: 3072, CPUs: 2, Share: "ro", User: "root", Keep: []string{dir.Path}, Command: []string{"sh", script}}
+		c := &vm.Config{Engine: engine, Memory: 3072, CPUs: 2, Share: "ro", User: "root", Keep: []string{dir}, Command: []string{"sh", script}}
 		if !p.Root {
 			c.User = "learner"
 		}
@@ -64,6 +60,21 @@ func verifyInVM(engine string, out, progress io.Writer) error {
 		return errSaid
 	}
 	return nil
+}
+
+// testDir is where the test programs are for as long as they are needed: in the user's cache, and not among the kit's own
+// temporary directories. The guest sees those of the host without their locks, and its runs would sweep them. What a killed
+// run has left there the next one removes.
+func testDir() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "containerkit", "verify-vm")
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o755)
 }
 
 // A testPackage is a package of a stage, and its tests as a program.

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"containerkit/lessons/compare"
+)
+
+func compareCommand() *cobra.Command {
+	var asJSON bool
+	var rounds, machines int
+	c := &cobra.Command{
+		Use: "compare", Short: "a process, containers and a virtual machine, measured here and now", Args: cobra.NoArgs,
+		Long: "Starts the same small program as a process, in our container, with every runtime that\n" +
+			"is installed, and in the virtual machine, in turns, and tells how long each takes to\n" +
+			"its first output, how much memory its processes hold, and what must be on the disk.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if rounds < 1 || machines < 0 {
+				return fmt.Errorf("-n %d -vm %d: at least one round, and no negative number of machines", rounds, machines)
+			}
+			root, err := kit()
+			if err != nil {
+				return failure{err}
+			}
+			self, err := os.Executable()
+			if err != nil {
+				return failure{err}
+			}
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			rows, err := compare.Run(ctx, compare.Config{Root: root, Rounds: rounds, VMs: machines, Lessons: []string{self},
+				Tell: func(line string) { fmt.Fprintln(c.ErrOrStderr(), cutTo(line, 200)) }})
+			if err != nil {
+				return failure{err}
+			}
+			if asJSON {
+				enc := json.NewEncoder(c.OutOrStdout())
+				enc.SetEscapeHTML(false)
+				enc.SetIndent("", "  ")
+				return enc.Encode(rows)
+			}
+			width := 80
+			if w, _, err := term.GetSize(1); err == nil && w >= 40 {
+				width = min(w, 120)
+			}
+			compare.Write(c.OutOrStdout(), rows, width)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "a JSON array of the rows")
+	c.Flags().IntVarP(&rounds, "rounds", "n", 20, "rounds")
+	c.Flags().IntVar(&machines, "vm", 3, "of them with virtual machines; 0 leaves them out")
+	return c
+}
