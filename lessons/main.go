@@ -137,6 +137,8 @@ to write it yourself
   go run -tags mine ./05-full            a container made of your own code
 before the first lesson
   go run ./lessons doctor                what this machine can do
+what it is worth
+  go run ./lessons compare               a process, containers and a VM, measured here
 afterwards
   go run ./lessons clean                 removes what killed runs left
 `)

@@ -1,0 +1,38 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"containerkit/lessons/compare"
+)
+
+// A small run: our container has started its program, and it takes longer than a process does.
+func TestCompare(t *testing.T) {
+	status, out, errs := lessons("compare", "-json", "-n", "3", "-vm", "0")
+	require.Zero(t, status, errs)
+	var rows []compare.Row
+	require.NoError(t, json.Unmarshal([]byte(out), &rows))
+	by := map[string]compare.Row{}
+	for _, r := range rows {
+		by[r.Name] = r
+		if r.Missing == "" {
+			require.Equal(t, 3, r.Start.N, r.Name)
+			require.Positive(t, r.Start.Median)
+			require.GreaterOrEqual(t, r.Whole.Median, r.Start.Median)
+			require.Positive(t, r.Disk)
+		}
+	}
+	require.Empty(t, by["process"].Missing)
+	require.Empty(t, by["containerkit"].Missing, errs)
+	require.Greater(t, by["containerkit"].Start.Median, by["process"].Start.Median)
+	require.NotEmpty(t, by["vm, qemu"].Missing)
+
+	status, _, errs = lessons("compare", "-n", "0")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "at least one round")
+}
