@@ -226,6 +226,9 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 			fmt.Fprintf(w, "your file: %s; a hint: go run ./lessons hint %s\n", e.File, e.ID())
 		}
 	case exercise.Solved:
+		if r.Reason != "" {
+			fill(w, "  but a part cannot be checked here: ", r.Reason)
+		}
 		if whole {
 			fmt.Fprintf(w, "see it work: %s\n", e.Shows)
 		}

@@ -3,14 +3,14 @@
 package cgroup
 
 import (
+	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/child"
 	"containerkit/lessons/exercise/claim"
@@ -68,44 +68,36 @@ func TestJoinSelf(t *testing.T) {
 	claim.Equal(t, "it is in each group that it was given", "/proc/PID/cgroup, lines with the group's name", want, in)
 }
 
-// All that run in a group and in the groups below die, at once and whatever they think of it.
-func TestKillOneByOne(t *testing.T) {
-	g := group(t, Resources{})
-	below, err := g.Below("deeper")
-	require.NoError(t, err)
-	for _, in := range []*Group{g, below} {
-		start(t, in)
+// Where no group can be made, plain files show at least what is written to them.
+func TestJoinSelfFiles(t *testing.T) {
+	var files []*os.File
+	for _, name := range []string{"pids", "memory", "freezer"} {
+		f, err := os.Create(filepath.Join(t.TempDir(), name))
+		require.NoError(t, err)
+		defer f.Close()
+		files = append(files, f)
 	}
-	err = killOneByOne(g.Path("freezer"))
-	count := func(in *Group) int {
-		for range 50 {
-			if pids, err := in.Procs(); err == nil && len(pids) == 0 {
-				return 0
-			}
-			unix.Nanosleep(&unix.Timespec{Nsec: 10e6}, nil)
+	err := JoinSelf(files)
+	in, wrote := 0, ""
+	for _, f := range files {
+		raw, err := os.ReadFile(f.Name())
+		require.NoError(t, err)
+		wrote = strings.TrimSpace(wrote + " " + string(raw))
+		if id := strings.TrimSpace(string(raw)); id == "0" || id == strconv.Itoa(os.Getpid()) {
+			in++
 		}
-		pids, _ := in.Procs()
-		return len(pids)
 	}
-	above, deeper := count(g), count(below)
-	claim.State(t, "left", above)
-	claim.State(t, "left below", deeper)
-	claim.NoError(t, "the processes of a group can be killed", err)
-	claim.Equal(t, "nobody is left in the group", "cgroup.procs", 0, above)
-	claim.Equal(t, "nor in the group below", "cgroup.procs of the group below", 0, deeper)
-}
-
-// start starts a process in a group that does not mind being asked to end.
-func start(t *testing.T, in *Group) {
-	t.Helper()
-	cmd := exec.Command("sh", "-c", "trap '' TERM INT HUP; echo ready; while :; do sleep 1; done")
-	out, err := cmd.StdoutPipe()
+	claim.State(t, "groups", in)
+	claim.State(t, "wanted", len(files))
+	claim.State(t, "wrote", wrote)
+	claim.NoError(t, "who writes to the opened files joins", err)
+	claim.Equal(t, "the writer is named in each file", "plain files in place of the groups", len(files), in)
+	refused, err := os.Open(os.DevNull) // not open for writing
 	require.NoError(t, err)
-	after, err := in.Prepare(cmd)
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	after()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	_, err = out.Read(make([]byte, 16))
-	require.NoError(t, err)
+	defer refused.Close()
+	err = JoinSelf([]*os.File{refused})
+	var told *WriteError
+	claim.True(t, "a group that cannot be joined is an error", "the function's own error", err != nil, "an error", err)
+	claim.True(t, "…and says what was written where", "the function's own error", errors.As(err, &told) && told.Path == os.DevNull,
+		"a *WriteError with path and data", err)
 }

@@ -32,7 +32,7 @@ type Result struct {
 	Outcome   Outcome
 	State     State      // of a failed check
 	Diagnosis *Diagnosis // the mistake that was recognised, or nil
-	Reason    string     // the compiler's words; or why it cannot be checked here
+	Reason    string     // the compiler's words; or why it, or a part of it, cannot be checked here
 }
 
 // Check runs the tests of an exercise in the kit whose directory is root, as `go test -tags mine` does.
@@ -85,6 +85,9 @@ func (r Result) judge(run *verify.Run, errs string, runErr error) (Result, error
 	switch {
 	case failed == nil && passed > 0:
 		r.Outcome = Solved
+		if skipped != nil {
+			r.Reason = skipped.Reason()
+		}
 	case failed == nil && skipped != nil:
 		r.Outcome, r.Reason = Unchecked, skipped.Reason()
 	case failed == nil:

@@ -152,6 +152,13 @@ func TestJudge(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Solved, got.Outcome)
 
+	half := test("pass", "")
+	half.Tests = append(half.Tests, verify.Test{Package: "p", Name: "TestY", Result: "skip", Output: "    x_test.go:4: no cgroup\n"})
+	got, err = r.judge(half, "", nil)
+	require.NoError(t, err)
+	require.Equal(t, Solved, got.Outcome)
+	require.Equal(t, "no cgroup", got.Reason)
+
 	got, err = r.judge(test("fail", "    x_test.go:3: fact: propagation=shared\n    x_test.go:4: \n        claim: it holds\n        expected: a\n        got: b\n        got: c\n        from: /proc/x\n"), "", nil)
 	require.NoError(t, err)
 	require.Equal(t, Failed, got.Outcome)

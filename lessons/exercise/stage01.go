@@ -61,15 +61,20 @@ says what was written, where, and what the kernel says.`,
 		Task: `Join the groups whose files are open: write the number of the process that shall join to each of them. "0" stands for
 whoever writes. An error says which file it was: wrap a *WriteError.`,
 		Read:    []string{`cgroups(7), "Moving a process to a cgroup"`, "Documentation/admin-guide/cgroup-v1/cgroups.rst, 1.2"},
-		Package: "01-cgroups/cgroup", Run: "^TestJoinSelf$",
+		Package: "01-cgroups/cgroup", Run: "^TestJoinSelf(Files)?$",
 		Shows: "go run -tags mine ./01-cgroups pids",
 		Hints: []string{
 			"By hand it is: echo $$ > cgroup.procs. The files are open already: write to their descriptors.",
 			"On v1 every tree has its own file, and a process is in one group of each tree. How many files must be written to?",
 		},
 		Diagnoses: []Diagnosis{
-			{"error", func(s State) bool { return strings.Contains(s.Claim, "writes to the opened files") },
-				"The kernel refused what was written. ESRCH: there is no process of that number. EINVAL: that is no number. Which one stands for the writer?"},
+			{"error", func(s State) bool {
+				return strings.Contains(s.Claim, "writes to the opened files") || s.Facts["groups"] == "0" && s.Facts["wrote"] != ""
+			}, "No process has that name. The kernel says ESRCH if there is none of that number, EINVAL if it is no number. Which one stands for the writer?"},
+			{"swallows", func(s State) bool { return strings.Contains(s.Claim, "cannot be joined") },
+				"A group was not joined, and nobody is told: the process would go on without a limit."},
+			{"bare-error", func(s State) bool { return strings.Contains(s.Claim, "says what was written where") },
+				"The errno is there, but not what was written where. See WriteError, and wrap it (%w)."},
 			{"nobody", func(s State) bool { return s.Facts["groups"] == "0" },
 				"The process is still where it was: nothing, or nobody's number, was written to the files."},
 			{"not-everywhere", func(s State) bool { return s.Facts["groups"] != s.Facts["wanted"] },
@@ -84,13 +89,17 @@ whoever writes. An error says which file it was: wrap a *WriteError.`,
 children(dir) lists the groups below. A process that has gone already is no error. The number 0 stands for a process that
 we cannot see: leave it alone, for kill(0) would hit ourselves.`,
 		Read:    []string{"kill(2)", "signal(7)", `cgroups(7), "/sys/fs/cgroup/…/cgroup.procs"`},
-		Package: "01-cgroups/cgroup", Run: "^TestKillOneByOne$",
+		Package: "01-cgroups/cgroup", Run: "^TestKillOneByOne(Files)?$",
 		Shows: "go run -tags mine ./01-cgroups kill",
 		Hints: []string{
 			"The group knows who is in it: its file cgroup.procs. No parent, no session and no name has to be followed.",
 			"Which signal can be neither caught nor ignored? And who may be in a group that lies below this one?",
 		},
 		Diagnoses: []Diagnosis{
+			{"ourselves", func(s State) bool { return s.Facts["killer"] != "<nil>" && s.Facts["killer"] != "" },
+				"Who killed is dead too. A number was in the list that is nobody's: what does kill(2) do with 0?"},
+			{"gone", func(s State) bool { return strings.Contains(s.Claim, "has gone already") },
+				"Somebody had gone before he was killed (ESRCH). That is what you want, so it is no error, and no reason to spare the others."},
 			{"politely", func(s State) bool { return s.Facts["left"] != "0" && s.Facts["left below"] != "0" },
 				"Processes are left everywhere: they ignore SIGTERM, SIGINT and SIGHUP. Was anything sent, and was it the signal that nobody can ignore?"},
 			{"not-below", func(s State) bool { return s.Facts["left"] == "0" && s.Facts["left below"] != "0" },
