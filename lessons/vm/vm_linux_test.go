@@ -49,7 +49,7 @@ type vmRun struct {
 	t        *testing.T
 	mark     string
 	out, err bytes.Buffer
-	mounts   string
+	mounts   []string
 }
 
 // prepare prepares a run of each engine's kind. Its temporary directory is empty, and must be so afterwards.
@@ -75,10 +75,16 @@ func prepare(t *testing.T, engine string, change func(c *Config), command ...str
 	return r
 }
 
-func mounts(t *testing.T) string {
+// mounts are those on the host where a room has its own.
+func mounts(t *testing.T) (list []string) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)
-	return string(text)
+	for line := range strings.Lines(string(text)) {
+		if point := strings.Fields(line)[4]; point == roomTop || within(point, roomRoot) || within(point, roomShare) {
+			list = append(list, line)
+		}
+	}
+	return list
 }
 
 // status runs the VM to its end, and checks that nothing is left of it.
@@ -266,15 +272,23 @@ func TestSignalsReachTheCommand(t *testing.T) {
 // TestKilledHalfWay kills VMs at different moments, and asks each time what is left.
 func TestKilledHalfWay(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
-		for _, after := range []time.Duration{50 * time.Millisecond, 400 * time.Millisecond, 1500 * time.Millisecond, 6 * time.Second} {
-			for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
-				r := prepare(t, engine, nil, "sleep", "1000")
-				require.NoError(t, r.Start())
-				time.Sleep(after)
-				require.NoError(t, r.Process.Signal(sig))
-				_ = r.Wait()
-				r.nothingLeft()
-			}
+		for _, c := range []struct {
+			after time.Duration
+			by    syscall.Signal
+		}{
+			{50 * time.Millisecond, syscall.SIGKILL}, // /init is being built
+			{400 * time.Millisecond, syscall.SIGKILL},
+			{400 * time.Millisecond, syscall.SIGTERM},
+			{1500 * time.Millisecond, syscall.SIGKILL}, // the kernel starts
+			{1500 * time.Millisecond, syscall.SIGHUP},
+			{6 * time.Second, syscall.SIGKILL}, // the command runs
+		} {
+			r := prepare(t, engine, nil, "sleep", "1000")
+			require.NoError(t, r.Start())
+			time.Sleep(c.after)
+			require.NoError(t, r.Process.Signal(c.by))
+			_ = r.Wait()
+			r.nothingLeft()
 		}
 	})
 }
