@@ -192,6 +192,8 @@ func commandLine(stream string) string {
 		"cgroup_no_v1=all", "psi=1", // version 2 alone, and with its pressure files
 		"panic=-1", // a panic ends QEMU (-no-reboot) instead of hanging
 		"mitigations=off", "rcupdate.rcu_expedited=1", "no_timer_check", "tsc=reliable", "random.trust_cpu=on", "quiet",
+		// The kernel tests its own cryptography and reads the keys of those who sign modules, a fifth of the boot.
+		"cryptomgr.notests", "initcall_blacklist=crypto_kdf108_init,load_system_certificate_list,init_encrypted",
 	}, " ")
 }
 
