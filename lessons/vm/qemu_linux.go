@@ -181,7 +181,7 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 		console.Close()
 		return nil, err
 	}
-	return &Machine{How: "Linux " + k.Version, Conn: conn, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
+	return &Machine{How: "Linux " + k.Version, Conn: conn, Piece: 32 << 10, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
 }
 
 // commandLine is the kernel's. What it leaves out is what an emulated processor is slow at and a throw-away machine

@@ -313,9 +313,7 @@ func (t *talk) run(signals <-chan os.Signal) (status int, err error) {
 			switch f.kind {
 			case wire.KindHello:
 				t.phase("the kernel runs /init, which has found the stream")
-				if err := out.WriteJSON(wire.KindStart, t.s); err != nil {
-					return 0, t.died(err)
-				}
+				go t.start(out, taken, quit)
 			case wire.KindPhase:
 				t.phase(string(f.data))
 			case wire.KindRuns:
@@ -359,10 +357,26 @@ func (t *talk) run(signals <-chan os.Signal) (status int, err error) {
 	}
 }
 
+// start tells the guest what to do. If the stream breaks meanwhile, run notices.
+func (t *talk) start(out *wire.Writer, taken, quit <-chan struct{}) {
+	text, err := json.Marshal(t.s)
+	for ; err == nil && len(text) > t.m.Piece; text = text[t.m.Piece:] {
+		err = out.Write(wire.KindPart, text[:t.m.Piece])
+		select {
+		case <-taken:
+		case <-quit:
+			return
+		}
+	}
+	if err == nil {
+		_ = out.Write(wire.KindStart, text)
+	}
+}
+
 // input passes on what is typed, a piece at a time: the next when the command has taken the last, so that a command
 // which does not read does not keep signals from it.
 func (t *talk) input(out *wire.Writer, taken, quit <-chan struct{}) {
-	buf := make([]byte, 32<<10)
+	buf := make([]byte, t.m.Piece)
 	for {
 		n, err := 0, io.EOF
 		if t.c.Stdin != nil {

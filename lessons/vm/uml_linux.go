@@ -131,6 +131,11 @@ func stepsThatNeed(f course.Feature) (steps []string) {
 	return steps
 }
 
+// umlPiece fits into the buffer of a terminal's input, with room for the few small frames that nobody waits for. When
+// that buffer of 4096 bytes is full, the serial line stops to take interrupts, and never takes one again
+// (line_throttle and line_unthrottle in the kernel's arch/um/drivers/line.c).
+const umlPiece = 2048
+
 func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 	k, err := findUML(c.Kernel)
 	if err != nil {
@@ -189,5 +194,5 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &Machine{How: "User-mode Linux " + k.Version, Conn: conn, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
+	return &Machine{How: "User-mode Linux " + k.Version, Conn: conn, Piece: umlPiece, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
 }

@@ -79,6 +79,8 @@ type Machine struct {
 	How string
 	// Conn is the stream to the guest's /init.
 	Conn io.ReadWriteCloser
+	// Piece is how many bytes the stream takes to the guest before they must have been read there.
+	Piece int
 	// Console is what the kernel prints; it ends with the machine.
 	Console io.Reader
 	// Wait waits until all of its processes have ended, and tells why if it was not the guest's wish.

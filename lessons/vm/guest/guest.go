@@ -71,11 +71,7 @@ func boot() error {
 	if err := out.Write(wire.KindHello, nil); err != nil {
 		return err
 	}
-	kind, data, err := wire.Read(stream)
-	if err != nil {
-		return err
-	}
-	s, err := wire.ReadStart(kind, data)
+	s, err := wire.ReadStart(stream, out)
 	if err != nil {
 		return err
 	}

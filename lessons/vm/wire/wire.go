@@ -15,7 +15,8 @@ type Kind byte
 
 // From the host to the guest.
 const (
-	KindStart  Kind = 'S' // a Start: set up and run; the first frame
+	KindPart   Kind = 'Q' // the beginning of a Start that is too long for the stream; the next follows after KindTaken
+	KindStart  Kind = 'S' // a Start: set up and run; but for parts of it, the first frame
 	KindInput  Kind = 'I' // bytes for the command's standard input; none is its end. The next follows after KindTaken.
 	KindSize   Kind = 'W' // a Size: the terminal's window has changed
 	KindSignal Kind = 'K' // one byte: a signal for the command
@@ -28,7 +29,7 @@ const (
 	KindRuns  Kind = 'R' // the command runs
 	KindOut   Kind = 'O' // bytes of the command's standard output, or of its terminal
 	KindErr   Kind = 'E' // bytes of its standard error
-	KindTaken Kind = 'T' // the command has taken the last input
+	KindTaken Kind = 'T' // the guest has read the last part, or the command has taken the last input
 	KindExit  Kind = 'X' // an Exit: the last frame
 )
 
@@ -74,16 +75,30 @@ type Exit struct {
 	Error  string
 }
 
-// ReadStart is what the first frame says.
-func ReadStart(k Kind, data []byte) (*Start, error) {
-	if k != KindStart {
-		return nil, fmt.Errorf("the first frame is %q, and not %q", k, KindStart)
+// ReadStart reads the first frames, which say what to do.
+func ReadStart(r io.Reader, w *Writer) (*Start, error) {
+	var text []byte
+	for {
+		k, data, err := Read(r)
+		if err != nil {
+			return nil, err
+		}
+		text = append(text, data...)
+		switch k {
+		case KindPart:
+			if err := w.Write(KindTaken, nil); err != nil {
+				return nil, err
+			}
+		case KindStart:
+			s := new(Start)
+			if err := json.Unmarshal(text, s); err != nil {
+				return nil, fmt.Errorf("read what to start: %w", err)
+			}
+			return s, nil
+		default:
+			return nil, fmt.Errorf("the first frame is %q, and not %q", k, KindStart)
+		}
 	}
-	s := new(Start)
-	if err := json.Unmarshal(data, s); err != nil {
-		return nil, fmt.Errorf("read what to start: %w", err)
-	}
-	return s, nil
 }
 
 // Max is the most bytes that one frame carries.
