@@ -32,6 +32,7 @@ type process struct {
 	Env   []string   // added to ours
 	Files []*os.File // descriptors 3, 4, … there
 	Lends bool       // it opens the host's files for the guest
+	Weak  bool       // of root's powers it needs those over files only
 	Out   *os.File   // takes standard output and standard error; nil: what it writes is told if it fails
 	Main  bool       // the machine itself: when it ends well, the room does
 }
@@ -47,6 +48,7 @@ type ordered struct {
 	Argv, Env []string
 	Files     []int
 	NoAtime   bool
+	Weak      bool
 	Out       int
 	Main      bool
 }
@@ -74,7 +76,7 @@ func openRoom(processes []process, share string) (*room, error) {
 		return 2 + len(files)
 	}
 	for _, p := range processes {
-		r := ordered{Name: p.Name, Argv: p.Argv, Env: p.Env, Main: p.Main, Out: number(p.Out)}
+		r := ordered{Name: p.Name, Argv: p.Argv, Env: p.Env, Weak: p.Weak, Main: p.Main, Out: number(p.Out)}
 		r.NoAtime = p.Lends && !namespace.Capable(unix.CAP_FOWNER)
 		for _, f := range p.Files {
 			r.Files = append(r.Files, number(f))
@@ -165,9 +167,12 @@ var roomChild = child.Register("vm-room", func(c *child.Conn) error {
 			cmd.ExtraFiles = append(cmd.ExtraFiles, files[n])
 		}
 		var err error
-		if p.NoAtime {
+		switch {
+		case p.NoAtime:
 			cmd, err = startWithoutNoAtime(cmd)
-		} else {
+		case p.Weak:
+			err = startWeak(cmd)
+		default:
 			err = cmd.Start()
 		}
 		if err != nil {

@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/course"
@@ -167,6 +169,7 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 	}
 	defer theirs.Close()
 
+	passed := []*os.File{theirs, ram}
 	args := []string{roomRoot + k.Image, fmt.Sprintf("mem=%dM", c.Memory),
 		// Serial line 0 is the stream. What the kernel says goes to console 0. The other ones must be nothing: by
 		// default, each would open a terminal's window on the host.
@@ -185,9 +188,18 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 		writable = s.Checkout
 		s.Shares = []wire.Share{{Mount: wire.Mount{Type: "hostfs", Source: "share", Options: within(roomShare)}, Path: writable}}
 	}
+	if disk, err := newDisk(); err != nil {
+		fmt.Fprintf(c.Stderr, "no disk in the VM, which the io step wants: %v\n", err)
+	} else {
+		defer disk.Close()
+		passed = append(passed, disk)
+		args = append(args, "ubd0=/proc/self/fd/5")
+		s.Disk = "/dev/ubda"
+	}
 	room, err := openRoom([]process{{
-		Name: "User-mode Linux", Argv: args, Files: []*os.File{theirs, ram}, Out: consoleIn, Main: true,
-		Env: []string{"TMPDIR=" + roomTop}, // where it keeps the guest's memory, in a file without a name
+		Name: "User-mode Linux", Argv: args, Files: passed, Out: consoleIn, Main: true,
+		Weak: true,                          // in the guest kernel's hands are the powers of its process
+		Env:  []string{"TMPDIR=" + roomTop}, // where it keeps the guest's memory, in a file without a name
 	}}, writable)
 	if err != nil {
 		console.Close()
@@ -195,4 +207,28 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 		return nil, err
 	}
 	return &Machine{How: "User-mode Linux " + k.Version, Conn: conn, Piece: umlPiece, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
+}
+
+// umlPowers are what root of the guest needs of root here: to read whatever is there, and to write what is shared.
+var umlPowers = []capability.Cap{capability.CAP_DAC_OVERRIDE, capability.CAP_DAC_READ_SEARCH, capability.CAP_CHOWN, capability.CAP_FOWNER, capability.CAP_FSETID}
+
+// startWeak starts a command with these capabilities at most. A guest that has broken out of its kernel, which is a
+// program like any other, could otherwise mount the host's tree writable again.
+func startWeak(cmd *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // capabilities are a thread's; never unlocked, it ends with this function
+		caps, err := capability.NewPid2(0)
+		if err == nil {
+			caps.Clear(capability.BOUNDS)
+			caps.Set(capability.BOUNDING, umlPowers...)
+			err = caps.Apply(capability.BOUNDS) // what is not in the bounding set, no execve gives, not even to root
+		}
+		if err != nil {
+			started <- fmt.Errorf("drop capabilities: %w", err)
+			return
+		}
+		started <- cmd.Start()
+	}()
+	return <-started
 }

@@ -78,6 +78,12 @@ func root(s *wire.Start) (uid int, err error) {
 			return 0, err
 		}
 	}
+	// What udev makes on other machines: a process's own descriptors by name.
+	for name, to := range map[string]string{"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"} {
+		if err := os.Symlink("/proc/self/fd"+to, newRoot+"/dev/"+name); err != nil {
+			return 0, err
+		}
+	}
 	for dir, fd := range kept {
 		err := os.MkdirAll(newRoot+dir, 0o755)
 		if err == nil {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"sync"
 	"testing"
@@ -15,7 +16,6 @@ func TestFramesArriveAsTheyWereSent(t *testing.T) {
 	sent := []byte("bytes \x00\x03\r\n")
 	require.NoError(t, w.Write(KindOut, sent))
 	require.NoError(t, w.Write(KindInput, nil))
-	require.NoError(t, w.WriteJSON(KindStart, Start{Argv: []string{"sh"}, Size: Size{24, 80}}))
 
 	kind, data, err := Read(&b)
 	require.NoError(t, err)
@@ -25,13 +25,31 @@ func TestFramesArriveAsTheyWereSent(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, KindInput, kind)
 	require.Empty(t, data)
-	kind, data, err = Read(&b)
-	require.NoError(t, err)
-	s, err := ReadStart(kind, data)
-	require.NoError(t, err)
-	require.Equal(t, &Start{Argv: []string{"sh"}, Size: Size{24, 80}}, s)
 	_, _, err = Read(&b)
 	require.Equal(t, io.EOF, err, "the end between two frames is a clean one")
+}
+
+func TestAStartArrivesInOneFrameOrInSeveral(t *testing.T) {
+	start := &Start{Argv: []string{"sh"}, Size: Size{24, 80}}
+	text, err := json.Marshal(start)
+	require.NoError(t, err)
+	for parts := range 3 {
+		var there, back bytes.Buffer
+		w := NewWriter(&there)
+		for i := range parts {
+			require.NoError(t, w.Write(KindPart, text[i:i+1]))
+		}
+		require.NoError(t, w.Write(KindStart, text[parts:]))
+		s, err := ReadStart(&there, NewWriter(&back))
+		require.NoError(t, err)
+		require.Equal(t, start, s)
+		for range parts {
+			kind, _, err := Read(&back)
+			require.NoError(t, err)
+			require.Equal(t, KindTaken, kind)
+		}
+		require.Zero(t, back.Len(), "only parts are acknowledged")
+	}
 }
 
 func TestAStreamThatIsBrokenIsNotObeyed(t *testing.T) {
@@ -42,10 +60,12 @@ func TestAStreamThatIsBrokenIsNotObeyed(t *testing.T) {
 	_, _, err = Read(bytes.NewReader([]byte("kernel: hello")))
 	require.ErrorContains(t, err, "out of step", "a length that no frame has")
 	require.Error(t, NewWriter(&b).Write(KindOut, make([]byte, Max+1)))
-	_, err = ReadStart(KindOut, nil)
-	require.Error(t, err)
-	_, err = ReadStart(KindStart, []byte("{"))
-	require.Error(t, err)
+	for kind, text := range map[Kind]string{KindOut: "{}", KindStart: "{"} {
+		b.Reset()
+		require.NoError(t, NewWriter(&b).Write(kind, []byte(text)))
+		_, err = ReadStart(&b, nil)
+		require.Error(t, err)
+	}
 }
 
 // A writer is shared by the command's output, its errors, and the guest itself.
