@@ -11,14 +11,14 @@
 // # What an engine hands to the guest
 //
 //   - The initial file system: /init, a static program, and the kernel modules that it must load first, in the order
-//     of the list /modules ([Initramfs]). An engine whose kernel has all built in passes no modules.
+//     of /modules/list ([Initramfs]). An engine whose kernel has all built in passes no modules.
 //   - On the kernel's command line, containerkit.conn=PATH: the device in the guest that is the stream. All else comes
 //     over it.
-//   - In [wire.Start], which Run fills in and Engine.Start completes: Root (type, source and
-//     options of the mount that is the host's root: virtiofs or hostfs), Shares (what is writable), Disk (a block
-//     device with an ext4 on it, for the io step).
-//   - The engine's processes live in a room : namespaces of their own, in which the host's whole tree is
-//     read-only at roomRoot (room_linux.go) and which end, with all that is in them, when we do.
+//   - In [wire.Start], which Run fills in and Engine.Start completes: Root (type, source and options of the mount that
+//     is the host's root: virtiofs or hostfs), Shares (what is writable), Disk (a block device with an ext4 on it, for
+//     the io step), Modules (where the kernel's modules are, if not in /lib/modules).
+//   - The engine's processes live in a room (room_linux.go): namespaces of their own, in which the host's whole tree
+//     is read-only at roomRoot, and which end, with all that is in them, when we do.
 //
 // The exit status comes back over the stream ([wire.Exit]). If the stream ends before, the machine has died: its
 // console's last lines are shown.
