@@ -139,7 +139,7 @@ before the first lesson
   go run ./lessons doctor                what this machine can do
   go run ./lessons vm                    a VM that can do it all, and cannot hurt this one
 what it is worth
-  go run ./lessons compare               a process, containers and a VM, measured here
+  go run ./lessons compare               processes, containers, a VM: measured
 afterwards
   go run ./lessons clean                 removes what killed runs left
 `)

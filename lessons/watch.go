@@ -200,6 +200,7 @@ func (w *watcher) press(ctx context.Context, key byte, results chan<- checked1) 
 		stub, err := exercise.Shipped(w.root, w.current)
 		w.said = w.put(stub, err)
 		delete(w.progress, w.current.ID())
+		w.check(ctx, results) // it is our change, and not one that the learner saved
 	case 's':
 		record := w.progress[w.current.ID()]
 		if record.Solved.IsZero() && !again {
