@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,8 +14,20 @@ import (
 
 // A small run: our container has started its program, and it takes longer than a process does.
 func TestCompare(t *testing.T) {
+	// Of its own, to see what is left there; and open to whoever root inside is outside.
+	tmp, err := os.MkdirTemp("", "c")
+	require.NoError(t, err)
+	defer os.RemoveAll(tmp)
+	require.NoError(t, os.Chmod(tmp, 0o755))
+	t.Setenv("TMPDIR", tmp)
 	status, out, errs := lessons("compare", "-json", "-n", "3", "-vm", "0")
 	require.Zero(t, status, errs)
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing is left behind")
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	require.NotContains(t, string(mounts), tmp)
 	var rows []compare.Row
 	require.NoError(t, json.Unmarshal([]byte(out), &rows))
 	by := map[string]compare.Row{}

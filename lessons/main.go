@@ -137,7 +137,7 @@ to write it yourself
   go run -tags mine ./05-full            a container made of your own code
 before the first lesson
   go run ./lessons doctor                what this machine can do
-  go run ./lessons vm                    a VM that can do it all, and cannot hurt this one
+  go run ./lessons vm                    all of it, in a VM
 what it is worth
   go run ./lessons compare               processes, containers, a VM: measured
 afterwards

@@ -272,13 +272,13 @@ func prepare(c Config, dir *scratch.Dir) ([]kind, error) {
 			},
 			after: func(n int) []string { return []string{name, "--root", dir.Join("state"), "delete", "--force", id(n)} }})
 	}
+	// Not its overlay driver, which leaves a mount on the directory of its storage.
+	podman := []string{"podman", "--storage-driver", "vfs", "--root", dir.Join("storage"), "--runroot", dir.Join("storage", "run")}
 	list = append(list, kind{name: "podman", made: "an engine: storage, monitor process, runtime, cgroup, seccomp", disk: []string{payload},
 		argv: func(n int, args ...string) []string {
-			return append([]string{"podman", "--root", dir.Join("storage"), "--runroot", dir.Join("storage", "run"), "run", "--rm", "--network", "none", "--name", id(n), "--rootfs", root, "/payload"}, args...)
+			return append(append(slices.Clone(podman), "run", "--rm", "--network", "none", "--name", id(n), "--rootfs", root, "/payload"), args...)
 		},
-		after: func(n int) []string {
-			return []string{"podman", "--root", dir.Join("storage"), "--runroot", dir.Join("storage", "run"), "rm", "--force", "--time", "0", id(n)}
-		}})
+		after: func(n int) []string { return append(slices.Clone(podman), "rm", "--force", "--time", "0", id(n)) }})
 	docker := kind{name: "docker", missing: "its engine does not answer"}
 	if ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second); exec.CommandContext(ctx, "docker", "info", "--format", "{{.ID}}").Run() == nil {
 		docker.missing = "it runs images only, and none is made for it here"
