@@ -47,5 +47,6 @@ func TestWriteLimit(t *testing.T) {
 	claim.NoError(t, "a limit can be set", g.Set("pids.max", "20"))
 	got, err := g.Get("pids.max")
 	claim.NoError(t, "a group has a file pids.max", err)
+	claim.State(t, g.File("pids.max"), got)
 	claim.Equal(t, "the kernel holds the limit", g.File("pids.max"), "20", got)
 }

@@ -48,6 +48,7 @@ func TestFill(t *testing.T) {
 	}
 	claim.State(t, "maps", maps)
 	claim.State(t, "credential", credential)
+	claim.State(t, "groups may be set", a.GidMappingsEnableSetgroups)
 	claim.NoError(t, "Fill can ask for these namespaces", err)
 	if (a.Cloneflags|a.Unshareflags)&uintptr(User) == 0 {
 		// Not to be tried: with maps and without the flag, Go's parent waits for its child, and the child for its maps.

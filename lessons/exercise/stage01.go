@@ -11,7 +11,7 @@ var stage01 = []Exercise{
 there must not be made: it means that its controller is missing. An error is a *WriteError with path, data and the errno.`,
 		Read:    []string{"cgroups(7)", "open(2), O_CREAT", "write(2)", "Documentation/admin-guide/cgroup-v2.rst"},
 		Package: "01-cgroups/cgroup", Run: "^TestWrite(Limit)?$",
-		Shows: "go run -tags mine ./01-cgroups hierarchy",
+		Shows: "go test -tags mine -v -run TestWriteLimit ./01-cgroups/cgroup",
 		Hints: []string{
 			"By hand it is: echo 20 > pids.max. Which flags does the shell open the file with, and which of them do you not want?",
 			"unix.Open, unix.Write and unix.Close are the three calls. os.WriteFile opens with O_CREAT and O_TRUNC.",
@@ -37,7 +37,7 @@ returns what the file says now, and s.holds tells whether that is what was asked
 says what was written, where, and what the kernel says.`,
 		Read:    []string{"cgroups(7)", "Documentation/admin-guide/cgroup-v2.rst, \"Interface Files\"", "proc_pid_comm(5)"},
 		Package: "01-cgroups/cgroup", Run: "^TestPut(Limit)?$",
-		Shows: "go run -tags mine ./01-cgroups -json hierarchy",
+		Shows: "go test -tags mine -v -run TestPut ./01-cgroups/cgroup",
 		Hints: []string{
 			"By hand it is: echo 20 > pids.max; cat pids.max. A write that succeeds means that the kernel has read it, not that it has taken all of it.",
 			"Two functions of this package are all that you need for the file, one for each direction, and one method of setting decides.",
@@ -62,7 +62,7 @@ says what was written, where, and what the kernel says.`,
 whoever writes. An error says which file it was: wrap a *WriteError.`,
 		Read:    []string{`cgroups(7), "Moving a process to a cgroup"`, "Documentation/admin-guide/cgroup-v1/cgroups.rst, 1.2"},
 		Package: "01-cgroups/cgroup", Run: "^TestJoinSelf(Files)?$",
-		Shows: "go run -tags mine ./01-cgroups pids",
+		Shows: "go run -tags mine ./01-cgroups hierarchy",
 		Hints: []string{
 			"By hand it is: echo $$ > cgroup.procs. The files are open already: write to their descriptors.",
 			"On v1 every tree has its own file, and a process is in one group of each tree. How many files must be written to?",
@@ -90,7 +90,7 @@ children(dir) lists the groups below. A process that has gone already is no erro
 we cannot see: leave it alone, for kill(0) would hit ourselves.`,
 		Read:    []string{"kill(2)", "signal(7)", `cgroups(7), "/sys/fs/cgroup/…/cgroup.procs"`},
 		Package: "01-cgroups/cgroup", Run: "^TestKillOneByOne(Files)?$",
-		Shows: "go run -tags mine ./01-cgroups kill",
+		Shows: "go run -tags mine ./01-cgroups pids kill",
 		Hints: []string{
 			"The group knows who is in it: its file cgroup.procs. No parent, no session and no name has to be followed.",
 			"Which signal can be neither caught nor ignored? And who may be in a group that lies below this one?",
