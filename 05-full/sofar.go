@@ -90,10 +90,13 @@ func (s *settings) bridged() bool { return s.network == "bridge" }
 // own, so that the machine's is never touched.
 func sandbox(cmd *exec.Cmd) { namespace.AsNeeded(namespace.Net | namespace.Mount).Apply(cmd) }
 
-// plugIn gives a container a place on the bridge, and the files that say so.
-func plugIn(c *container.Config) error {
+// plugIn gives a container a place on the bridge, and the files that say so. Without nftables it has no way out of the
+// host; say is told.
+func plugIn(c *container.Config, say func(why string)) error {
 	place, err := network.Prepare(network.Default, c.Hostname)
-	if err != nil {
+	if place.Addr.IsValid() && network.NoNftables(err) {
+		say(fmt.Sprintf("no way out of the host: %v", err))
+	} else if err != nil {
 		return err
 	}
 	c.Connect = place.Connect
@@ -121,10 +124,18 @@ func soFar(p stage.Payload) (int, error) {
 	c := options.Config
 	c.Args, c.Extra = p.Argv, p.Extra
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	say := func(why string) {
+		if !p.Quiet {
+			fmt.Fprintln(os.Stderr, why)
+		}
+	}
+	if !namespace.HasTime() {
+		say("without a time namespace: this kernel has none")
+	}
 	switch options.network {
 	case "lo":
 	case "bridge":
-		if err := plugIn(&c); err != nil {
+		if err := plugIn(&c, say); err != nil {
 			return 125, err
 		}
 	default:
@@ -139,9 +150,7 @@ func soFar(p stage.Payload) (int, error) {
 	ct, err := container.Start(c)
 	var no *cgroup.Unavailable
 	if errors.As(err, &no) {
-		if !p.Quiet {
-			fmt.Fprintf(os.Stderr, "without limits: %v\n", no)
-		}
+		say(fmt.Sprintf("without limits: %v", no))
 		c.Resources = cgroup.Resources{}
 		ct, err = container.Start(c)
 	}

@@ -59,8 +59,10 @@ func first[Spec any](c *child.Conn, build func(Spec) error) error {
 		return err
 	}
 	// The payload, our child, will be inside. The offsets are written through /proc, so before it is mounted again.
-	if err := namespace.UnshareUptime(); err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: a kernel without them
-		return err
+	if namespace.HasTime() {
+		if err := namespace.UnshareUptime(); err != nil {
+			return err
+		}
 	}
 	if err := build(o.Spec); err != nil {
 		return err
@@ -88,6 +90,9 @@ func (b Box[Spec]) Run(p stage.Payload, spec func(pid int) (Spec, error)) (statu
 		group = nil
 	} else if err != nil {
 		return 0, err
+	}
+	if !namespace.HasTime() && !p.Quiet {
+		fmt.Fprintln(os.Stderr, "without a time namespace: this kernel has none")
 	}
 	o := order[Spec]{Argv: p.Argv, Env: p.Env, Extra: len(p.Extra)}
 	if o.Env == nil {

@@ -39,6 +39,13 @@ func Of(pid int) (map[string]uint64, error) {
 	return found, nil
 }
 
+// HasTime tells whether this kernel has time namespaces: Linux 5.6 or later with CONFIG_TIME_NS, which the kernels of
+// WSL and of User-mode Linux are built without. All others come with every kernel that the course runs on.
+func HasTime() bool {
+	_, err := os.Stat("/proc/self/ns/time")
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // Link is the name of a namespace as the kernel writes it: "uts:[4026531838]".
 func Link(name string, inode uint64) string { return fmt.Sprintf("%s:[%d]", name, inode) }
 

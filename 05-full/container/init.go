@@ -158,6 +158,9 @@ func (a *assembly) born() error {
 	if err := namespace.UnshareCgroup(); err != nil {
 		return err
 	}
+	if !namespace.HasTime() {
+		return nil // it goes without: what this leaves open is uptime
+	}
 	// The payload, not we, will be in it: its uptime starts now.
 	return namespace.UnshareUptime()
 }

@@ -2,6 +2,8 @@
 
 package leak
 
+import "os"
+
 // A Probe asks one question of the container so far. Its answer is yes (it leaks) or no (it is sealed).
 type Probe struct {
 	Name     string
@@ -12,6 +14,8 @@ type Probe struct {
 	Root, User string
 	// Limit says that the seal is a cgroup's limit: without a cgroup of one's own it leaks at every stage.
 	Limit bool
+	// Unsealable tells, if set, why the kernel that we run on cannot seal it: then it leaks at every stage. Empty: it can.
+	Unsealable func() string
 	// Later names what seals a probe that still leaks after the last stage.
 	Later string
 	// inside attacks, and tells whether it succeeded and what it saw.
@@ -37,7 +41,7 @@ var Probes = []Probe{
 	{Name: "ipc", Question: "read shared memory of the host?", Root: "LSSSS", User: "LSSSS", inside: readSharedMemory},
 	{Name: "port", Question: "reach a server on the host's 127.0.0.1?", Root: "LSSSS", User: "LSSSS", inside: reachPort},
 	{Name: "socket", Question: "reach an abstract socket of the host?", Root: "LSSSS", User: "LSSSS", inside: reachSocket},
-	{Name: "uptime", Question: "see since when the host runs?", Root: "LSSSS", User: "LSSSS", inside: seeUptime, outside: (*host).runsAsLong},
+	{Name: "uptime", Question: "see since when the host runs?", Root: "LSSSS", User: "LSSSS", Unsealable: noTimeNamespace, inside: seeUptime, outside: (*host).runsAsLong},
 	{Name: "cgroup", Question: "see its place in the host's cgroups?", Root: "LSSSS", User: "LSSSS", inside: seeCgroup},
 	{Name: "root", Question: "is root inside root outside?", Root: "LSSSS", User: "SSSSS", inside: reportPID, outside: (*host).rootOutside},
 	{Name: "mknod", Question: "make a device node for the host's disk?", Root: "LSSSS", User: "SSSSS", inside: makeNode},
@@ -65,6 +69,14 @@ var Probes = []Probe{
 	{Name: "userns", Question: "make a user namespace, and be root of it?", Root: "LLLLL", User: "LLLLL", Later: seccompLater, inside: makeUserNamespace},
 	{Name: "keyring", Question: "talk to the kernel's key ring?", Root: "LLLLL", User: "LLLLL", Later: seccompLater, inside: useKeyring},
 	{Name: "personality", Question: "switch address randomisation off?", Root: "LLLLL", User: "LLLLL", Later: seccompLater, inside: changePersonality},
+}
+
+// noTimeNamespace: the kernel was built without.
+func noTimeNamespace() string {
+	if _, err := os.Stat("/proc/self/ns/time"); os.IsNotExist(err) {
+		return "this kernel has no time namespaces"
+	}
+	return ""
 }
 
 // Leaks tells what a stage (1 to 5) promises of the probe: true if it leaks there.

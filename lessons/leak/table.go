@@ -52,6 +52,9 @@ func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) erro
 		if f.Leaked && f.Later != "" && number == 5 {
 			text += " — sealed by " + f.Later
 		}
+		if f.Unsealable != nil && f.Unsealable() != "" {
+			text += " — " + f.Unsealable()
+		}
 		if f.Limit && !limits {
 			text += " — sealed by a cgroup of one's own: see `go run ./lessons doctor`"
 		}
@@ -153,7 +156,8 @@ func interrogate(h *host, c *child.Conn, number int, root, limits bool) ([]Findi
 				a.Saw = saw
 			}
 		}
-		findings = append(findings, Finding{p, a.Leaks, a.Saw, p.Leaks(number, root, limits), h.cannot[p.Name]})
+		promised := p.Leaks(number, root, limits) || p.Unsealable != nil && p.Unsealable() != ""
+		findings = append(findings, Finding{p, a.Leaks, a.Saw, promised, h.cannot[p.Name]})
 		if err := c.Send(true); err != nil {
 			return nil, err
 		}
