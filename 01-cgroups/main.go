@@ -21,6 +21,7 @@ var program = stage.Program{
 		"freeze":    freeze,
 		"kill":      kill,
 		"pressure":  pressure,
+		"delegate":  delegate,
 	},
 	Sweep: sweep,
 	SoFar: soFar,

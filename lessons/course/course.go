@@ -63,6 +63,7 @@ var Cgroups01 = Stage{
 		{"freeze", "a frozen process stands still, and goes on as if nothing had happened", []Feature{Cgroups, Freezer}},
 		{"kill", "the whole group dies at once, grandchildren too", []Feature{Cgroups}},
 		{"pressure", "the kernel tells who waits for CPU or memory", []Feature{Cgroups, PSI}},
+		{"delegate", "who is handed a group rules below it, and cannot get out", []Feature{Cgroups, Pids}},
 	},
 }
 
