@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,39 +20,85 @@ import (
 )
 
 func lintCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "lint", Short: "for authors: is the course whole?", Args: cobra.NoArgs,
-		Long: "Checks that every step has its lesson, that every exercise is named where its step\n" +
-			"is told and is unsolved as its reference makes it, that every link in the Markdown\n" +
-			"leads somewhere, and that every command of the kit that it names exists. (That\n" +
-			"transcripts are true, that references pass and that wrong solutions get their\n" +
-			"diagnosis is tested: CONTAINERKIT_EXERCISES=all go test ./lessons/exercise.)",
-		RunE: func(c *cobra.Command, _ []string) error {
+	var try, fix bool
+	c := &cobra.Command{
+		Use: "lint [STAGE[/EXERCISE]…]", Short: "for authors: is the course whole?",
+		Long: "Checks that every step has its claim, its control and its lesson; that every\n" +
+			"exercise is complete, named where its step is told, and unsolved as its reference\n" +
+			"makes it; that every link and file in the Markdown is there, and that every\n" +
+			"command of the kit in it exists, with its flags, steps, packages and tests.\n" +
+			"With -exercises it tries them too, all or those named: each must be unsolved as\n" +
+			"shipped, each wrong solution must fail and get its diagnosis, and each reference\n" +
+			"must pass. That takes minutes, in a copy of the kit. (Transcripts, and commands by\n" +
+			"hand, are run by each stage's tests.)",
+		RunE: func(c *cobra.Command, args []string) error {
+			list, err := exercise.Find(args...)
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 && !try {
+				return fmt.Errorf("%s: only -exercises takes names", args[0])
+			}
 			root, err := kit()
 			if err != nil {
 				return failure{err}
+			}
+			if fix {
+				if err := fixStubs(c.OutOrStdout(), root); err != nil {
+					return failure{err}
+				}
 			}
 			problems, err := lintKit(root).Check()
 			if err != nil {
 				return failure{err}
 			}
-			for _, e := range exercise.All() {
-				if unsolved, err := exercise.IsUnsolved(root, e); err != nil {
-					problems = append(problems, lint.Problem{File: e.File, Text: err.Error()})
-				} else if !unsolved {
-					problems = append(problems, lint.Problem{File: e.File, Text: "is not what its reference makes it: go test ./lessons/exercise -update (or it is solved: go run ./lessons reset " + e.ID() + ")"})
-				}
-			}
 			for _, p := range problems {
 				fmt.Fprintln(c.OutOrStdout(), p)
 			}
-			if len(problems) > 0 {
-				return failure{fmt.Errorf("%d problems in the course", len(problems))}
+			n := len(problems)
+			if try {
+				wrong, err := tryExercises(c, root, list)
+				if err != nil {
+					return failure{err}
+				}
+				n += len(wrong)
 			}
-			fmt.Fprintln(c.OutOrStdout(), "the course is whole")
-			return nil
+			switch n {
+			case 0:
+				fmt.Fprintln(c.OutOrStdout(), "the course is whole")
+				return nil
+			case 1:
+				return failure{errors.New("a problem in the course")}
+			}
+			return failure{fmt.Errorf("%d problems in the course", n)}
 		},
 	}
+	c.Flags().BoolVar(&try, "exercises", false, "try every exercise, wrong solution and reference")
+	c.Flags().BoolVar(&fix, "fix", false, "write the unsolved files anew; what was there is kept in "+exercise.Room+"/copies")
+	return c
+}
+
+// fixStubs writes the learner's files as their references make them.
+func fixStubs(out io.Writer, root string) error {
+	for _, e := range exercise.All() {
+		if unsolved, err := exercise.IsUnsolved(root, e); err == nil && unsolved {
+			continue
+		}
+		stub, err := exercise.Shipped(root, e)
+		if err != nil {
+			return err
+		}
+		kept, err := exercise.Put(root, e, stub, time.Now())
+		if err != nil {
+			return err
+		}
+		said := "wrote " + e.File
+		if kept != "" {
+			said += "; what was there is kept in " + kept
+		}
+		fmt.Fprintln(out, said)
+	}
+	return nil
 }
 
 func lintKit(root string) lint.Kit {
@@ -72,6 +121,14 @@ func askLessons(name string) *lint.Program {
 		c = found
 	}
 	p := &lint.Program{}
+	if c.ValidateArgs([]string{"any"}) != nil {
+		p.Args = []string{} // none
+	}
+	if strings.Contains(c.Use, "STAGE/EXERCISE") || strings.Contains(c.Use, "STAGE[/EXERCISE]") {
+		for _, e := range exercise.All() {
+			p.Args = append(p.Args, e.Stage, e.Name, e.ID())
+		}
+	}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		names := []string{f.Name}
 		if f.Shorthand != "" {

@@ -3,9 +3,14 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"containerkit/lessons/exercise"
 )
 
 // The course as it stands has its lessons, links and commands.
@@ -13,4 +18,41 @@ func TestTheCourseIsWhole(t *testing.T) {
 	problems, err := lintKit("..").Check()
 	require.NoError(t, err)
 	require.Empty(t, problems)
+}
+
+// What an author spoils is told with its place, and -fix writes it anew and keeps what was there.
+func TestLintFix(t *testing.T) {
+	kit := t.TempDir()
+	require.NoError(t, exercise.Copy("..", kit))
+	require.NoError(t, exercise.Pristine(kit))
+	e := exercise.All()[0]
+	mine := filepath.Join(kit, e.File)
+	stub, err := os.ReadFile(mine)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(mine, []byte("// my thoughts\n"), 0o644))
+	require.NoError(t, os.Remove(filepath.Join(kit, exercise.All()[1].File)))
+
+	var out strings.Builder
+	require.NoError(t, fixStubs(&out, kit))
+	require.Equal(t, 2, strings.Count(out.String(), "wrote "), out.String())
+	now, err := os.ReadFile(mine)
+	require.NoError(t, err)
+	require.Equal(t, string(stub), string(now))
+	kept, err := filepath.Glob(filepath.Join(kit, exercise.Room, "copies/*"))
+	require.NoError(t, err)
+	require.Len(t, kept, 1)
+	require.Contains(t, out.String(), filepath.Base(kept[0]))
+
+	out.Reset()
+	require.NoError(t, fixStubs(&out, kit))
+	require.Empty(t, out.String(), "nothing to do")
+}
+
+func TestLintTakesNamesOnlyToTry(t *testing.T) {
+	status, _, errs := lessons("lint", "03-rootfs")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "only -exercises takes names")
+	status, _, errs = lessons("lint", "-exercises", "pivto")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, `did you mean "03-rootfs/pivot"`)
 }

@@ -18,12 +18,12 @@ type Wrong struct {
 	Text      []byte
 }
 
-// wrongDir is where the collection is: STAGE/NAME/CASE.go. The first line of each is "// diagnosis: NAME".
-const wrongDir = "lessons/exercise/testdata/wrong"
+// WrongDir is where the collection is: STAGE/NAME/CASE.go. The first line of each is "// diagnosis: NAME".
+const WrongDir = "lessons/exercise/testdata/wrong"
 
 // WrongSolutions reads the collection for one exercise.
 func WrongSolutions(root string, e Exercise) ([]Wrong, error) {
-	paths, err := filepath.Glob(filepath.Join(root, wrongDir, e.Stage, e.Name, "*.go"))
+	paths, err := filepath.Glob(filepath.Join(root, WrongDir, e.Stage, e.Name, "*.go"))
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +52,17 @@ func WrongSolutions(root string, e Exercise) ([]Wrong, error) {
 // reference. It tells each trial, and returns what is wrong with the course.
 func Prove(ctx context.Context, root string, exercises []Exercise, tell func(line string)) (problems []string, err error) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-	all := All()
-	for i, e := range all {
+	for _, e := range All() {
+		at := slices.IndexFunc(exercises, func(x Exercise) bool { return x.ID() == e.ID() })
+		if at >= 0 {
+			e = exercises[at]
+		}
 		reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
 		if err != nil {
 			return problems, err
 		}
 		write := func(text []byte) error { return os.WriteFile(filepath.Join(root, e.File), text, 0o644) }
-		if slices.ContainsFunc(exercises, func(x Exercise) bool { return x.ID() == e.ID() }) {
+		if at >= 0 {
 			stub, err := Stub(e, reference)
 			if err != nil {
 				return problems, err
@@ -83,7 +86,7 @@ func Prove(ctx context.Context, root string, exercises []Exercise, tell func(lin
 				return problems, err
 			}
 			if len(cases) == 0 {
-				wrong("%s has no wrong solution in %s", e.ID(), filepath.Join(wrongDir, e.Stage, e.Name))
+				wrong("%s has no wrong solution in %s", e.ID(), filepath.Join(WrongDir, e.Stage, e.Name))
 			}
 			for _, c := range cases {
 				if err := write(c.Text); err != nil {
@@ -106,9 +109,9 @@ func Prove(ctx context.Context, root string, exercises []Exercise, tell func(lin
 		if err := write(Solution(reference)); err != nil {
 			return problems, err
 		}
-		if slices.ContainsFunc(exercises, func(x Exercise) bool { return x.ID() == e.ID() }) {
+		if at >= 0 {
 			// Those that come later stay unsolved: an exercise must not need them.
-			r, err := Check(ctx, root, all[i])
+			r, err := Check(ctx, root, e)
 			if err != nil {
 				return problems, err
 			}

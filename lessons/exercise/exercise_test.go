@@ -1,63 +1,18 @@
 package exercise
 
 import (
-	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"containerkit/lessons/course"
 	"containerkit/lessons/verify"
 )
 
-var update = flag.Bool("update", false, "write the unsolved files anew from their references")
-
 const root = "../.."
-
-// The file that a learner opens says what the reference's comments say, and nothing of what is in its functions.
-func TestShippedFilesAreMadeFromTheReferences(t *testing.T) {
-	for _, e := range All() {
-		want, err := Shipped(root, e)
-		require.NoError(t, err, e.ID())
-		if *update {
-			require.NoError(t, os.WriteFile(filepath.Join(root, e.File), want, 0o644))
-		}
-		got, err := os.ReadFile(filepath.Join(root, e.File))
-		require.NoError(t, err)
-		require.True(t, bytes.Equal(want, got), "%s is not what %s gives: go test ./lessons/exercise -update", e.File, e.Reference())
-	}
-}
-
-func TestListIsWhole(t *testing.T) {
-	ids := map[string]bool{}
-	for _, e := range All() {
-		require.False(t, ids[e.ID()], "%s twice", e.ID())
-		ids[e.ID()] = true
-		i := slices.IndexFunc(course.Stages, func(s course.Stage) bool { return s.Dir == e.Stage })
-		require.GreaterOrEqual(t, i, 0, e.ID())
-		if e.Step != "" {
-			require.True(t, slices.ContainsFunc(course.Stages[i].Steps, func(s course.Step) bool { return s.Name == e.Step }), "%s: no step %s", e.ID(), e.Step)
-		}
-		for what, text := range map[string]string{"title": e.Title, "task": e.Task, "run": e.Run, "package": e.Package, "shows": e.Shows} {
-			require.NotEmpty(t, text, "%s has no %s", e.ID(), what)
-		}
-		require.NotEmpty(t, e.Read, e.ID())
-		require.NotEmpty(t, e.Hints, e.ID())
-		require.GreaterOrEqual(t, len(e.Diagnoses), 2, e.ID())
-		cases, err := WrongSolutions(root, e)
-		require.NoError(t, err)
-		require.GreaterOrEqual(t, len(cases), 2, "wrong solutions of %s", e.ID())
-		for _, c := range cases {
-			require.True(t, slices.ContainsFunc(e.Diagnoses, func(d Diagnosis) bool { return d.Name == c.Diagnosis }), "%s: no diagnosis %s", c.Path, c.Diagnosis)
-		}
-	}
-}
 
 func TestStub(t *testing.T) {
 	e := Exercise{Stage: "01-x", Name: "y", Title: "a thing works", File: "p/y_mine.go", Task: "Do it.\n\nReally.", Read: []string{"clone(2)"}}

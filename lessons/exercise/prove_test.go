@@ -35,6 +35,52 @@ func TestCollection(t *testing.T) {
 	require.Empty(t, problems)
 }
 
+// Prove finds what is wrong with an exercise, whichever of its promises is broken.
+func TestProveFindsWhatIsBroken(t *testing.T) {
+	list, err := Find("02-namespaces/hostname")
+	require.NoError(t, err)
+	e := list[0]
+	reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
+	require.NoError(t, err)
+	const none = "//go:build linux && !mine\n\npackage namespace\n\n// SetHostname does nothing.\nfunc SetHostname(name string) error { return nil }\n"
+	prove := func(e Exercise, files map[string]string) string {
+		dir := t.TempDir()
+		require.NoError(t, Copy(root, dir))
+		require.NoError(t, Pristine(dir))
+		cases := filepath.Join(dir, WrongDir, e.Stage, e.Name)
+		require.NoError(t, os.RemoveAll(cases))
+		require.NoError(t, os.MkdirAll(cases, 0o755))
+		for name, text := range files {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+		}
+		problems, err := Prove(t.Context(), dir, []Exercise{e}, func(line string) { t.Log(line) })
+		require.NoError(t, err)
+		return strings.Join(problems, "\n")
+	}
+	wrong := func(name, text string) (string, string) {
+		return filepath.Join(WrongDir, e.Stage, e.Name, name), text
+	}
+
+	solved := t.TempDir()
+	require.NoError(t, Copy(root, solved))
+	require.NoError(t, Solve(solved))
+	if r, err := Check(t.Context(), solved, e); err == nil && r.Outcome == Unchecked {
+		t.Skip("the exercise cannot be checked here: " + r.Reason)
+	}
+	name, text := wrong("right.go", "// diagnosis: none\n\n"+string(Solution(reference)))
+	require.Contains(t, prove(e, map[string]string{name: text}), "right.go: solved with diagnosis none")
+
+	name, text = wrong("nothing.go", "// diagnosis: another\n\n"+string(Solution([]byte(none))))
+	said := prove(e, map[string]string{name: text, e.Reference(): none})
+	require.Contains(t, said, "want failed with another")
+	require.Contains(t, said, e.Reference()+": the reference is \"failed\"")
+
+	e.Run = "^TestSetString$" // tests that do not need the hostname: the unsolved file passes them
+	said = prove(e, nil)
+	require.Contains(t, said, `the unsolved file gives "solved", want "unsolved"`)
+	require.Contains(t, said, e.ID()+" has no wrong solution")
+}
+
 // With every exercise solved, the learner's container proves what ours does. With one unsolved it says which, in a line.
 func TestOwnContainer(t *testing.T) {
 	dir := t.TempDir()

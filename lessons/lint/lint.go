@@ -1,9 +1,10 @@
-// Package lint checks the course itself: that every step has its lesson with a transcript, a line to break and a line by hand;
-// that every exercise is linked where its step is told; that every link in the Markdown leads somewhere, and that every
-// command of the kit that it names exists, with its flags and steps.
+// Package lint checks the course itself: that every step has its claim, its control and its lesson, with a transcript and
+// something to notice or to break; that every exercise is complete, unsolved, and named where its step is told; that every
+// link in the Markdown leads somewhere, that every file it names is there, and that every command of the kit that it names
+// exists, with its flags, steps, packages and tests.
 //
-// It reads files, and asks the programs for their -h. That transcripts are true and that wrong solutions get their
-// diagnosis is shown by tests that run them: package stagetest, and exercise.Prove.
+// It reads files, and asks the programs for their -h. What must be run to be known is run elsewhere: transcripts, claims,
+// controls and the commands by hand by package stagetest; unsolved files, references and wrong solutions by exercise.Prove.
 package lint
 
 import (
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"containerkit/lessons/course"
@@ -57,8 +59,17 @@ func (k Kit) Check() ([]Problem, error) {
 	if err != nil {
 		return nil, err
 	}
+	ask, known := k.Ask, map[string]*Program{} // each program is asked once
+	k.Ask = func(program string) (*Program, error) {
+		if p, ok := known[program]; ok {
+			return p, nil
+		}
+		p, err := ask(program)
+		known[program] = p
+		return p, err
+	}
 	var all []Problem
-	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.exercises, k.links, k.commands, k.claims} {
+	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.table, k.claims, k.exercises, k.collection, k.shows, k.links, k.files, k.commands} {
 		problems, err := rule(pages)
 		if err != nil {
 			return nil, err
@@ -118,9 +129,9 @@ func (p page) sections() (list []section) {
 	return list
 }
 
-// What a lesson has besides its transcript: at least one of each line.
+// What a lesson has: at least one of each line.
 var parts = []struct{ what, pattern string }{
-	{"a transcript: a block that begins with $ go run", "(?m)^```console\n\\$ go run "},
+	{"a transcript of it: a block ```console that begins with $ go run ./STAGE STEP", "(?m)^```console\n\\$ go run (-exec sudo )?\\./STAGE (.* )?STEP$"},
 	{"something to notice, to break, or a misconception that it cures", `\*\*(Notice|What to notice|Break it|Misconception|The misconception|What is missing)`},
 }
 
@@ -147,37 +158,9 @@ func (k Kit) lessons(pages []page) (list []Problem, err error) {
 			}
 			last = s.line
 			for _, part := range parts {
-				if !regexp.MustCompile(part.pattern).MatchString(s.text) {
-					list = append(list, Problem{file, s.line, fmt.Sprintf("the lesson of %s lacks %s", step.Name, part.what)})
-				}
-			}
-		}
-	}
-	return list, nil
-}
-
-// exercises: the lesson of an exercise's step names it, links the learner's file, and says how to check it.
-func (k Kit) exercises(pages []page) (list []Problem, err error) {
-	for _, e := range k.Exercises {
-		if e.Step == "" {
-			continue
-		}
-		file := e.Stage + "/README.md"
-		i := slices.IndexFunc(pages, func(p page) bool { return p.file == file })
-		if i < 0 {
-			continue // told by lessons
-		}
-		for _, s := range pages[i].sections() {
-			if s.title != e.Step {
-				continue
-			}
-			link, err := filepath.Rel(e.Stage, e.File)
-			if err != nil {
-				return nil, err
-			}
-			for _, want := range []string{"**Exercise `" + e.ID() + "`.**", "](" + link + ")", "`go run ./lessons check " + e.ID() + "`"} {
-				if !strings.Contains(s.text, want) {
-					list = append(list, Problem{file, s.line, fmt.Sprintf("the lesson of %s does not name its exercise: it lacks %s", e.Step, want)})
+				of := strings.NewReplacer("STAGE", stage.Dir, "STEP", step.Name)
+				if !regexp.MustCompile(of.Replace(part.pattern)).MatchString(s.text) {
+					list = append(list, Problem{file, s.line, fmt.Sprintf("the lesson of %s lacks %s", step.Name, of.Replace(part.what))})
 				}
 			}
 		}
@@ -187,7 +170,6 @@ func (k Kit) exercises(pages []page) (list []Problem, err error) {
 
 // claims: every step says what it proves and has a test of its claim and of its control.
 func (k Kit) claims([]page) (list []Problem, err error) {
-	const file = "lessons/course/course.go"
 	for _, stage := range k.Stages {
 		tests, err := filepath.Glob(filepath.Join(k.Root, stage.Dir, "*_test.go"))
 		if err != nil {
@@ -201,7 +183,8 @@ func (k Kit) claims([]page) (list []Problem, err error) {
 		}
 		for _, step := range stage.Steps {
 			if strings.TrimSpace(step.Claim) == "" {
-				list = append(list, Problem{file, 0, fmt.Sprintf("step %s of %s has no claim", step.Name, stage.Dir)})
+				file, line := k.where("lessons/course/*.go", "{"+strconv.Quote(step.Name)+",")
+				list = append(list, Problem{file, line, fmt.Sprintf("step %s of %s has no claim: say in a line what it proves", step.Name, stage.Dir)})
 			}
 		}
 	}

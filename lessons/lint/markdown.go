@@ -2,12 +2,14 @@ package lint
 
 import (
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -69,7 +71,7 @@ func lineOfChild(n ast.Node, lineOf func(int) int, otherwise int) int {
 func inline(n ast.Node, source []byte) (s string) {
 	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
 		if t, ok := c.(*ast.Text); ok {
-			s += string(t.Segment.Value(source))
+			s += strings.ReplaceAll(string(t.Segment.Value(source)), "\n", " ") // code keeps its line breaks
 			if t.SoftLineBreak() {
 				s += " "
 			}
@@ -111,6 +113,10 @@ func (k Kit) links(pages []page) (list []Problem, err error) {
 			if u.Path != "" {
 				target = path.Join(path.Dir(p.file), u.Path)
 			}
+			if path.IsAbs(u.Path) || strings.HasPrefix(target, "..") {
+				list = append(list, Problem{p.file, l.line, fmt.Sprintf("the link %s leads out of the kit: want a path from this file, within it", l.text)})
+				continue
+			}
 			info, err := os.Stat(filepath.Join(k.Root, target))
 			if err != nil {
 				list = append(list, Problem{p.file, l.line, fmt.Sprintf("the link %s leads nowhere: there is no %s", l.text, target)})
@@ -121,7 +127,10 @@ func (k Kit) links(pages []page) (list []Problem, err error) {
 			}
 			i := slices.IndexFunc(pages, func(p page) bool { return p.file == target })
 			if i < 0 {
-				continue // lines of source: #L7
+				if !hasLine(filepath.Join(k.Root, target), u.Fragment) {
+					list = append(list, Problem{p.file, l.line, fmt.Sprintf("the link %s leads to no line of %s: want #L and a number", l.text, target)})
+				}
+				continue
 			}
 			_, headings, _ := pages[i].parse()
 			if !slices.ContainsFunc(headings, func(h found) bool { return anchor(h.text) == u.Fragment }) {
@@ -132,73 +141,47 @@ func (k Kit) links(pages []page) (list []Problem, err error) {
 	return list, nil
 }
 
-// A command of the kit, as it stands in the text: go run, flags of go run, the program, and what it is given.
-var goRun = regexp.MustCompile(`\bgo run ((?:-exec sudo |-tags mine )*)(\./[\w-]+)((?: [^;|&<>()` + "`" + `']+)?)`)
+// hasLine tells whether a file of source has the line that a fragment names: L7.
+func hasLine(name, fragment string) bool {
+	raw, err := os.ReadFile(name)
+	n, bad := strconv.Atoi(strings.TrimPrefix(fragment, "L"))
+	return err == nil && bad == nil && n >= 1 && n <= strings.Count(string(raw), "\n")
+}
 
-// commands: every command of the kit that the Markdown names exists, with its flags and names.
-func (k Kit) commands(pages []page) (list []Problem, err error) {
-	known := map[string]*Program{}
-	ask := func(name string) (*Program, error) {
-		if p, ok := known[name]; ok {
-			return p, nil
+// goFile is the name of a Go file; a name with capitals, NAME_mine.go, stands for any.
+var goFile = regexp.MustCompile(`^[a-z0-9_./-]+\.go$`)
+
+// files: a Go file that a text names is there: from where the text stands, from the top, or, by its last names, somewhere below the
+// text's directory (below the top, for what docs/ tells).
+func (k Kit) files(pages []page) (list []Problem, err error) {
+	var all []string
+	err = filepath.WalkDir(k.Root, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && path.Ext(name) == ".go" {
+			rel, _ := filepath.Rel(k.Root, name)
+			all = append(all, "/"+filepath.ToSlash(rel))
 		}
-		p, err := k.Ask(name)
-		known[name] = p
-		return p, err
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	for _, p := range pages {
+		below := "/" + path.Dir(p.file) + "/"
+		if path.Dir(p.file) == "." || path.Dir(p.file) == "docs" {
+			below = "/"
+		}
 		_, _, code := p.parse()
 		for _, c := range code {
-			for _, m := range goRun.FindAllStringSubmatch(c.text, -1) {
-				asked, _, _ := strings.Cut(m[3], "  ") // what stands in a column behind a command explains it
-				program, args := m[2], strings.Fields(asked)
-				if i := slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "#") }); i >= 0 {
-					args = args[:i]
-				}
-				if program == "./NN-name" || program == "./0N-name" {
-					continue // stands for any stage
-				}
-				if program == "./lessons" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-					program, args = program+" "+args[0], args[1:]
-				}
-				what, err := ask(program)
-				if err != nil {
-					return nil, err
-				}
-				if what == nil {
-					list = append(list, Problem{p.file, c.line, fmt.Sprintf("%q: there is no such program or command", strings.TrimSpace(m[0]))})
-					continue
-				}
-				for _, wrong := range what.refuses(args) {
-					list = append(list, Problem{p.file, c.line, fmt.Sprintf("%q: %s does not know %s", strings.TrimSpace(m[0]), program, wrong)})
-				}
+			if !goFile.MatchString(c.text) {
+				continue
+			}
+			if !slices.ContainsFunc(all, func(name string) bool {
+				return name == path.Join("/", c.text) || name == path.Join("/", path.Dir(p.file), c.text) ||
+					strings.HasPrefix(name, below) && strings.HasSuffix(name, "/"+c.text)
+			}) {
+				list = append(list, Problem{p.file, c.line, fmt.Sprintf("there is no file %s", c.text)})
 			}
 		}
 	}
 	return list, nil
-}
-
-// refuses lists the arguments that the program does not know. What follows "--" is another program's.
-func (p *Program) refuses(args []string) (wrong []string) {
-	value := false
-	for _, a := range args {
-		switch {
-		case a == "--":
-			return wrong
-		case value:
-			value = false
-		case strings.HasPrefix(a, "-"):
-			name, _, given := strings.Cut(strings.TrimLeft(a, "-"), "=")
-			if !slices.Contains(p.Flags, name) && !slices.Contains(p.Flags, name+" ") && name != "h" {
-				wrong = append(wrong, a)
-			}
-			// A flag that wants a value is listed with a space behind it.
-			value = !given && slices.Contains(p.Flags, name+" ")
-		case p.Args == nil || strings.ToUpper(a) == a || strings.ContainsAny(a, "…"):
-			return wrong // anything may stand here, or the word stands for anything: STEP, DIR, 03-rootfs/…
-		case !slices.Contains(p.Args, a):
-			return append(wrong, a)
-		}
-	}
-	return wrong
 }
