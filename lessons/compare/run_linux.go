@@ -272,8 +272,9 @@ func prepare(c Config, dir *scratch.Dir) ([]kind, error) {
 			},
 			after: func(n int) []string { return []string{name, "--root", dir.Join("state"), "delete", "--force", id(n)} }})
 	}
-	// Not its overlay driver, which leaves a mount on the directory of its storage.
-	podman := []string{"podman", "--storage-driver", "vfs", "--root", dir.Join("storage"), "--runroot", dir.Join("storage", "run")}
+	// Not its overlay driver, which leaves a mount on the directory of its storage. An ordinary user's podman writes to these
+	// three places as well, and would leave directories there.
+	podman := []string{"env", "HOME=" + dir.Join("storage"), "TMPDIR=" + dir.Join("storage"), "XDG_RUNTIME_DIR=" + dir.Join("storage"), "podman", "--storage-driver", "vfs", "--root", dir.Join("storage"), "--runroot", dir.Join("r")} // at most 50 characters
 	list = append(list, kind{name: "podman", made: "an engine: storage, monitor process, runtime, cgroup, seccomp", disk: []string{payload},
 		argv: func(n int, args ...string) []string {
 			return append(append(slices.Clone(podman), "run", "--rm", "--network", "none", "--name", id(n), "--rootfs", root, "/payload"), args...)
