@@ -228,6 +228,21 @@ func TestTheHostIsOutOfReach(t *testing.T) {
 }
 
 // TestTheCheckoutIsSharedIfAsked writes to it from the guest.
+// More files than may be open on the host can be walked through, and others read afterwards.
+func TestMoreFilesThanMayBeOpen(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		const few = 3000
+		r := prepare(t, engine, nil, "sh", "-c", `find /usr -xdev -type f -size +0 2>/dev/null | head -n "$1" | wc -l && ls /usr/bin >/dev/null && cat /etc/passwd >/dev/null`, "sh", fmt.Sprint(4*few))
+		prlimit, err := exec.LookPath("prlimit")
+		require.NoError(t, err)
+		self, err := os.Executable()
+		require.NoError(t, err)
+		r.Path, r.Args = prlimit, []string{prlimit, fmt.Sprintf("--nofile=%d:%d", few, few), self}
+		require.Zero(t, r.status(), &r.err)
+		require.Equal(t, fmt.Sprintln(4*few), r.out.String())
+	})
+}
+
 func TestTheCheckoutIsSharedIfAsked(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		file := fmt.Sprintf("containerkit-test-%d", os.Getpid())

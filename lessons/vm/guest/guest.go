@@ -97,6 +97,7 @@ func boot() error {
 		return fail(err)
 	}
 	phase("cgroups, users and network are set up")
+	go forget(s.Files)
 	exit := run(s, uid, stream, out)
 	if len(s.Shares) > 0 {
 		unix.Sync() // what programs wrote through mappings

@@ -42,6 +42,7 @@ type Start struct {
 	Shares   []Share  // trees of the host that are mounted writable
 	Keep     []string // directories below /tmp, /run or /var/tmp that stay visible, although these are new and empty
 	Modules  string   // where the host keeps the kernel's modules, if not in /lib/modules
+	Files    uint64   // so many of the host's files may be known at a time, 0: any number
 	Disk     string   // a block device with an ext4 on it, "" if there is none; mounted at /var/tmp
 
 	Open    []string // directories that the ordinary user must be able to reach
