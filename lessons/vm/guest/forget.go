@@ -5,6 +5,7 @@ package guest
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -16,26 +17,25 @@ func forget(limit uint64) {
 	if limit == 0 {
 		return
 	}
-	// A file counts twice, in the host's tree and in the overlay; and there are the guest's own, which we cannot tell apart.
-	kept := inodes()
 	for {
 		time.Sleep(200 * time.Millisecond)
-		if inodes() > kept+limit/4 {
+		if known() > limit/2 {
 			// 2: inodes and directory entries, not the contents of files.
 			if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("2"), 0); err != nil {
 				return
 			}
-			kept = inodes()
 		}
 	}
 }
 
-// inodes is how many the kernel has in memory, of all file systems: the first number in /proc/sys/fs/inode-nr.
-// Documentation/admin-guide/sysctl/fs.rst
-func inodes() (n uint64) {
-	text, err := os.ReadFile("/proc/sys/fs/inode-nr")
-	if err == nil {
-		_, _ = fmt.Sscan(string(text), &n)
+// known is how many of the host's files the kernel has in memory: the objects in use of FUSE's inodes, the second number in
+// their line of slabinfo(5).
+func known() (n uint64) {
+	text, err := os.ReadFile("/proc/slabinfo")
+	if err != nil {
+		return 0
 	}
+	_, line, _ := strings.Cut(string(text), "\nfuse_inode ")
+	_, _ = fmt.Sscan(line, &n)
 	return n
 }
