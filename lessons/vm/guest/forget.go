@@ -18,7 +18,7 @@ func forget(limit uint64) {
 		return
 	}
 	for {
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 		if known() > limit/2 {
 			// 2: inodes and directory entries, not the contents of files.
 			if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("2"), 0); err != nil {
