@@ -13,6 +13,8 @@ import (
 // descriptor for every file whose inode the guest keeps in memory, and a guest with memory to spare keeps them all: one
 // walk through /usr, and no file can be opened any more (EMFILE). So whenever many have come we have the kernel drop those
 // that are not in use: /proc/sys/vm/drop_caches, in Documentation/admin-guide/sysctl/vm.rst.
+//
+// It looks often: the other half of limit must last until virtiofsd has closed what was dropped.
 func forget(limit uint64) {
 	if limit == 0 {
 		return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -41,7 +42,10 @@ func root(s *wire.Start) (uid int, err error) {
 	}
 	// metacopy: to change the owner or the time of a file does not copy its data. The go command marks what it uses
 	// in its cache by the time.
-	if err := mount("overlay", newRoot, "overlay", flags, "lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work,metacopy=on"); err != nil {
+	err = withoutHandles(func() error {
+		return mount("overlay", newRoot, "overlay", flags, "lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work,metacopy=on")
+	})
+	if err != nil {
 		return 0, err
 	}
 	if uid, err = freeID(newRoot); err != nil {
@@ -102,6 +106,26 @@ func root(s *wire.Start) (uid int, err error) {
 		return 0, err
 	}
 	return uid, moveOver()
+}
+
+// withoutHandles calls f in a thread without CAP_DAC_READ_SEARCH, the right to open files by handle
+// (open_by_handle_at(2)). An overlay acts with the rights of who mounted it. With that one, it notes in every file that it
+// copies up the handle of the original; and virtiofsd gives the number in it to another file, as soon as the guest has let go of
+// the original (forget). From then on the overlay would find a stranger, and the changed file would be stale (ESTALE) for good.
+func withoutHandles(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var had [2]unix.CapUserData // of 32 capabilities each
+	if err := unix.Capget(&head, &had[0]); err != nil {
+		return os.NewSyscallError("capget", err)
+	}
+	less := had
+	less[0].Effective &^= 1 << unix.CAP_DAC_READ_SEARCH
+	if err := unix.Capset(&head, &less[0]); err != nil {
+		return os.NewSyscallError("capset", err)
+	}
+	return errors.Join(f(), os.NewSyscallError("capset", unix.Capset(&head, &had[0])))
 }
 
 // disk mounts a real disk, as far as the kernel can tell, where the io step finds it: /tmp is memory, and so is what is
