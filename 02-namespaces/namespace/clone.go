@@ -34,6 +34,8 @@ func (s Spec) Start(path string, argv, env []string, files []*os.File, b Birth) 
 	for _, f := range files {
 		attr.Files = append(attr.Files, f.Fd())
 	}
+	// We go on with numbers. Without this, Go may find that nobody uses a file any more, and close it before the child has it.
+	defer runtime.KeepAlive(files)
 	pid, err = s.start(path, argv, attr, b)
 	if err != syscall.ENOSYS {
 		return pid, err

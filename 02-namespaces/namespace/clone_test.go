@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -94,4 +96,48 @@ func TestStartWhileMuchGoesOn(t *testing.T) {
 	}
 	close(stop)
 	others.Wait()
+}
+
+// A file that nobody but the caller's arguments hold stays open until the child has it: Go's collector closes a file that
+// is no longer used, and then its number is no use. Here it comes by all the time, and a long environment gives it time.
+func TestFilesStayOpenUntilTheChildHasThem(t *testing.T) {
+	long := make([]string, 50_000)
+	for i := range long {
+		long[i] = "A=" + strconv.Itoa(i)
+	}
+	for _, test := range []struct {
+		name  string
+		start func(files []*os.File) (pid int, err error)
+	}{
+		{"Start", func(files []*os.File) (int, error) {
+			return Spec{}.Start("/bin/true", []string{"true"}, long, files, Birth{})
+		}},
+		{"the payload's start", func(files []*os.File) (int, error) { return start([]string{"/bin/true"}, long, files, nil) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var stop atomic.Bool
+			var collector sync.WaitGroup
+			collector.Go(func() {
+				for !stop.Load() {
+					runtime.GC()
+				}
+			})
+			defer collector.Wait()
+			defer stop.Store(true)
+			for range 40 {
+				var files []*os.File
+				for range 3 {
+					f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+					require.NoError(t, err)
+					files = append(files, f)
+				}
+				pid, err := test.start(files)
+				require.NoError(t, err)
+				var ws unix.WaitStatus
+				_, err = unix.Wait4(pid, &ws, 0, nil)
+				require.NoError(t, err)
+				require.Zero(t, ws.ExitStatus())
+			}
+		})
+	}
 }

@@ -5,6 +5,7 @@ package namespace
 import (
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -114,6 +115,7 @@ func start(argv, env []string, files []*os.File, attr *syscall.SysProcAttr) (pid
 	for i, f := range files {
 		fds[i] = f.Fd()
 	}
+	defer runtime.KeepAlive(files) // see Spec.Start
 	pid, err = ForkExec(path, argv, &syscall.ProcAttr{Env: env, Files: fds, Sys: attr})
 	if err != nil {
 		return 0, &os.PathError{Op: "exec", Path: path, Err: err}
