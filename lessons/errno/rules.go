@@ -135,7 +135,7 @@ var rules = []rule{
 	{is(syscall.EEXIST), of("link", "veth", "bridge", "route", "addr"), say("It is there already: a name, an address or a route exists once in a network namespace.")},
 	{is(syscall.ENODEV), of("link", "veth", "bridge", "route", "addr", "net"), say("There is no link of that name in this network namespace; each namespace has links of its own.")},
 	{is(syscall.EADDRINUSE), nil, say("Another socket of this network namespace has this address and port. In a network namespace of its own the same port is free. (ss -ltnp shows who has it)")},
-	{is(syscall.EADDRNOTAVAIL), nil, say("No link of this network namespace has that address; on a new one even 127.0.0.1 is missing until lo is up.")},
+	{is(syscall.EADDRNOTAVAIL), nil, say("No link of this network namespace has that address: it belongs to another one, or is not given yet. (ip address)")},
 	{is(syscall.ENETUNREACH), nil, say("This network namespace has no route there. A new one has none at all: switch lo on, add an address and a default route. (ip route)")},
 	{is(syscall.EHOSTUNREACH), nil, say("There is a route, but nobody answers for that address on the link: is the other end up and in the right namespace? (ip neigh)")},
 	{is(syscall.ECONNREFUSED), nil, say("The address was reached and nobody listens on that port there: is the server up, and in that network namespace?")},
