@@ -41,7 +41,18 @@ func can(name string, f op) string {
 
 // newAgent starts an agent of this very process. It and all agents born from it end with us: each is killed when
 // its parent ends.
-func newAgent(s namespace.Spec) (*agent, error) { return newAgentIn(nil, s) }
+func newAgent(s namespace.Spec) (*agent, error) {
+	a, err := newAgentIn(nil, s)
+	if err != nil {
+		return nil, err
+	}
+	// Many steps let it play the host, and what then happens to the host must not happen to the machine.
+	if err := s.New.Took(a.PID); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
 
 // elsewhere is true in an agent whose children are born in another PID namespace than its own. They see 0 as their
 // parent, which os/exec takes for a parent that has just died, and would end them. They end with number 1 there.
@@ -180,7 +191,7 @@ func init() {
 		if err := json.Unmarshal([]byte(args[0]), &s); err != nil {
 			return nil, err
 		}
-		a, err := newAgent(s)
+		a, err := newAgentIn(nil, s)
 		if err != nil {
 			return nil, err
 		}

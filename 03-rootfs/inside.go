@@ -30,6 +30,11 @@ func start(name string, new namespace.Set, ask any) (*child.Process, error) {
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start a process in new namespaces: %w", err)
 	}
+	// It is about to change mounts, and they had better not be the machine's.
+	if err := new.Took(p.Process.Pid); err != nil {
+		p.Close()
+		return nil, err
+	}
 	if err := p.Send(ask); err != nil {
 		p.Close()
 		return nil, err

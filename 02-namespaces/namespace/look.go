@@ -39,6 +39,30 @@ func Of(pid int) (map[string]uint64, error) {
 	return found, nil
 }
 
+// Took tells whether a process that was born of us has all these namespaces to itself; if not, the error names those that it
+// shares with us. Ask it before the process changes anything: a Fill that forgets a flag makes no error, and what was meant for
+// a namespace of its own would happen to the machine.
+func (s Set) Took(pid int) error {
+	ours, err := Of(0)
+	if err != nil {
+		return err
+	}
+	theirs, err := Of(pid)
+	if err != nil {
+		return err
+	}
+	var shared Set
+	for _, t := range Types() {
+		if s&t.Flag != 0 && ours[t.Name] == theirs[t.Name] {
+			shared |= t.Flag
+		}
+	}
+	if shared != 0 {
+		return fmt.Errorf("process %d was to be born in new namespaces (%s), and shares %s with us: are they in Cloneflags? (clone(2))", pid, s, shared)
+	}
+	return nil
+}
+
 // HasTime tells whether this kernel has time namespaces: Linux 5.6 or later with CONFIG_TIME_NS, which the kernels of
 // WSL and of User-mode Linux are built without. All others come with every kernel that the course runs on.
 func HasTime() bool {

@@ -217,9 +217,13 @@ func (p *Process) Start() error {
 }
 
 // StartBy starts the child by a function like syscall.ForkExec, for who needs another way to fork than os/exec's.
-// The child's standard streams must be files, or nil.
+// The child's standard streams must be files, or nil. A command with an error (Cmd.Err) is not started.
 func (p *Process) StartBy(fork func(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error)) error {
 	defer p.theirs.Close()
+	if p.Err != nil { // what os/exec's Start looks at first: the command could not be put together
+		_ = p.Conn.Close()
+		return p.Err
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err

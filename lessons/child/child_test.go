@@ -220,3 +220,22 @@ func TestExecutable(t *testing.T) {
 	require.NoError(t, errors.Join(p.Send("hello"), p.Receive(&got)))
 	require.Equal(t, "hello", got)
 }
+
+func TestACommandWithAnErrorIsNotStarted(t *testing.T) {
+	for name, start := range map[string]func(*Process) error{
+		"by os/exec": (*Process).Start,
+		"by a fork of one's own": func(p *Process) error {
+			return p.StartBy(func(string, []string, *syscall.ProcAttr) (int, error) {
+				t.Error("forked")
+				return 0, syscall.ENOSYS
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := Command(silent)
+			require.NoError(t, err)
+			p.Err = errors.New("the namespaces are not filled in")
+			require.ErrorIs(t, start(p), p.Err)
+		})
+	}
+}
