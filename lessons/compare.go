@@ -6,11 +6,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"containerkit/lessons/compare"
+	"containerkit/lessons/vm"
 )
 
 func compareCommand() *cobra.Command {
@@ -44,7 +46,12 @@ func compareCommand() *cobra.Command {
 				enc := json.NewEncoder(c.OutOrStdout())
 				enc.SetEscapeHTML(false)
 				enc.SetIndent("", "  ")
-				return enc.Encode(rows)
+				machine, err := compare.Here()
+				if err != nil {
+					return failure{err}
+				}
+				machine.NoKVM = vm.NoKVM()
+				return enc.Encode(compare.Report{Date: time.Now().Format(time.DateOnly), Machine: machine, Rounds: rounds, VMs: machines, Rows: rows})
 			}
 			width := 80
 			if w, _, err := term.GetSize(1); err == nil && w >= 40 {
@@ -54,7 +61,7 @@ func compareCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "a JSON array of the rows")
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object: machine, date, rounds, rows (docs/compare.json is one)")
 	c.Flags().IntVarP(&rounds, "rounds", "n", 20, "rounds")
 	c.Flags().IntVar(&machines, "vm", 3, "of them with virtual machines; 0 leaves them out")
 	return c

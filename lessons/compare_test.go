@@ -28,10 +28,14 @@ func TestCompare(t *testing.T) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)
 	require.NotContains(t, string(mounts), tmp)
-	var rows []compare.Row
-	require.NoError(t, json.Unmarshal([]byte(out), &rows))
+	var report compare.Report
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	require.Equal(t, 3, report.Rounds)
+	require.NotEmpty(t, report.Machine.Kernel)
+	require.Positive(t, report.Machine.CPUs)
+	require.Positive(t, report.Machine.Memory)
 	by := map[string]compare.Row{}
-	for _, r := range rows {
+	for _, r := range report.Rows {
 		by[r.Name] = r
 		if r.Missing == "" {
 			require.Equal(t, 3, r.Start.N, r.Name)

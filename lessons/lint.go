@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"containerkit/lessons/compare"
 	"containerkit/lessons/course"
 	"containerkit/lessons/exercise"
 	"containerkit/lessons/lint"
@@ -47,6 +48,13 @@ func lintCommand() *cobra.Command {
 				if err := fixStubs(c.OutOrStdout(), root); err != nil {
 					return failure{err}
 				}
+				written, err := lintKit(root).Fill()
+				for _, file := range written {
+					fmt.Fprintf(c.OutOrStdout(), "wrote the regions of %s\n", file)
+				}
+				if err != nil {
+					return failure{err}
+				}
 			}
 			problems, err := lintKit(root).Check()
 			if err != nil {
@@ -74,7 +82,7 @@ func lintCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&try, "exercises", false, "try every exercise, wrong solution and reference")
-	c.Flags().BoolVar(&fix, "fix", false, "write the unsolved files anew; what was there is kept in "+exercise.Room+"/copies")
+	c.Flags().BoolVar(&fix, "fix", false, "write the unsolved files anew (what was there is kept in "+exercise.Room+"/copies), and the regions of the Markdown that are made from code and data")
 	return c
 }
 
@@ -102,7 +110,7 @@ func fixStubs(out io.Writer, root string) error {
 }
 
 func lintKit(root string) lint.Kit {
-	return lint.Kit{Root: root, Stages: course.Stages, Exercises: exercise.All(), Ask: func(program string) (*lint.Program, error) {
+	return lint.Kit{Root: root, Stages: course.Stages, Exercises: exercise.All(), Sources: map[string]lint.Source{"compare": compare.Source}, Ask: func(program string) (*lint.Program, error) {
 		if name, ok := strings.CutPrefix(program, "./lessons"); ok {
 			return askLessons(strings.TrimSpace(name)), nil
 		}

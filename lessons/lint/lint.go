@@ -51,6 +51,8 @@ type Kit struct {
 	Exercises []exercise.Exercise
 	// Ask tells what a program understands: "./02-namespaces", or "./lessons check". nil: there is no such program.
 	Ask func(program string) (*Program, error)
+	// Sources make regions of pages, besides those that every kit has.
+	Sources map[string]Source
 }
 
 // Check applies every rule. The problems come by file and line.
@@ -69,7 +71,7 @@ func (k Kit) Check() ([]Problem, error) {
 		return p, err
 	}
 	var all []Problem
-	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.table, k.claims, k.exercises, k.collection, k.shows, k.links, k.files, k.commands} {
+	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.table, k.claims, k.exercises, k.collection, k.shows, k.links, k.files, k.commands, k.regions} {
 		problems, err := rule(pages)
 		if err != nil {
 			return nil, err

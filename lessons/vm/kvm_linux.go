@@ -17,6 +17,9 @@ import (
 // kvmTime is how long a kernel may take to its /init where the processor runs it itself. It takes one second.
 const kvmTime = 5 * time.Second
 
+// NoKVM tells why QEMU emulates the processor on this machine, "" if the processor may run a guest itself.
+func NoKVM() string { return kvmHere() }
+
 // kvmHere tells why the processor's own virtualisation cannot be used, "" if it is worth a try. /dev/kvm can be
 // opened on machines where no guest ever gets to its first instruction (a VM in a VM, for one).
 func kvmHere() (why string) {
