@@ -1,7 +1,9 @@
 // Package lint checks the course itself: that every step has its claim, its control and its lesson, with a transcript and
 // something to notice or to break; that every exercise is complete, unsolved, and named where its step is told; that every
 // link in the Markdown leads somewhere, that every file it names is there, and that every command of the kit that it names
-// exists, with its flags, steps, packages and tests.
+// exists, with its flags, steps, packages and tests. Of the book, docs/, it checks as well that each date has a source, that
+// what is typed is in a block that a test runs, and that the table of contents leads to every page. What is made from code and
+// data (regions) must be what they make, and is written anew by Kit.Fill.
 //
 // It reads files, and asks the programs for their -h. What must be run to be known is run elsewhere: transcripts, claims,
 // controls and the commands by hand by package stagetest; unsolved files, references and wrong solutions by exercise.Prove.
@@ -71,7 +73,7 @@ func (k Kit) Check() ([]Problem, error) {
 		return p, err
 	}
 	var all []Problem
-	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.table, k.claims, k.exercises, k.collection, k.shows, k.links, k.files, k.commands, k.regions} {
+	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.table, k.claims, k.exercises, k.collection, k.shows, k.links, k.files, k.commands, k.regions, k.dates, k.typed, k.contents} {
 		problems, err := rule(pages)
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,11 +23,14 @@ var good = map[string]string{
 	"01-a/README.md": "# A\n\n## first\n\n```console\n$ go run ./01-a first\nyes\n```\n\n**Break it.** Try.\n\n" +
 		"**Exercise `01-a/one`.** Write it yourself: [one_mine.go](p/one_mine.go), then `go run ./lessons check 01-a/one`.\n\n" +
 		"## second\n\n```console\n$ go run ./01-a -quiet second\nyes\n```\n\n**Notice.** This. [Up](../README.md), [there](https://example.org/), `p/one.go`.\n",
-	"01-a/p/one.go":                                 "//go:build linux && !mine\n\npackage p\n\nfunc One() error { return nil }\n",
-	"01-a/p/one_test.go":                            "package p\n\nfunc TestOne(t *testing.T) {}\n",
-	"01-a/stage_test.go":                            "package main\n\nfunc TestClaims(t *testing.T) { stagetest.Claims(t, course.A, asUser) }\n",
-	"lessons/course/x.go":                           "package course\n\nvar A = Stage{Steps: []Step{\n\t{\"first\", \"it is\", nil},\n\t{\"second\", \"so is this\", nil},\n}}\n",
-	"lessons/exercise/x.go":                         "package exercise\n\nvar one = Exercise{\n\tName: \"one\", Step: \"first\",\n\tShows: \"go run -tags mine ./01-a first\",\n}\n",
+	"01-a/p/one.go":         "//go:build linux && !mine\n\npackage p\n\nfunc One() error { return nil }\n",
+	"01-a/p/one_test.go":    "package p\n\nfunc TestOne(t *testing.T) {}\n",
+	"01-a/stage_test.go":    "package main\n\nfunc TestClaims(t *testing.T) { stagetest.Claims(t, course.A, asUser) }\n",
+	"lessons/course/x.go":   "package course\n\nvar A = Stage{Steps: []Step{\n\t{\"first\", \"it is\", nil},\n\t{\"second\", \"so is this\", nil},\n}}\n",
+	"lessons/exercise/x.go": "package exercise\n\nvar one = Exercise{\n\tName: \"one\", Step: \"first\",\n\tShows: \"go run -tags mine ./01-a first\",\n}\n",
+	"docs/README.md":        "# The book\n\n- [One](1-one.md#one)\n",
+	"docs/1-one.md": "# One\n\nThere was chroot(2)\nin 1979. Not 2.6 times, nor 4096.\n\n- Linux 2.6.24 has it ([there](https://example.org/)).\n- It costs <!-- from: said Linux 9.9 -->Linux 9.9 of docs/1-one.md<!-- end -->.\n\n" +
+		"```console\n$ go run ./01-a first\nyes, since 1999\n```\n\n| when | what |\n| 2008 | [that](https://example.org/) |\n",
 	"01-a/testdata/other.md":                        "[nothing](no-where.md)\n",
 	"lessons/exercise/testdata/wrong/01-a/one/x.go": "// diagnosis: x\n\n//go:build linux && mine\n\npackage p\n",
 	"lessons/exercise/testdata/wrong/01-a/one/y.go": "// diagnosis: y\n\n//go:build linux && mine\n\npackage p\n",
@@ -42,6 +46,12 @@ func goodKit(t *testing.T, changes map[string]string) Kit {
 			Stage: "01-a", Name: "one", Step: "first", File: "01-a/p/one_mine.go", Title: "one works", Task: "Write it.", Read: []string{"one(2)"},
 			Package: "01-a/p", Run: "^TestOne$", Shows: "go run -tags mine ./01-a first", Hints: []string{"Think."},
 			Diagnoses: []exercise.Diagnosis{{Name: "x"}, {Name: "y"}},
+		}},
+		Sources: map[string]Source{"said": func(_, page string, args []string) (string, error) {
+			if len(args) == 0 {
+				return "", errors.New("say something")
+			}
+			return strings.Join(args, " ") + " of " + page, nil
 		}},
 		Ask: func(program string) (*Program, error) {
 			switch program {
@@ -118,6 +128,13 @@ func TestEveryRuleFindsWhatBreaksIt(t *testing.T) {
 		"a flag of a command, not there":   {"README.md", "check -all", "check -every", "README.md:5:", "does not know -every"},
 		"an exercise of a command, nor":    {"README.md", "check -all", "check 01-a/two", "README.md:5:", "does not know 01-a/two"},
 		"a package that is not there":      {"README.md", "./01-a/p  #", "./01-a/q  #", "README.md:8:", "there is no package ./01-a/q"},
+		"a year without a source":          {"docs/1-one.md", "chroot(2)", "chroot", "docs/1-one.md:3:", `who says "1979"?`},
+		"a version without a source":       {"docs/1-one.md", "([there](https://example.org/))", "", "docs/1-one.md:6:", `who says "Linux 2.6"?`},
+		"a row without a source":           {"docs/1-one.md", "[that](https://example.org/)", "that", "docs/1-one.md:15:", `who says "2008"?`},
+		"a block that no test runs":        {"docs/1-one.md", "```console", "```sh", "docs/1-one.md:9:", "no test runs a block of sh"},
+		"a command that no test runs":      {"docs/1-one.md", "```console", "```", "docs/1-one.md:10:", "no test runs this command"},
+		"a transcript without its command": {"docs/1-one.md", "$ go run ./01-a first\n", "", "docs/1-one.md:10:", "begins with a command"},
+		"a page that nobody finds":         {"docs/README.md", "1-one.md#one", "README.md", "docs/README.md:", "does not lead to docs/1-one.md"},
 		"a test that is not there":         {"README.md", "^TestOne$", "^TestTwo$", "README.md:8:", "no test matches ^TestTwo$"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +193,7 @@ func TestRefuses(t *testing.T) {
 
 // A command that is broken in the text is still one command; words in the next column are none of its, and behind "--" is another.
 func TestCommandsAcrossLinesColumnsAndDashes(t *testing.T) {
-	k := goodKit(t, map[string]string{"docs/x.md": "# X\n\nThen `go run\n./01-a fist`, or `go run -exec sudo\n./01-a first`.\n\n    go run ./01-a -- go run ./01-a -quite   a command in it\n    go test ./...   # all of it\n"})
+	k := goodKit(t, map[string]string{"docs/README.md": "[One](1-one.md), [X](x.md)\n", "docs/x.md": "# X\n\nThen `go run\n./01-a fist`, or `go run -exec sudo\n./01-a first`.\n\n    go run ./01-a -- go run ./01-a -quite   a command in it\n    go test ./...   # all of it\n"})
 	got := said(t, k)
 	require.Contains(t, got, "docs/x.md:3: \"go run ./01-a fist\": ./01-a does not know fist")
 	require.Contains(t, got, "docs/x.md:7: \"go run ./01-a -quite   a command in it\": ./01-a does not know -quite")

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,8 +16,9 @@ var made = map[string]string{
 		"its <!-- from: line 01-a/p/two.go \"return number\" -->[01-a/p/two.go:10](../01-a/p/two.go#L10)<!-- end -->.\n\n" +
 		"<!-- from: table docs/t.csv what \"when=long ago\" -->\n| what |\n| --- |\n| this \\| that |\n<!-- end -->\n\n" +
 		"<!-- from: said a -->\na of docs/made.md\n<!-- end -->\n\nA region begins with `<!-- from: SOURCE -->`.\n",
-	"docs/t.csv":    "when,what\nlong ago,this | that\nyesterday,else\n",
-	"01-a/p/two.go": "package p\n\ntype T struct{}\n\nconst (\n\tnumber = 2\n)\n\n// Two is two.\nfunc (t *T) Two() int { return number }\n",
+	"docs/README.md": "[One](1-one.md), [Made](made.md)\n",
+	"docs/t.csv":     "when,what\nlong ago,this | that\nyesterday,else\n",
+	"01-a/p/two.go":  "package p\n\ntype T struct{}\n\nconst (\n\tnumber = 2\n)\n\n// Two is two.\nfunc (t *T) Two() int { return number }\n",
 }
 
 func madeKit(t *testing.T, file, old, new string) Kit {
@@ -31,14 +31,7 @@ func madeKit(t *testing.T, file, old, new string) Kit {
 		}
 		changed[name] = text
 	}
-	k := goodKit(t, changed)
-	k.Sources = map[string]Source{"said": func(_, page string, args []string) (string, error) {
-		if len(args) != 1 {
-			return "", fmt.Errorf("say one thing")
-		}
-		return args[0] + " of " + page, nil
-	}}
-	return k
+	return goodKit(t, changed)
 }
 
 func TestRegionsThatAreTrueHaveNoProblem(t *testing.T) {
@@ -83,7 +76,7 @@ func TestRegionsThatCannotBeMade(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, says string }{
 		"no such source":        {"from: said a", "from: sung a", "there is no source sung; there are code, line, said, table"},
 		"no source at all":      {"from: said a", "from: ", "names no source"},
-		"a source that refuses": {"from: said a", "from: said", "say one thing"},
+		"a source that refuses": {"from: said a", "from: said", "say something"},
 		"no such file":          {"line 01-a/p/two.go T", "line 01-a/p/three.go T", "there is no 01-a/p/three.go"},
 		"no such name":          {"T.Two", "T.Three", "01-a/p/two.go declares no T.Three"},
 		"no such text":          {`"return number"`, `"return 5"`, `has no line with "return 5"`},

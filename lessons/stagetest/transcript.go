@@ -41,6 +41,10 @@ func (r *Runner) Transcripts(t *testing.T, file string) {
 	}
 }
 
+// Differ returns the first line of a transcript that a run has not printed where it should have, or what it has printed
+// besides; "" if they are alike. What varies is masked, as for Transcripts.
+func Differ(transcript, printed string) string { return compare(mask(transcript), mask(printed)) }
+
 // program is a path to the program that a shell can start.
 func (r *Runner) program(t testing.TB) string {
 	if r.home != "" {

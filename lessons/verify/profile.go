@@ -129,6 +129,7 @@ var also = []Promise{
 	{"the exercises", "check", "lessons/exercise", all, false},
 	{"the exercises", "watch", "lessons", []string{"TestWatch*"}, false},
 	{"the exercises", "lint", "lessons/lint", all, false},
+	{"the book", "commands and data", "docs", all, false},
 	{"the tools", "compare", "lessons/compare", all, false},
 	{"the tools", "virtual machine", "lessons/vm", all, false},
 	{"the tools", "talk with the VM", "lessons/vm/wire", all, false},
