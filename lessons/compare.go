@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -50,7 +51,7 @@ func compareCommand() *cobra.Command {
 				if err != nil {
 					return failure{err}
 				}
-				machine.NoKVM = vm.NoKVM()
+				machine.NoKVM, _, _ = strings.Cut(vm.NoKVM(), ";") // without its advice
 				return enc.Encode(compare.Report{Date: time.Now().Format(time.DateOnly), Machine: machine, Rounds: rounds, VMs: machines, Rows: rows})
 			}
 			width := 80

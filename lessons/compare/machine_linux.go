@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"containerkit/01-cgroups/cgroup"
 )
 
 // Here describes this machine (uname(2), sysinfo(2), /proc/cpuinfo). Why it has no KVM is for the caller to say.
@@ -27,12 +30,25 @@ func Here() (Machine, error) {
 		return m, err
 	}
 	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		// Not every architecture names its processor.
-		if name, v, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
+	// Not every architecture names its processor, or tells that a hypervisor made it.
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		name, v, _ := strings.Cut(lines.Text(), ":")
+		switch strings.TrimSpace(name) {
+		case "model name":
 			m.Processor = strings.TrimSpace(v)
-			break
+		case "flags":
+			m.Virtual = slices.Contains(strings.Fields(v), "hypervisor")
 		}
+	}
+	if err := lines.Err(); err != nil {
+		return m, err
+	}
+	h, err := cgroup.Find()
+	if err == nil {
+		m.Cgroup = h.Version.String()
+	} else {
+		m.Cgroup = "no cgroups" // an ordinary user has none on many machines; the containers are without limits then
 	}
 	return m, nil
 }

@@ -26,6 +26,8 @@ type Machine struct {
 	Processor string  `json:"processor,omitempty"`
 	CPUs      int     `json:"cpus"`
 	Memory    float64 `json:"memory_gib"`
+	Virtual   bool    `json:"virtual"`          // a virtual machine itself
+	Cgroup    string  `json:"cgroup"`           // the version of its controllers
 	Root      bool    `json:"root"`             // measured as root
 	NoKVM     string  `json:"no_kvm,omitempty"` // why the machine's processors do not run a guest themselves
 }
@@ -36,7 +38,10 @@ func (m Machine) String() string {
 	if m.Processor != "" {
 		s += " (" + m.Processor + ")"
 	}
-	s += fmt.Sprintf(", %.0f GiB, as %s", m.Memory, who)
+	s += fmt.Sprintf(", %.0f GiB, %s, as %s", m.Memory, m.Cgroup, who)
+	if m.Virtual {
+		s += "; it is a virtual machine itself"
+	}
 	if m.NoKVM != "" {
 		s += "; QEMU emulates the processor: " + m.NoKVM
 	}

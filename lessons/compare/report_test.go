@@ -12,7 +12,7 @@ import (
 func TestSource(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(root, "r.json"), []byte(`{"date": "2026-01-02", "rounds": 20, "rounds_with_vm": 3,
-		"machine": {"kernel": "6.18.0", "arch": "amd64", "cpus": 2, "memory_gib": 7.8, "root": true, "no_kvm": "no /dev/kvm"},
+		"machine": {"kernel": "6.18.0", "arch": "amd64", "cpus": 2, "memory_gib": 7.8, "cgroup": "cgroup v2", "virtual": true, "root": true, "no_kvm": "no /dev/kvm"},
 		"rows": [{"name": "process", "made": "fork", "start_ms": {"n": 20, "median": 1.5, "p10": 1.2, "p90": 1.7}, "whole_ms": {"median": 2}, "memory_mib": 1.84, "disk_mib": 2},
 			{"name": "vm, qemu", "made": "a machine", "start_ms": {"median": 3456}, "whole_ms": {"median": 4000}, "memory_mib": 512.3, "disk_mib": 20},
 			{"name": "docker", "missing": "not | here"}]}`), 0o644))
@@ -35,7 +35,7 @@ func TestSource(t *testing.T) {
 	got, err := ask("machine")
 	require.NoError(t, err)
 	require.Equal(t, "Measured on 2026-01-02 by `go run ./lessons compare -json -n 20 -vm 3`: the kinds in turns, the median of 20 rounds (3 with virtual machines). "+
-		"The machine: Linux 6.18.0, amd64, 2 CPUs, 8 GiB, as root; QEMU emulates the processor: no /dev/kvm.", got)
+		"The machine: Linux 6.18.0, amd64, 2 CPUs, 8 GiB, cgroup v2, as root; it is a virtual machine itself; QEMU emulates the processor: no /dev/kvm.", got)
 	got, err = ask("table")
 	require.NoError(t, err)
 	require.Contains(t, got, "| process | 1.5 ms | 1.2 ms – 1.7 ms | 2.0 ms | 1.8 MiB | 2.0 MiB | fork |\n")
