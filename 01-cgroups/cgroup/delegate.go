@@ -50,11 +50,5 @@ func (h *Hierarchy) NSDelegate() bool {
 	if err != nil || h.Version != V2 {
 		return false
 	}
-	for line := range strings.Lines(table) {
-		_, right, _ := strings.Cut(strings.TrimSpace(line), " - ")
-		if f := strings.Fields(right); len(f) == 3 && f[0] == "cgroup2" && slices.Contains(strings.Split(f[2], ","), "nsdelegate") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(cgroupMounts(table), func(m treeMount) bool { return m.v2 && slices.Contains(m.options, "nsdelegate") })
 }
