@@ -13,7 +13,7 @@ import (
 )
 
 // Resources is what to ask for. A zero field asks for nothing: the group is not limited in it. What one version of
-// cgroups has and the other lacks is an error there, never forgotten in silence: see Check.
+// cgroups has and the other lacks is an error of New there, never forgotten in silence.
 type Resources struct {
 	Pids       int64     // how many processes and threads at most
 	Memory     int64     // how many bytes at most: above, somebody is killed
@@ -91,15 +91,18 @@ func (r Resources) Check() error {
 
 // lacks names a limit that was asked for and that cgroup v1 does not have.
 func (r Resources) lacks(v Version) error {
-	if v == V2 {
+	file := ""
+	switch {
+	case v == V2:
+		return nil
+	case r.MemoryHigh != 0:
+		file = "memory.high"
+	case r.OOMGroup:
+		file = "memory.oom.group"
+	default:
 		return nil
 	}
-	for file, asked := range map[string]bool{"memory.high": r.MemoryHigh != 0, "memory.oom.group": r.OOMGroup} {
-		if asked {
-			return fmt.Errorf("cgroup: %s has no %s: leave it out, or boot with %s (systemd.unified_cgroup_hierarchy=1): %w", v, file, V2, errors.ErrUnsupported)
-		}
-	}
-	return nil
+	return fmt.Errorf("cgroup: %s has no %s: leave it out, or boot with %s (systemd.unified_cgroup_hierarchy=1): %w", v, file, V2, errors.ErrUnsupported)
 }
 
 // CheckWeight is for who takes a weight from a user: in Resources 0 means "not asked for", here it is an error.
