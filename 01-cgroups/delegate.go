@@ -38,7 +38,9 @@ func delegate(n *narrate.Narrator) error {
 		return err
 	}
 	// For root there is an estate to hand over. An ordinary user has been handed one, and it begins above his groups.
-	estate, others := g.Path("pids"), os.Getpid()
+	p := plan{Dir: g.Path("pids"), Border: h.Root, Others: 1}
+	nowhere := filepath.Dir(h.Root) // where nothing was handed over to him
+	text := "nothing: " + h.Root + " was handed over to us, by root or systemd, in this way"
 	root := os.Geteuid() == 0
 	if root {
 		other, err := start(nil, resident)
@@ -46,25 +48,16 @@ func delegate(n *narrate.Narrator) error {
 			return err
 		}
 		defer other.Close()
-		others = other.Process.Pid
+		p.Border, p.Others = p.Dir, other.Process.Pid
+		nowhere = p.Dir // not yet
+		text = "hand the group to a user: the directory, and the files that say who is in it; not the limits"
 	}
-	var before deeds
-	if root {
-		before, err = live(leaf, plan{Dir: estate, Border: estate, Others: others})
-	} else {
-		before, err = live(leaf, plan{Dir: filepath.Dir(h.Root), Border: h.Root, Others: 1})
-	}
+	before, err := live(leaf, plan{nowhere, p.Border, p.Others})
 	if err != nil {
 		return err
 	}
 	n.Before("an ordinary user where nothing was handed over to him", narrate.Data{"what he tried": before.below(h.Version)})
 
-	p := plan{Dir: estate, Border: estate, Others: others}
-	text := "hand the group to a user: the directory, and the files that say who is in it; not the limits"
-	if !root {
-		text = "nothing: " + h.Root + " was handed over to us, by root or systemd, in this way"
-		p.Border, p.Others = h.Root, 1
-	}
 	n.Do(narrate.Call{
 		Text: text,
 		Go:   fmt.Sprintf("g.Delegate(%d, %d)", nobody, nobody),
@@ -125,13 +118,7 @@ func border(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 		p.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 		p.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 	}
-	after, err := g.Prepare(p.Cmd)
-	if err != nil {
-		return err
-	}
-	err = p.Start()
-	after()
-	if err != nil {
+	if err := bear(g, p); err != nil {
 		return err
 	}
 	n.Do(narrate.Call{
@@ -210,13 +197,7 @@ func live(leaf *cgroup.Group, does plan) (d deeds, err error) {
 	if os.Geteuid() == 0 {
 		p.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
-	after, err := leaf.Prepare(p.Cmd)
-	if err != nil {
-		return d, err
-	}
-	err = p.Start()
-	after()
-	if err != nil {
+	if err := bear(leaf, p); err != nil {
 		return d, err
 	}
 	return d, errors.Join(p.Send(does), p.Receive(&d))

@@ -60,15 +60,20 @@ func start(g *cgroup.Group, name string, extra ...*os.File) (*child.Process, err
 	if g == nil {
 		return p, p.Start()
 	}
+	return p, bear(g, p)
+}
+
+// bear starts a child in a group, in which it is born.
+func bear(g *cgroup.Group, p *child.Process) error {
 	after, err := g.Prepare(p.Cmd)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer after()
 	if err := p.Start(); err != nil {
-		return nil, fmt.Errorf("start a child in %s: %w", g.Name, err)
+		return fmt.Errorf("start a child in %s: %w", g.Name, err)
 	}
-	return p, nil
+	return nil
 }
 
 // show reads a file of the group as evidence.
