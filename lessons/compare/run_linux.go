@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,15 +22,6 @@ import (
 	"containerkit/lessons/scratch"
 )
 
-// A Config says how often, and of which kit.
-type Config struct {
-	Root    string // the kit's directory
-	Rounds  int
-	VMs     int      // rounds with the virtual machines, which take seconds each
-	Lessons []string // the command that is `go run ./lessons`, for its vm
-	Tell    func(line string)
-}
-
 // A kind of start: a command line for the program, which may get one argument.
 type kind struct {
 	name, made string
@@ -38,6 +30,7 @@ type kind struct {
 	after      func(n int) (argv []string) // what removes the traces of a run that was killed
 	vm         bool
 	missing    string
+	pkg        string // that it is installed with, if of another name
 }
 
 // Run measures. Nothing is left behind when it returns.
@@ -257,7 +250,7 @@ func prepare(c Config, dir *scratch.Dir) ([]kind, error) {
 				return append([]string{ours, "-quiet", "-rootfs", root, "--", "/payload"}, args...)
 			}},
 	}
-	list = append(list, kind{name: "bwrap", made: "seven namespaces, bound root; no limits", disk: []string{payload},
+	list = append(list, kind{name: "bwrap", pkg: "bubblewrap", made: "seven namespaces, bound root; no limits", disk: []string{payload},
 		argv: func(_ int, args ...string) []string {
 			return append([]string{"bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", root, "/", "--proc", "/proc", "--dev", "/dev", "/payload"}, args...)
 		}})
@@ -281,20 +274,21 @@ func prepare(c Config, dir *scratch.Dir) ([]kind, error) {
 		},
 		after: func(n int) []string { return append(slices.Clone(podman), "rm", "--force", "--time", "0", id(n)) }})
 	docker := kind{name: "docker", missing: "its engine does not answer"}
-	if ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second); exec.CommandContext(ctx, "docker", "info", "--format", "{{.ID}}").Run() == nil {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if exec.CommandContext(ctx, "docker", "info", "--format", "{{.ID}}").Run() == nil {
 		docker.missing = "it runs images only, and none is made for it here"
-		cancel()
-	} else {
-		cancel()
 	}
 	list = append(list, docker)
-	for engine, program := range map[string]string{"uml": "linux.uml", "qemu": "qemu-system-x86_64"} {
-		made := map[string]string{"uml": "a kernel as a process, the host's root below an overlay", "qemu": "a machine and a kernel, the host's root below an overlay"}[engine]
-		k := kind{name: "vm, " + engine, made: made, vm: true, disk: []string{payload},
+	for _, m := range []struct{ engine, program, made string }{
+		{"qemu", "qemu-system-x86_64", "a machine and a kernel, the host's root below an overlay"},
+		{"uml", "linux.uml", "a kernel as a process, the host's root below an overlay"},
+	} {
+		k := kind{name: "vm, " + m.engine, made: m.made, vm: true, disk: []string{payload},
 			argv: func(_ int, args ...string) []string {
-				return append(append(slices.Clone(c.Lessons), "vm", "-engine", engine, "-keep", dir.Path, "--", payload), args...)
+				return append(append(slices.Clone(c.Lessons), "vm", "-engine", m.engine, "-keep", dir.Path, "--", payload), args...)
 			}}
-		if path, err := exec.LookPath(program); err == nil {
+		if path, err := exec.LookPath(m.program); err == nil {
 			k.disk = append(k.disk, path)
 		}
 		if c.VMs == 0 {
@@ -302,7 +296,6 @@ func prepare(c Config, dir *scratch.Dir) ([]kind, error) {
 		}
 		list = append(list, k)
 	}
-	slices.SortStableFunc(list, func(a, b kind) int { return strings.Compare(order(a), order(b)) })
 	for i := range list {
 		k := &list[i]
 		if k.vm || k.missing != "" || strings.HasPrefix(k.argv(0)[0], "/") {
@@ -310,21 +303,12 @@ func prepare(c Config, dir *scratch.Dir) ([]kind, error) {
 		}
 		path, err := exec.LookPath(k.name)
 		if err != nil {
-			k.missing = "not installed (apt, dnf or pacman install " + map[string]string{"bwrap": "bubblewrap"}[k.name] + k.name + ")"
-			k.missing = strings.Replace(k.missing, "bubblewrapbwrap", "bubblewrap", 1)
+			k.missing = "not installed (apt, dnf or pacman install " + cmp.Or(k.pkg, k.name) + ")"
 			continue
 		}
 		k.disk = append(k.disk, path)
 	}
 	return list, nil
-}
-
-// order keeps the list's order and puts the machines last.
-func order(k kind) string {
-	if k.vm {
-		return "z" + k.name[len("vm, "):]
-	}
-	return "a"
 }
 
 func id(n int) string { return fmt.Sprintf("containerkit-compare-%d-%d", os.Getpid(), n) }

@@ -7,14 +7,6 @@ import (
 	"errors"
 )
 
-// A Config says how often, and of which kit.
-type Config struct {
-	Root        string
-	Rounds, VMs int
-	Lessons     []string
-	Tell        func(line string)
-}
-
 // Run refuses: the containers are Linux's.
 func Run(context.Context, Config) ([]Row, error) {
 	return nil, errors.New("compare measures Linux containers: run it on Linux")

@@ -9,6 +9,15 @@ import (
 	"time"
 )
 
+// A Config says how often, and of which kit.
+type Config struct {
+	Root    string // the kit's directory
+	Rounds  int
+	VMs     int      // rounds with the virtual machines, which take seconds each
+	Lessons []string // the command that is `go run ./lessons`, for its vm
+	Tell    func(line string)
+}
+
 // A Row is a kind of start, and what was measured of it.
 type Row struct {
 	Name    string  `json:"name"`
