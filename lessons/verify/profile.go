@@ -131,6 +131,7 @@ var also = []Promise{
 	{"the exercises", "lint", "lessons/lint", all, false},
 	{"the book", "commands and data", "docs", all, false},
 	{"the tools", "compare", "lessons/compare", all, false},
+	{"the book", "pictures", "docs/pictures", all, false},
 	{"the tools", "virtual machine", "lessons/vm", all, false},
 	{"the tools", "talk with the VM", "lessons/vm/wire", all, false},
 	{"the tools", "scratch", "lessons/scratch", all, false},
