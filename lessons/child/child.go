@@ -84,6 +84,7 @@ func (c *Conn) sendError(err error) error {
 
 // Receive waits for the next value of the other side and stores it in v, which may be nil: then it only waits.
 // If the other side failed, its error is returned, with the errno it had. io.EOF means that the other side is gone.
+// After os.ErrDeadlineExceeded one may wait again.
 func (c *Conn) Receive(v any) error { return c.receive(v, time.Now().Add(Timeout)) }
 
 func (c *Conn) receive(v any, deadline time.Time) error {
@@ -94,6 +95,10 @@ func (c *Conn) receive(v any, deadline time.Time) error {
 	if err := c.dec.Decode(&m); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 			return io.EOF
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			// A decoder keeps its first error for good; who waits again needs a new one, with what has come so far.
+			c.dec = json.NewDecoder(io.MultiReader(c.dec.Buffered(), c.file))
 		}
 		return fmt.Errorf("wait for the other process: %w", err)
 	}

@@ -239,3 +239,19 @@ func TestACommandWithAnErrorIsNotStarted(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoWaitedInVainMayWaitAgain(t *testing.T) {
+	ours, theirs, err := Pair()
+	require.NoError(t, err)
+	defer ours.Close()
+	defer theirs.Close()
+	require.ErrorIs(t, ours.receive(nil, time.Now().Add(time.Millisecond)), os.ErrDeadlineExceeded, "nothing has come")
+	_, err = theirs.WriteString(`{"value":`)
+	require.NoError(t, err)
+	require.ErrorIs(t, ours.receive(nil, time.Now().Add(time.Millisecond)), os.ErrDeadlineExceeded, "half of it has come")
+	_, err = theirs.WriteString(`"late"}`)
+	require.NoError(t, err)
+	var got string
+	require.NoError(t, ours.Receive(&got))
+	require.Equal(t, "late", got)
+}
