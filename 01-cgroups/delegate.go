@@ -83,9 +83,9 @@ func delegate(n *narrate.Narrator) error {
 	n.Proof("below the group he makes groups, limits them and moves his processes there, without any privilege",
 		got.ruled(), got.below(h.Version), before.below(h.Version))
 	n.Proof("his own limit he cannot raise: the group's is not his (EACCES); the control is the limit of a group that he made",
-		got.Raised == syscall.EACCES, word(got.Raised), word(got.Limited))
+		got.Raised == syscall.EACCES && got.Limited == 0, word(got.Raised), word(got.Limited))
 	n.Proof("he cannot leave, and cannot pull in others (EACCES); the control is his move to a group of his own",
-		got.Left == syscall.EACCES && got.Pulled == syscall.EACCES, word(got.Left)+", "+word(got.Pulled), word(got.Moved))
+		got.Left == syscall.EACCES && got.Pulled == syscall.EACCES && got.Moved == 0, word(got.Left)+", "+word(got.Pulled), word(got.Moved))
 	if err := border(n, h); err != nil {
 		return err
 	}

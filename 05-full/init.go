@@ -52,7 +52,14 @@ func initProcess(n *narrate.Narrator) error {
 		if err != nil {
 			return err
 		}
-		time.Sleep(400 * time.Millisecond) // by then the orphans have ended, and the shell has become sleep
+		// The orphans end after a tenth of a second. On a busy machine they may be late; zombies would stay.
+		only := func() bool {
+			all, _ := children(ct.PID)
+			return all == 1 && strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload))) == "sleep"
+		}
+		for end := time.Now().Add(5 * time.Second); !only() && time.Now().Before(end); {
+			time.Sleep(20 * time.Millisecond)
+		}
 		n.Evidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload))))
 		number = zombies(ct.PID)
 		if err := ct.Signal(syscall.SIGTERM); err != nil {

@@ -167,11 +167,21 @@ func payloadOf(pid int) (int, error) {
 
 // zombies counts the dead children that a process has not waited for.
 func zombies(pid int) (count int) {
+	_, count = children(pid)
+	return count
+}
+
+// children counts the children of a process, and those of them that are dead and not waited for.
+func children(pid int) (all, dead int) {
 	files, _ := filepath.Glob("/proc/[0-9]*/status")
 	for _, f := range files {
-		if status(f, "PPid") == strconv.Itoa(pid) && strings.HasPrefix(status(f, "State"), "Z") {
-			count++
+		if status(f, "PPid") != strconv.Itoa(pid) {
+			continue
+		}
+		all++
+		if strings.HasPrefix(status(f, "State"), "Z") {
+			dead++
 		}
 	}
-	return count
+	return all, dead
 }

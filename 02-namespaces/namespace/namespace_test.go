@@ -227,7 +227,7 @@ func TestRunAsInit(t *testing.T) {
 		{[]string{"/etc/passwd"}, 126},
 		{[]string{"/"}, 126},
 		// An orphan that ends before the payload: it must be reaped, and not be taken for the payload.
-		{[]string{"sh", "-c", "(sh -c 'exit 7' &) ; sleep 0.2; exit 4"}, 4},
+		{[]string{"sh", "-c", "(sh -c 'exit 7' &) | cat; exit 4"}, 4},
 	} {
 		cmd := initCommand(c.argv...)
 		out, _ := cmd.CombinedOutput()
@@ -238,7 +238,7 @@ func TestRunAsInit(t *testing.T) {
 func TestRunAsInitReaps(t *testing.T) {
 	probe(t, AsNeeded(PID|Mount))
 	// The host's /proc, seen from outside: the orphan is there, then it is gone, and no zombie of it stays.
-	cmd := initCommand("sh", "-c", "(sleep 1 & echo started) ; read x")
+	cmd := initCommand("sh", "-c", "(sleep 60 & echo started) ; read x")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
@@ -246,20 +246,22 @@ func TestRunAsInitReaps(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	_, err = out.Read(make([]byte, 16))
 	require.NoError(t, err)
-	children := func() (list []string) {
+	children := func() (names map[string]int) {
+		names = map[string]int{}
 		rows, err := Processes()
 		require.NoError(t, err)
 		for _, pid := range rows {
 			if parent, err := Status(pid, "PPid"); err == nil && parent == fmt.Sprint(cmd.Process.Pid) {
-				state, _ := Status(pid, "State")
-				list = append(list, state)
+				name, _ := Status(pid, "Name") // a zombie still has one
+				names[name] = pid
 			}
 		}
-		return list
+		return names
 	}
-	// The orphan is one as soon as the shell in between has ended.
-	require.Eventually(t, func() bool { return len(children()) == 2 }, 900*time.Millisecond, 5*time.Millisecond, "the payload and its orphan")
-	require.Eventually(t, func() bool { return len(children()) == 1 }, 5*time.Second, 20*time.Millisecond)
+	// The orphan is one as soon as the shell in between has ended. It ends when we end it, however busy the machine is.
+	require.Eventually(t, func() bool { return len(children()) == 2 && children()["sleep"] != 0 }, 10*time.Second, 5*time.Millisecond, "the payload and its orphan")
+	require.NoError(t, unix.Kill(children()["sleep"], unix.SIGKILL))
+	require.Eventually(t, func() bool { return len(children()) == 1 }, 10*time.Second, 20*time.Millisecond)
 	require.NoError(t, in.Close())
 	_ = cmd.Wait()
 }

@@ -26,7 +26,7 @@ func TestReapStatus(t *testing.T) {
 		_ = cmd.Wait()
 		return cmd.ProcessState.ExitCode() // -1 if it was killed
 	}
-	exited, killed, orphaned := run("exit 3"), run("kill -KILL $$"), run("(sh -c 'exit 7' &) ; sleep 0.2; exit 4")
+	exited, killed, orphaned := run("exit 3"), run("kill -KILL $$"), run("(sh -c 'exit 7' &) | cat; exit 4")
 	claim.State(t, "status of exit 3", exited)
 	claim.State(t, "status after SIGKILL", killed)
 	claim.State(t, "status of exit 4 after an orphan's exit 7", orphaned)

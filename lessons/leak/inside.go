@@ -165,7 +165,7 @@ func ask(name string, v, answer any) error {
 }
 
 // burnWithoutEnd spins on every CPU for a second. Limited to half a CPU it gets half a second; free, it gets more
-// even on a machine that is busy with other things.
+// even on a machine that is busy with other things, because it spins in many threads, and each gets a share.
 func burnWithoutEnd(Markers) (bool, string) {
 	const free = 0.65
 	used := 0.0
@@ -176,9 +176,11 @@ func burnWithoutEnd(Markers) (bool, string) {
 }
 
 func burn(d time.Duration) float64 {
+	threads := 8 * runtime.NumCPU()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 	start, end := cpuTime(), time.Now().Add(d)
 	var wg sync.WaitGroup
-	for range max(runtime.NumCPU(), 2) {
+	for range threads {
 		wg.Go(func() {
 			for time.Now().Before(end) {
 			}
