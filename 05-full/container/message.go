@@ -83,23 +83,37 @@ func send(fd int, v fielded, files ...*os.File) error {
 
 // receive waits for a message, and the descriptors that come along. io.EOF: the other side is gone.
 func receive(fd int, v fielded) (files []int, err error) {
-	raw, rights := make([]byte, packet), make([]byte, unix.CmsgSpace(4*manyFiles))
+	// First only how long it is (MSG_TRUNC): room for the largest would be memory that Go's heap has to grow for.
+	size, _, err := recvmsg(fd, nil, nil, unix.MSG_PEEK|unix.MSG_TRUNC)
+	if err != nil {
+		return nil, err
+	}
+	raw, rights := make([]byte, size), make([]byte, unix.CmsgSpace(4*manyFiles))
+	n, oobn, err := recvmsg(fd, raw, rights, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	if files, err = descriptors(rights[:oobn]); err != nil {
+		return nil, err
+	}
+	return files, unpack(raw[:n], v)
+}
+
+// recvmsg is recvmsg(2) that is not interrupted. No message is empty, so that nothing means: the other side is gone.
+func recvmsg(fd int, raw, rights []byte, flags int) (n, oobn int, err error) {
 	for {
-		n, oobn, _, _, err := unix.Recvmsg(fd, raw, rights, unix.MSG_CMSG_CLOEXEC)
+		n, oobn, _, _, err = unix.Recvmsg(fd, raw, rights, flags)
 		switch {
 		case err == unix.EINTR:
-			continue
 		case errors.Is(err, unix.ECONNRESET):
-			return nil, io.EOF
+			return 0, 0, io.EOF
 		case err != nil:
-			return nil, os.NewSyscallError("recvmsg", err)
+			return 0, 0, os.NewSyscallError("recvmsg", err)
 		case n == 0:
-			return nil, io.EOF
+			return 0, 0, io.EOF
+		default:
+			return n, oobn, nil
 		}
-		if files, err = descriptors(rights[:oobn]); err != nil {
-			return nil, err
-		}
-		return files, unpack(raw[:n], v)
 	}
 }
 
