@@ -397,9 +397,28 @@ type WriteError struct {
 func (e *WriteError) Error() string { return fmt.Sprintf("write %q to %s: %v", e.Data, e.Path, e.Err) }
 func (e *WriteError) Unwrap() error { return e.Err }
 
+// read reads a file of the kernel's, which has no size and never blocks. os.ReadFile would ask for both, and set up Go's
+// poller: together a thirtieth of a container's start.
 func read(path string) (string, error) {
-	raw, err := os.ReadFile(path)
-	return strings.TrimRight(string(raw), "\n"), err
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var text []byte
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.Read(fd, buf)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return "", &os.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return strings.TrimRight(string(text), "\n"), nil
+		default:
+			text = append(text, buf[:n]...)
+		}
+	}
 }
 
 func denied(err error) bool {

@@ -76,12 +76,12 @@ func (g *Group) JoinFiles() ([]*os.File, error) {
 		if dir == g.dirs["unified"] {
 			name = dir + "/cgroup.procs" // v2 moves whole processes
 		}
-		f, err := os.OpenFile(name, os.O_WRONLY|syscall.O_CLOEXEC, 0)
+		fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			closeAll(files)
-			return nil, err
+			return nil, &os.PathError{Op: "open", Path: name, Err: err}
 		}
-		files = append(files, f)
+		files = append(files, os.NewFile(uintptr(fd), name))
 	}
 	return files, nil
 }
