@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"containerkit/lessons/atlas"
 	"containerkit/lessons/compare"
 	"containerkit/lessons/course"
 	"containerkit/lessons/exercise"
@@ -110,7 +111,7 @@ func fixStubs(out io.Writer, root string) error {
 }
 
 func lintKit(root string) lint.Kit {
-	return lint.Kit{Root: root, Stages: course.Stages, Exercises: exercise.All(), Sources: map[string]lint.Source{"compare": compare.Source}, Ask: func(program string) (*lint.Program, error) {
+	return lint.Kit{Root: root, Stages: course.Stages, Exercises: exercise.All(), Sources: map[string]lint.Source{"compare": compare.Source, "map": atlas.Source}, Ask: func(program string) (*lint.Program, error) {
 		if name, ok := strings.CutPrefix(program, "./lessons"); ok {
 			return askLessons(strings.TrimSpace(name)), nil
 		}
