@@ -94,7 +94,7 @@ func commands() *cobra.Command {
 		return unknown(args[0], c.Commands())
 	}
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
-	root.AddCommand(doctorCommand(), verifyCommand(), vmCommand(), cleanCommand(), compareCommand(), lintCommand())
+	root.AddCommand(doctorCommand(), verifyCommand(), vmCommand(), cleanCommand(), compareCommand(), mapCommand(), lintCommand())
 	root.AddCommand(exerciseCommands()...)
 	root.InitDefaultHelpFlag()
 	return root
@@ -140,6 +140,8 @@ before the first lesson
   go run ./lessons vm                    all of it, in a VM
 what it is worth
   go run ./lessons compare               processes, containers, a VM: measured
+to look things up
+  go run ./lessons map --memory          a flag of docker: what is behind it
 afterwards
   go run ./lessons clean                 removes what killed runs left
 `)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"containerkit/lessons/atlas"
+)
+
+// few are as many rows as are told in full.
+const few = 6
+
+func mapCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "map WORD…", Short: "a flag of docker, a key of lxc, a field of the OCI: what is behind it, and where it is taught",
+		Long: "Looks a flag of docker run, a key of lxc.container.conf or a field of the OCI's\n" +
+			"config.json up: what of the kernel stands behind it, which step teaches it, and\n" +
+			"where the call stands. A whole name finds its row, with its dashes or without;\n" +
+			"any other words find the rows that have all of them. docs/map.md has them all.",
+		Example:            "  go run ./lessons map --memory\n  go run ./lessons map linux.maskedPaths\n  go run ./lessons map setns",
+		DisableFlagParsing: true, // the words are flags, of another program
+		RunE: func(c *cobra.Command, words []string) error {
+			switch {
+			case len(words) == 0:
+				return fmt.Errorf("map: which flag, key, field or word? All are in docs/map.md")
+			case words[0] == "--help" || words[0] == "-h":
+				return c.Help()
+			}
+			root, err := kit()
+			if err != nil {
+				return failure{err}
+			}
+			if err := lookUp(c.OutOrStdout(), root, words); err != nil {
+				return failure{err}
+			}
+			return nil
+		},
+	}
+}
+
+// titles are what the words of a tool stand in.
+var titles = map[string]string{"docker": "docker run", "lxc": "lxc.container.conf", "oci": "config.json"}
+
+// lookUp prints the rows that have the words: in full if they are few.
+func lookUp(w io.Writer, root string, words []string) error {
+	found, err := atlas.Find(root, words...)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("nothing on the map has %q; all of it is in docs/map.md", strings.Join(words, " "))
+	}
+	last := ""
+	for _, r := range found {
+		if r.Tool != last {
+			fmt.Fprintln(w, titles[r.Tool])
+			last = r.Tool
+		}
+		if len(found) > few {
+			fill(w, "  ", r.Name+": "+r.Does)
+		} else if err := tellRow(w, root, r); err != nil {
+			return err
+		}
+	}
+	if len(found) > few {
+		fmt.Fprintf(w, "%d rows: name one of them to see what is behind it\n", len(found))
+	}
+	return nil
+}
+
+// tellRow prints all of a row.
+func tellRow(w io.Writer, root string, r atlas.Row) error {
+	fmt.Fprintf(w, "  %s\n", r.Name)
+	fill(w, "    does    ", r.Does)
+	if r.How == atlas.None {
+		fmt.Fprintln(w, "    kernel  nothing: it is the daemon's or the tool's own")
+		return nil
+	}
+	fill(w, "    kernel  ", r.Kernel)
+	fill(w, "    read    ", r.Source)
+	for _, s := range r.Steps {
+		fmt.Fprintf(w, "    step    go run ./%s\n", strings.Replace(s, "/", " ", 1))
+	}
+	if len(r.Steps) == 0 {
+		fmt.Fprintln(w, "    step    none: this kit only names it")
+	}
+	if r.At == "" {
+		return nil
+	}
+	file, line, err := r.Line(root)
+	fmt.Fprintf(w, "    here    %s:%d\n", file, line)
+	return err
+}
