@@ -30,6 +30,7 @@ var pictures = []picture{
 	{"network", network},
 	{"assembly", assembly},
 	{"house", house},
+	{"timeline", timeline},
 }
 
 // dir is where the pictures are, in the kit.
