@@ -94,7 +94,7 @@ func commands() *cobra.Command {
 		return unknown(args[0], c.Commands())
 	}
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
-	root.AddCommand(doctorCommand(), verifyCommand(), vmCommand(), cleanCommand(), compareCommand(), mapCommand(), lintCommand())
+	root.AddCommand(doctorCommand(), verifyCommand(), vmCommand(), cleanCommand(), compareCommand(), mapCommand(), lintCommand(), breakCommand())
 	root.AddCommand(exerciseCommands()...)
 	root.InitDefaultHelpFlag()
 	return root

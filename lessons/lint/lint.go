@@ -1,12 +1,12 @@
 // Package lint checks the course itself: that every step has its claim, its control and its lesson, with a transcript and
-// something to notice or to break; that every exercise is complete, unsolved, and named where its step is told; that every
+// something to notice, to do by hand and to break; that what is to break is there; that every exercise is complete, unsolved, and named where its step is told; that every
 // link in the Markdown leads somewhere, that every file it names is there, and that every command of the kit that it names
 // exists, with its flags, steps, packages and tests. Of the book, docs/, it checks as well that each date has a source, that
 // what is typed is in a block that a test runs, and that the table of contents leads to every page. What is made from code and
 // data (regions) must be what they make, and is written anew by Kit.Fill.
 //
 // It reads files, and asks the programs for their -h. What must be run to be known is run elsewhere: transcripts, claims,
-// controls and the commands by hand by package stagetest; unsolved files, references and wrong solutions by exercise.Prove.
+// controls and the commands by hand by package stagetest; what breaks by package breaks; unsolved files, references and wrong solutions by exercise.Prove.
 package lint
 
 import (
@@ -73,7 +73,7 @@ func (k Kit) Check() ([]Problem, error) {
 		return p, err
 	}
 	var all []Problem
-	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.table, k.claims, k.exercises, k.collection, k.shows, k.links, k.files, k.commands, k.regions, k.dates, k.typed, k.contents} {
+	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.breaks, k.table, k.claims, k.exercises, k.collection, k.shows, k.links, k.files, k.commands, k.regions, k.dates, k.typed, k.contents} {
 		problems, err := rule(pages)
 		if err != nil {
 			return nil, err
@@ -133,10 +133,15 @@ func (p page) sections() (list []section) {
 	return list
 }
 
-// What a lesson has: at least one of each line.
+// What a lesson has, in this order. What is to break is looked at more closely: see breaks.
 var parts = []struct{ what, pattern string }{
-	{"a transcript of it: a block ```console that begins with $ go run ./STAGE STEP", "(?m)^```console\n\\$ go run (-exec sudo )?\\./STAGE (.* )?STEP$"},
-	{"something to notice, to break, or a misconception that it cures", `\*\*(Notice|What to notice|Break it|Misconception|The misconception|What is missing)`},
+	{"its idea: begin with **Idea.**", `\A\s*\*\*Idea\.\*\* \S`},
+	{"a transcript of it: below **Run it.** a block ```console that begins with $ go run ./STAGE STEP", "(?m)^\\*\\*Run it\\.\\*\\*(?s:.*?)^```console\n\\$ go run (-exec sudo )?\\./STAGE (.* )?STEP$"},
+	{"something to notice: **Notice.** …", `(?m)^\*\*Notice\.\*\* \S`},
+	{"what to do by hand: below **By hand.** a block ```sh with the commands that the step prints", "(?m)^\\*\\*By hand\\.\\*\\*(?s:.*?)^```sh\n"},
+	{"something to break: **Break it.** …", `(?m)^\*\*Break it\.\*\* \S`},
+	{"an exercise: **Exercise.** … (or, with the reason, **No exercise.** …)", "(?m)^\\*\\*(Exercise|No exercise)(\\.| `)"},
+	{"where to go on: **Next.** …", `(?m)^\*\*Next\.\*\* \S`},
 }
 
 // lessons: every step has a section in its stage's README, in the course's order, with the parts of a lesson.
@@ -161,10 +166,17 @@ func (k Kit) lessons(pages []page) (list []Problem, err error) {
 				list = append(list, Problem{file, s.line, fmt.Sprintf("the lesson of %s stands before that of a step that comes earlier in the course", step.Name)})
 			}
 			last = s.line
+			from := 0
 			for _, part := range parts {
 				of := strings.NewReplacer("STAGE", stage.Dir, "STEP", step.Name)
-				if !regexp.MustCompile(of.Replace(part.pattern)).MatchString(s.text) {
+				at := regexp.MustCompile(of.Replace(part.pattern)).FindStringIndex(s.text)
+				switch {
+				case at == nil:
 					list = append(list, Problem{file, s.line, fmt.Sprintf("the lesson of %s lacks %s", step.Name, of.Replace(part.what))})
+				case at[0] < from:
+					list = append(list, Problem{file, s.line, fmt.Sprintf("the lesson of %s has in another place than the others %s", step.Name, of.Replace(part.what))})
+				default:
+					from = at[0]
 				}
 			}
 		}

@@ -20,9 +20,11 @@ import (
 var good = map[string]string{
 	"README.md": "# The kit\n\nSee [the stage](01-a/README.md#first) and `go run ./01-a -quiet first`.\n\n    go run ./lessons check -all    everything\n    go run ./01-a first            one step; not: second\n    go run ./01-a -- sh            a shell\n    go test -run '^TestOne$' ./01-a/p  # the part\n\n" +
 		"| [01-a](01-a/README.md) | what? | first second | a thing |\n\nThere are 1 exercises. Read `one.go`, [line 3](01-a/p/one.go#L3).\n",
-	"01-a/README.md": "# A\n\n## first\n\n```console\n$ go run ./01-a first\nyes\n```\n\n**Break it.** Try.\n\n" +
-		"**Exercise `01-a/one`.** Write it yourself: [one_mine.go](p/one_mine.go), then `go run ./lessons check 01-a/one`.\n\n" +
-		"## second\n\n```console\n$ go run ./01-a -quiet second\nyes\n```\n\n**Notice.** This. [Up](../README.md), [there](https://example.org/), `p/one.go`.\n",
+	"01-a/README.md": "# A\n\n## first\n\n**Idea.** An idea.\n\n**Run it.**\n```console\n$ go run ./01-a first\nyes\n```\n\n**Notice.** See.\n\n**By hand.**\n```sh\ntrue\n```\n\n" +
+		"**Break it.** Try.\n```diff\n--- 01-a/p/one.go\n package p\n \n-func One() error { return nil }\n+func One() {}\n```\n```console\n$ go run ./lessons break -quiet 01-a/first\nno\n```\n\n" +
+		"**Exercise `01-a/one`.** Write it yourself: [one_mine.go](p/one_mine.go), then `go run ./lessons check 01-a/one`.\n\n**Next.** Then.\n\n" +
+		"## second\n\n**Idea.** Another.\n\n**Run it.**\n```console\n$ go run ./01-a -quiet second\nyes\n```\n\n**Notice.** This. [Up](../README.md), [there](https://example.org/), `p/one.go`.\n\n" +
+		"**By hand.** So:\n```sh\nfalse\n```\n\n**Break it.** Again.\n```diff\n--- 01-a/p/one.go\n-package p\n+package q\n```\n```console\n$ go run ./lessons break 01-a/second\nno\n```\n\n**No exercise.** It is the last.\n\n**Next.** Nothing.\n",
 	"01-a/p/one.go":         "//go:build linux && !mine\n\npackage p\n\nfunc One() error { return nil }\n",
 	"01-a/p/one_test.go":    "package p\n\nfunc TestOne(t *testing.T) {}\n",
 	"01-a/stage_test.go":    "package main\n\nfunc TestClaims(t *testing.T) { stagetest.Claims(t, course.A, asUser) }\n",
@@ -57,6 +59,8 @@ func goodKit(t *testing.T, changes map[string]string) Kit {
 			switch program {
 			case "./01-a":
 				return &Program{Flags: []string{"quiet", "memory "}, Args: []string{"first", "second"}}, nil
+			case "./lessons break":
+				return &Program{Flags: []string{"quiet"}}, nil
 			case "./lessons check":
 				return &Program{Flags: []string{"all"}, Args: []string{"01-a", "one", "01-a/one"}}, nil
 			case "./lessons":
@@ -100,9 +104,19 @@ func TestEveryRuleFindsWhatBreaksIt(t *testing.T) {
 		where, says    string
 	}{
 		"no lesson for a step":             {"01-a/README.md", "## second", "## secund", "01-a/README.md:", "step second has no lesson"},
-		"no transcript":                    {"01-a/README.md", "$ go run ./01-a -quiet second", "$ ls", "01-a/README.md:14:", "lacks a transcript"},
-		"another step's transcript":        {"01-a/README.md", "$ go run ./01-a -quiet second", "$ go run ./01-a first", "01-a/README.md:14:", "begins with $ go run ./01-a second"},
-		"nothing to notice or break":       {"01-a/README.md", "**Notice.** This.", "This.", "01-a/README.md:14:", "lacks something to notice"},
+		"no idea":                          {"01-a/README.md", "**Idea.** Another.", "Another.", "01-a/README.md:37:", "lacks its idea"},
+		"no transcript":                    {"01-a/README.md", "$ go run ./01-a -quiet second", "$ ls", "01-a/README.md:37:", "lacks a transcript"},
+		"another step's transcript":        {"01-a/README.md", "$ go run ./01-a -quiet second", "$ go run ./01-a first", "01-a/README.md:37:", "begins with $ go run ./01-a second"},
+		"nothing to notice":                {"01-a/README.md", "**Notice.** This.", "This.", "01-a/README.md:37:", "lacks something to notice"},
+		"nothing to do by hand":            {"01-a/README.md", "```sh\nfalse\n```\n", "", "01-a/README.md:37:", "lacks what to do by hand"},
+		"nothing to break":                 {"01-a/README.md", "**Break it.** Again.", "Again.", "01-a/README.md:37:", "lacks something to break"},
+		"neither exercise nor reason":      {"01-a/README.md", "**No exercise.** It is the last.", "", "01-a/README.md:37:", "lacks an exercise"},
+		"no way on":                        {"01-a/README.md", "**Next.** Nothing.", "", "01-a/README.md:37:", "lacks where to go on"},
+		"parts in another order":           {"01-a/README.md", "**No exercise.** It is the last.\n\n**Next.** Nothing.", "**Next.** Nothing.\n\n**No exercise.** It is the last.", "01-a/README.md:37:", "has in another place than the others where to go on"},
+		"a break without its change":       {"01-a/README.md", "```diff\n--- 01-a/p/one.go\n-package p\n+package q\n```\n", "", "01-a/README.md:54:", "does not show what to break"},
+		"a break without its output":       {"01-a/README.md", "$ go run ./lessons break 01-a/second", "$ go run ./lessons break 01-a/first", "01-a/README.md:55:", "does not show what then happens"},
+		"a break of no file":               {"01-a/README.md", "--- 01-a/p/one.go\n-package", "--- 01-a/p/two.go\n-package", "01-a/README.md:55:", "diff of 01-a/p/two.go, and there is no such file"},
+		"a break of lines that are gone":   {"01-a/README.md", "-package p", "-package r", "01-a/README.md:55:", "lines that are not in 01-a/p/one.go: package r"},
 		"a table without a step":           {"README.md", "| first second |", "| first |", "README.md:10:", "has the steps | first second |"},
 		"a table without a stage":          {"README.md", "| [01-a]", "| [a]", "README.md: ", "needs a row that begins with | [01-a]"},
 		"another number of exercises":      {"README.md", "are 1 exercises", "are 2 exercises", "README.md:12:", "there are 1 exercises, and not 2"},
@@ -110,16 +124,16 @@ func TestEveryRuleFindsWhatBreaksIt(t *testing.T) {
 		"an exercise without its line":     {"01-a/README.md", "**Exercise `01-a/one`.**", "**Exercise.**", "01-a/README.md:3:", "does not name its exercise"},
 		"an exercise without its check":    {"01-a/README.md", "check 01-a/one", "check", "01-a/README.md:3:", "does not name its exercise"},
 		"an exercise without its file":     {"01-a/README.md", "(p/one_mine.go)", "(p/)", "01-a/README.md:3:", "does not name its exercise"},
-		"an exercise that is not there":    {"01-a/README.md", "**Exercise `01-a/one`", "**Exercise `01-a/two`", "01-a/README.md:12:", "there is no exercise 01-a/two"},
+		"an exercise that is not there":    {"01-a/README.md", "**Exercise `01-a/one`", "**Exercise `01-a/two`", "01-a/README.md:33:", "there is no exercise 01-a/two"},
 		"an exercise that is solved":       {"01-a/p/one_mine.go", "todo.Exercise(\"01-a/one\")", "nil", "01-a/p/one_mine.go:", "is not what 01-a/p/one.go makes it"},
 		"a diagnosis that is not there":    {wrong, "diagnosis: x", "diagnosis: z", wrong + ":1:", `no diagnosis "z"`},
 		"a wrong solution without its own": {wrong, "// diagnosis: x", "// x", "lessons/exercise/x.go:4:", "does not say its diagnosis"},
 		"a link to nowhere":                {"README.md", "01-a/README.md#first", "01-b/README.md", "README.md:3:", "leads nowhere"},
 		"a link to no heading":             {"README.md", "#first", "#fist", "README.md:3:", "leads to no heading"},
 		"a link to no line":                {"README.md", "#L3", "#L300", "README.md:12:", "leads to no line"},
-		"a link out of the kit":            {"01-a/README.md", "(../README.md)", "(../../README.md)", "01-a/README.md:21:", "leads out of the kit"},
-		"an address without a host":        {"01-a/README.md", "https://example.org/", "https:///x", "01-a/README.md:21:", "no address"},
-		"a file that is not there":         {"01-a/README.md", "`p/one.go`", "`p/two.go`", "01-a/README.md:21:", "there is no file p/two.go"},
+		"a link out of the kit":            {"01-a/README.md", "(../README.md)", "(../../README.md)", "01-a/README.md:47:", "leads out of the kit"},
+		"an address without a host":        {"01-a/README.md", "https://example.org/", "https:///x", "01-a/README.md:47:", "no address"},
+		"a file that is not there":         {"01-a/README.md", "`p/one.go`", "`p/two.go`", "01-a/README.md:47:", "there is no file p/two.go"},
 		"a program that is not there":      {"README.md", "go run ./01-a -quiet first", "go run ./01-b first", "README.md:3:", "no such program"},
 		"a step that is not there":         {"README.md", "-quiet first", "-quiet fist", "README.md:3:", "does not know fist"},
 		"a flag that is not there":         {"README.md", "-quiet first", "-quite first", "README.md:3:", "does not know -quite"},

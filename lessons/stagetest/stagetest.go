@@ -209,7 +209,8 @@ func (r *Runner) Claims(t *testing.T, s course.Stage) {
 // ByHand runs what the steps tell the reader to type.
 func ByHand(t *testing.T, s course.Stage) { t.Helper(); Me().ByHand(t, s) }
 
-// ByHand runs what the steps tell the reader to type, in one shell for each step, that stops at the first error.
+// ByHand runs what the steps tell the reader to type, in one shell for each step, that stops at the first error; and holds the
+// lesson to it, in which the same commands stand.
 func (r *Runner) ByHand(t *testing.T, s course.Stage) {
 	for _, step := range s.Steps {
 		t.Run(step.Name, func(t *testing.T) {
@@ -219,6 +220,7 @@ func (r *Runner) ByHand(t *testing.T, s course.Stage) {
 			if len(hands) == 0 {
 				t.Skip("nothing to do by hand here")
 			}
+			t.Run("lesson", func(t *testing.T) { handsOfLesson(t, step.Name, hands) })
 			for _, e := range hands {
 				out, err := r.shell(t, "set -e\n"+e.Text)
 				require.NoError(t, err, "%s\n---\n%s", e.Text, out)

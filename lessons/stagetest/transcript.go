@@ -5,10 +5,14 @@ package stagetest
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"containerkit/lessons/narrate"
 )
 
 // Transcripts keeps the transcripts of a lesson true. They are the fenced blocks that begin with
@@ -26,6 +30,8 @@ func (r *Runner) Transcripts(t *testing.T, file string) {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?ms)^```console\n\\$ (go run [^\n]*)\n(.*?)^```").FindAllStringSubmatch(string(text), -1)
+	// What ./lessons prints is compared where it is made: a break by package breaks.
+	blocks = slices.DeleteFunc(blocks, func(b []string) bool { return strings.HasPrefix(b[1], "go run ./lessons ") })
 	require.NotEmpty(t, blocks, "no transcript in %s", file)
 	for _, b := range blocks {
 		t.Run(b[1], func(t *testing.T) {
@@ -39,6 +45,30 @@ func (r *Runner) Transcripts(t *testing.T, file string) {
 			require.Empty(t, missing, "the transcript in %s is not what the program prints now; got\n%s", file, out)
 		})
 	}
+}
+
+// handsOfLesson compares the block below "By hand" in the lesson of a step with what the step prints. The beginning and the end may
+// be left out, and what varies is masked, as for Transcripts. Where the lesson says for whom the commands are, "as root" or "on cgroup v2",
+// it is compared there.
+func handsOfLesson(t *testing.T, step string, hands []narrate.Event) {
+	page, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, section, _ := strings.Cut(string(page), "\n## "+step+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	m := regexp.MustCompile("(?ms)^\\*\\*By hand\\.\\*\\*(.*?)^```sh\n(.*?)^```").FindStringSubmatch(section)
+	require.NotNil(t, m, "README.md: the lesson of %s has no block ```sh below **By hand.**", step)
+	var fs unix.Statfs_t
+	require.NoError(t, unix.Statfs("/sys/fs/cgroup", &fs))
+	for phrase, here := range map[string]bool{"as root": os.Geteuid() == 0, "on cgroup v2": fs.Type == unix.CGROUP2_SUPER_MAGIC} {
+		if strings.Contains(strings.ToLower(m[1]), phrase) && !here {
+			t.Skip("the lesson shows the commands " + phrase + ", and this is another machine or user")
+		}
+	}
+	var text strings.Builder
+	for _, e := range hands {
+		text.WriteString(e.Text + "\n")
+	}
+	require.Empty(t, Differ("…\n"+m[2]+"…\n", text.String()), "README.md: the commands by hand of %s are not what the step prints now:\n%s", step, &text)
 }
 
 // Differ returns the first line of a transcript that a run has not printed where it should have, or what it has printed
