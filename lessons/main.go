@@ -94,7 +94,7 @@ func commands() *cobra.Command {
 		return unknown(args[0], c.Commands())
 	}
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
-	root.AddCommand(doctorCommand(), verifyCommand(), vmCommand(), cleanCommand(), compareCommand(), mapCommand(), lintCommand(), breakCommand())
+	root.AddCommand(doctorCommand(), verifyCommand(), vmCommand(), cleanCommand(), compareCommand(), mapCommand(), lintCommand(), breakCommand(), readCommand())
 	root.AddCommand(exerciseCommands()...)
 	root.InitDefaultHelpFlag()
 	return root
@@ -131,6 +131,8 @@ how to run it
   go run ./02-namespaces -pause          for a room: waits before each answer
   go run ./02-namespaces -h              everything else
   go run -exec sudo ./01-cgroups         as root, built as yourself
+  go run ./lessons read                  the lessons and the book
+  go run ./lessons break pid             a step, with a change that breaks it
 to write it yourself
   go run ./lessons watch                 exercises, checked whenever you save
   go run ./lessons check                 is the exercise solved? (check -all)

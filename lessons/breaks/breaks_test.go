@@ -119,7 +119,9 @@ func TestParse(t *testing.T) {
 	}}, b)
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "a"), 0o755))
-	put := func(file, text string) { require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644)) }
+	put := func(file, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
+	}
 	put("a/b.go", "one\ntwo\nthree\n")
 	put("c.go", "xx\nx\n")
 	files, err := b.Changed(dir)

@@ -19,6 +19,31 @@ var (
 	word     = regexp.MustCompile(`'[^']*'|[^ ]+`)
 )
 
+// placeholder is a word that stands for another one: STEP, DIR, ./NN-name; and what was left out.
+var placeholder = regexp.MustCompile(`…|\bNN?-name\b|\b0N-name\b|\bCOMMAND\b`)
+
+// Commands are the commands of the kit that a page mentions as a reader can type them, in order, each once.
+func Commands(text string) (list []string) {
+	_, _, code := page{lines: strings.Split(text, "\n")}.parse()
+	for _, c := range code {
+		line := strings.TrimPrefix(strings.TrimSpace(c.text), "$ ")
+		if !strings.HasPrefix(line, "go run ") && !strings.HasPrefix(line, "go test ") {
+			continue
+		}
+		// What stands in a column behind a command explains it.
+		line, _, _ = strings.Cut(line, "  ")
+		line, _, _ = strings.Cut(line, " # ")
+		outer, _, _ := strings.Cut(line, " -- ")
+		stands := placeholder.MatchString(line) || slices.ContainsFunc(strings.Fields(outer), func(w string) bool {
+			return strings.ToUpper(w) == w && strings.ToLower(w) != w
+		})
+		if !stands && !slices.Contains(list, line) {
+			list = append(list, line)
+		}
+	}
+	return list
+}
+
 // commands: every command of the kit that the Markdown names exists, with its flags and names.
 func (k Kit) commands(pages []page) (list []Problem, err error) {
 	for _, p := range pages {

@@ -130,6 +130,7 @@ var also = []Promise{
 	{"the exercises", "watch", "lessons", []string{"TestWatch*"}, false},
 	{"the exercises", "lint", "lessons/lint", all, false},
 	{"the book", "commands and data", "docs", all, false},
+	{"the book", "in a terminal", "lessons/book", all, false},
 	{"the book", "what breaks", "lessons/breaks", all, false},
 	{"the tools", "compare", "lessons/compare", all, false},
 	{"the book", "pictures", "docs/pictures", all, false},
