@@ -176,13 +176,24 @@ func Pair() (ours *Conn, theirs *os.File, err error) {
 var Self = sync.OnceValue(func() string {
 	if os.Geteuid() == 0 {
 		if st, err := os.Stat(reexec.Self()); err == nil && st.Mode()&0o001 == 0 {
-			if exe, err := Executable(); err == nil {
-				return fmt.Sprintf("/proc/self/fd/%d", exe.Fd()) // stays open as long as we live
+			if fd, err := executableForLife(); err == nil {
+				return fmt.Sprintf("/proc/self/fd/%d", fd)
 			}
 		}
 	}
 	return reexec.Self()
 })
+
+// executableForLife is Executable for as long as we live: a bare descriptor, which Go does not close when nobody holds it.
+// It is far up, where no file that a child gets is put in its place before the child executes it.
+func executableForLife() (int, error) {
+	exe, err := Executable()
+	if err != nil {
+		return -1, err
+	}
+	defer exe.Close()
+	return unix.FcntlInt(exe.Fd(), unix.F_DUPFD_CLOEXEC, 50)
+}
 
 // A Process is a child that runs a registered function, and the parent's end of the conversation with it.
 type Process struct {

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -254,4 +257,36 @@ func TestWhoWaitedInVainMayWaitAgain(t *testing.T) {
 	var got string
 	require.NoError(t, ours.Receive(&got))
 	require.Equal(t, "late", got)
+}
+
+// A program that is closed to others starts its children from a copy, which must be there as long as the program lives, and
+// at a number at which no child gets a file of its own.
+func TestAProgramThatIsClosedToOthers(t *testing.T) {
+	const inside = "CONTAINERKIT_TEST_CLOSED"
+	if os.Getenv(inside) != "" {
+		require.NotEqual(t, "/proc/self/exe", Self())
+		runtime.GC() // whatever nobody holds is closed now
+		time.Sleep(50 * time.Millisecond)
+		var many []*os.File
+		for range 16 {
+			many = append(many, os.Stdin)
+		}
+		p := start(t, echo, many...)
+		var got string
+		require.NoError(t, errors.Join(p.Send("hello"), p.Receive(&got)))
+		require.Equal(t, "hello", got)
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root's children may be strangers to root's files")
+	}
+	raw, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	closed := filepath.Join(t.TempDir(), "closed")
+	require.NoError(t, os.WriteFile(closed, raw, 0o700))
+	cmd := exec.Command(closed, "-test.v", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), inside+"=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "--- PASS")
 }
