@@ -287,7 +287,11 @@ func Executable() (*os.File, error) {
 		return nil, err
 	}
 	defer self.Close()
-	fd, err := unix.MemfdCreate("containerkit", unix.MFD_CLOEXEC)
+	// MFD_EXEC, since Linux 6.3: where the sysctl vm.memfd_noexec is 1, a file that does not ask may never be executed.
+	fd, err := unix.MemfdCreate("containerkit", unix.MFD_CLOEXEC|unix.MFD_EXEC)
+	if err == unix.EINVAL {
+		fd, err = unix.MemfdCreate("containerkit", unix.MFD_CLOEXEC)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
