@@ -88,7 +88,7 @@ func show(n *narrate.Narrator, g *cgroup.Group, files ...string) {
 // A resident lives in a group and answers when it is spoken to: a neighbour for those that misbehave.
 var resident = child.Register("resident", func(c *child.Conn) error {
 	for {
-		if err := c.Receive(nil); err != nil {
+		if err := c.Next(nil); err != nil {
 			return nil // the parent has gone, so may we
 		}
 		own, err := os.ReadFile("/proc/self/cgroup")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"syscall"
 
@@ -157,10 +156,8 @@ func (a *agent) close() {
 func work(c *child.Conn) error {
 	for {
 		var q request
-		if err := c.Receive(&q); errors.Is(err, io.EOF) {
+		if err := c.Next(&q); errors.Is(err, io.EOF) {
 			return nil
-		} else if errors.Is(err, os.ErrDeadlineExceeded) {
-			continue // a reader may think for long before the next question
 		} else if err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ func (r report) ok() bool { return r.Error == "" }
 var nodeChild = child.Register("node", func(c *child.Conn) error {
 	for {
 		var o order
-		if err := c.Receive(&o); err != nil {
+		if err := c.Next(&o); err != nil {
 			return nil // nobody asks any more
 		}
 		if err := c.Send(carryOut(o)); err != nil {

@@ -15,8 +15,8 @@ import (
 	"containerkit/lessons/stage"
 )
 
-// orphans leaves three dead children behind, whose parents died first, and stays.
-const orphans = "for i in 1 2 3; do (sleep 0.1 &); done; exec sleep 30"
+// orphans leaves three dead children behind, whose parents died first, and stays, longer than any reader thinks.
+const orphans = "for i in 1 2 3; do (sleep 0.1 &); done; exec sleep 3600"
 
 func initProcess(n *narrate.Narrator) error {
 	n.Question("Why is the command not process number 1 itself?")
@@ -71,7 +71,7 @@ func initProcess(n *narrate.Narrator) error {
 		forwarded = present(alive(payload))
 	}
 	n.Proof("orphans are buried: no zombies are left", number == 0, number, left)
-	n.Proof("SIGTERM ends the command", forwarded == "gone", forwarded, ignored)
+	n.Proof("SIGTERM ends the command", forwarded == "gone" && status == 128+int(syscall.SIGTERM), forwarded, ignored)
 	n.Evidence("exit status of the container: 128 + 15, the signal that ended the command", status)
 	n.ByHand(
 		"unshare --user --map-root-user --pid --fork sleep 30 & sleep 0.2",

@@ -61,7 +61,7 @@ func typeCtrlC(terminal bool, told func(lines string)) (string, error) {
 	}
 	defer w.Close()
 	c := options.Config
-	c.Args, c.Stdin = []string{"/bin/sh", "-c", "tty; stty size; echo ready; sleep 30"}, r
+	c.Args, c.Stdin = []string{"/bin/sh", "-c", "tty; stty size; echo ready; sleep 3600"}, r
 	c.Terminal, c.Size = terminal, unix.Winsize{Row: 33, Col: 77}
 	c.Resources, _ = options.limits()
 	ct, err := container.Start(c)

@@ -111,9 +111,13 @@ func (c *Conn) receive(v any, deadline time.Time) error {
 	return json.Unmarshal(m.Value, v)
 }
 
+// Next is Receive without a time limit, for a child that does what it is asked to do: a reader may think for long between
+// one question and the next. When the parent goes, however it goes, it returns io.EOF.
+func (c *Conn) Next(v any) error { return c.receive(v, time.Time{}) }
+
 // Wait blocks, without a time limit, until the other side closes or sends something. A child that only holds a
 // namespace open ends with it: when the parent goes, however it goes, the child goes.
-func (c *Conn) Wait() { _ = c.receive(nil, time.Time{}) }
+func (c *Conn) Wait() { _ = c.Next(nil) }
 
 // File is the socket itself, for who must pass it on.
 func (c *Conn) File() *os.File { return c.file }

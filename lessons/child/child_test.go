@@ -290,3 +290,15 @@ func TestAProgramThatIsClosedToOthers(t *testing.T) {
 	require.NoError(t, err, string(out))
 	require.Contains(t, string(out), "--- PASS")
 }
+
+func TestNextWaitsForAsLongAsItTakes(t *testing.T) {
+	ours, theirs, err := Pair()
+	require.NoError(t, err)
+	defer ours.Close()
+	defer theirs.Close()
+	require.ErrorIs(t, ours.receive(nil, time.Now().Add(time.Millisecond)), os.ErrDeadlineExceeded)
+	time.AfterFunc(50*time.Millisecond, func() { _, _ = theirs.WriteString(`{"value":"late"}`) })
+	var got string
+	require.NoError(t, ours.Next(&got), "the deadline of before counts no more")
+	require.Equal(t, "late", got)
+}
