@@ -102,11 +102,12 @@ func TestSoFar(t *testing.T) {
 
 // Who ends the program ends the container, and the next run removes what could not be removed.
 func TestKilled(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
 			cmd := stagetest.Me().Command(t.Context(), "--", "sh", "-c", "echo runs; exec sleep 60")
 			out, err := cmd.StdoutPipe()
 			require.NoError(t, err)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal of ours, on which a SIGINT could have been typed
 			require.NoError(t, cmd.Start())
 			line := make([]byte, 5)
 			_, err = io.ReadFull(out, line)

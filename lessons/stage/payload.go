@@ -21,13 +21,16 @@ func (p Payload) Streams() (stdin, stdout, stderr *os.File) {
 	return or(p.Stdin, os.Stdin), or(p.Stdout, os.Stdout), or(p.Stderr, os.Stderr)
 }
 
+// forwarded are the signals by which people and tools tell a program something.
+var forwarded = []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+
 // Forward passes on to the payload, until stop is called, what people and tools send to this program. It begins in the
 // background: catching signals takes a while, and the payload need not wait for it.
 func Forward(send func(syscall.Signal)) (stop func()) {
 	signals := make(chan os.Signal, 8)
 	done := make(chan struct{})
 	go func() {
-		signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+		signal.Notify(signals, forwarded...)
 		for {
 			select {
 			case s := <-signals:

@@ -299,16 +299,16 @@ func (p Program) reenter(o narrate.Options, names, command []string) (status int
 	p.Sandbox(cmd)
 	// Ctrl-C reaches the whole process group: the copy cleans up, and we wait for it. A signal that is meant for us
 	// alone is passed on: if we died of it, the copy would be killed before it could clean up.
-	// (Not signal.Ignore: a child inherits an ignored signal.)
+	// (Not signal.Ignore: a child inherits an ignored signal. Not Forward, which begins to catch them a moment too late.)
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		return p.refused(o, names, command, fmt.Errorf("start a process in namespaces of its own: %w", err)), false
 	}
 	go func() {
 		for s := range signals {
-			if s != syscall.SIGINT {
+			if !typed(s) {
 				_ = cmd.Process.Signal(s)
 			}
 		}
