@@ -17,6 +17,7 @@ import (
 	"containerkit/04-network/network/lo"
 	"containerkit/05-full/container"
 	"containerkit/lessons/child"
+	"containerkit/lessons/leak"
 	"containerkit/lessons/narrate"
 )
 
@@ -161,13 +162,13 @@ func namespacesNotOurs(pid int) (count int) {
 	return count
 }
 
-// hostRoot is the beginning of the line for / in mountinfo, as far as it names the file system: proc(5).
+// hostRoot is the line for / in our mount table, as far as it names what is mounted.
 func hostRoot() string {
-	var st unix.Stat_t
-	if err := unix.Stat("/", &st); err != nil {
+	root, err := leak.RootMount()
+	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf(" %d:%d / / ", unix.Major(st.Dev), unix.Minor(st.Dev))
+	return root
 }
 
 // addresses lists the network interfaces of a process with their addresses.

@@ -172,11 +172,37 @@ func (h *host) state() (err error) {
 	if m.Users, err = os.ReadFile("/etc/passwd"); err != nil {
 		return err
 	}
+	if m.RootMount, err = RootMount(); err != nil {
+		return err
+	}
 	m.Root, m.Dev, m.Shm = device("/"), device("/dev"), device("/dev/shm")
 	if m.Shm == 0 {
 		h.cannot["shm"] = "the host has no /dev/shm"
 	}
 	return nil
+}
+
+// RootMount is what mountinfo says of the mount at /, as far as it names it: " 8:1 / / " (proc_pid_mountinfo(5)). The first
+// two are the file system and what of it is mounted: with a subvolume of btrfs or a deployment of ostree not all of it, and
+// then stat(2) may tell another number for the file system.
+func RootMount() (string, error) {
+	raw, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", err
+	}
+	if mount := rootOf(string(raw)); mount != "" {
+		return mount, nil
+	}
+	return "", errors.New("/proc/self/mountinfo has no mount at /")
+}
+
+func rootOf(mountinfo string) (mount string) {
+	for line := range strings.Lines(mountinfo) {
+		if f := strings.Fields(line); f[4] == "/" {
+			mount = " " + strings.Join(f[2:5], " ") + " " // the last one lies on top
+		}
+	}
+	return mount
 }
 
 // carelessness leaves a variable in the environment and a directory open across exec, as real runtimes did

@@ -36,9 +36,11 @@ type Markers struct {
 	CgroupNS string // /proc/self/ns/cgroup of the host
 	Users    []byte // the host's /etc/passwd
 	Dev, Shm uint64 // the file systems at the host's /dev and /dev/shm, as st_dev; 0 if there is none
-	Root     uint64 // the file system at the host's /
-	Env      string // an environment variable that holds the secret
-	OpenDir  uint64 // inode of a directory that the host left open
+	Root     uint64 // the file system at the host's /, likewise
+	// RootMount is the host's / as it stands in its mount table
+	RootMount string
+	Env       string // an environment variable that holds the secret
+	OpenDir   uint64 // inode of a directory that the host left open
 }
 
 type answer struct {
@@ -343,8 +345,7 @@ func seeMounts(m Markers) (bool, string) {
 	if err != nil {
 		return refused(err)
 	}
-	want := fmt.Sprintf(" %d:%d / / ", unix.Major(m.Root), unix.Minor(m.Root))
-	return strings.Contains(string(raw), want), fmt.Sprintf("%d mounts", strings.Count(string(raw), "\n"))
+	return strings.Contains(string(raw), m.RootMount), fmt.Sprintf("%d mounts", strings.Count(string(raw), "\n"))
 }
 
 // escaper walks out of its root in the classic way: chroot into a directory while the working directory stays

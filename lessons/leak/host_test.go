@@ -1,0 +1,20 @@
+//go:build linux
+
+package leak
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRootMount(t *testing.T) {
+	for want, mountinfo := range map[string]string{
+		" 8:1 / / ":     "28 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n29 28 0:5 / /dev rw - devtmpfs none rw\n",
+		" 0:31 /@ / ":   "60 1 0:31 /@ / rw,relatime shared:1 - btrfs /dev/sda2 rw,subvol=/@\n61 60 0:31 /@home /home rw - btrfs /dev/sda2 rw\n",
+		" 0:49 /top / ": "1 1 0:2 / / rw - rootfs rootfs rw\n28 1 0:49 /top / rw - tmpfs none rw\n",
+		"":              "29 28 0:5 / /dev rw - devtmpfs none rw\n",
+	} {
+		require.Equal(t, want, rootOf(mountinfo))
+	}
+}
