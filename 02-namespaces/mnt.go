@@ -36,7 +36,10 @@ var (
 func mnt(n *narrate.Narrator) error {
 	n.Question("Does a mount inside show up outside?")
 	// A mount namespace plays the host: its /tmp (a tmpfs over the real one) is shared, as systemd shares everything.
-	tmp := os.TempDir()
+	tmp, err := filepath.EvalSymlinks(os.TempDir()) // as mountinfo names it
+	if err != nil {
+		return err
+	}
 	host, err := newAgent(asNeeded(n, namespace.Mount))
 	if err != nil {
 		return err

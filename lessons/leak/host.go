@@ -74,20 +74,18 @@ func random() string {
 	return strconv.FormatUint(rand.Uint64(), 36) + strconv.FormatUint(rand.Uint64(), 36)
 }
 
-// processes starts the two markers: one to be seen, one to be killed.
+// processes starts the marker: a process to be seen, and then to be killed.
 func (h *host) processes() error {
-	for _, pid := range []*int{&h.m.PID, &h.m.Victim} {
-		p, err := child.Command(idler)
-		if err != nil {
-			return err
-		}
-		p.Args = append(p.Args, h.m.Secret)
-		if err := p.Start(); err != nil {
-			return err
-		}
-		h.defer_(func() { p.Close() })
-		*pid = p.Process.Pid
+	p, err := child.Command(idler)
+	if err != nil {
+		return err
 	}
+	p.Args = append(p.Args, h.m.Secret)
+	if err := p.Start(); err != nil {
+		return err
+	}
+	h.defer_(func() { p.Close() })
+	h.m.Victim = p.Process.Pid
 	return nil
 }
 
@@ -97,18 +95,16 @@ func (h *host) files() error {
 		return err
 	}
 	h.defer_(func() { _ = dir.Remove() })
-	// Whoever the attacker is, the permission bits must not be what stops it.
-	if err := os.Chmod(dir.Path, 0o777); err != nil {
-		return err
-	}
-	h.m.File = filepath.Join(dir.Path, "secret")
-	h.m.WriteTo = filepath.Join(dir.Path, "written")
-	h.m.MountOn = filepath.Join(dir.Path, "mount")
+	h.m.File, h.m.WriteTo, h.m.MountOn = dir.Join("secret"), dir.Join("written"), dir.Join("mount")
 	if err := os.Mkdir(h.m.MountOn, 0o777); err != nil {
 		return err
 	}
 	h.defer_(func() { _ = unix.Unmount(h.m.MountOn, unix.MNT_DETACH) })
-	return os.WriteFile(h.m.File, []byte(h.m.Secret), 0o644)
+	if err := os.WriteFile(h.m.File, []byte(h.m.Secret), 0o644); err != nil {
+		return err
+	}
+	// Whoever the attacker is, the permission bits must not be what stops it; nor our umask.
+	return errors.Join(dir.Share(), os.Chmod(h.m.MountOn, 0o777), os.Chmod(h.m.File, 0o644))
 }
 
 // sharedMemory makes a segment that is already marked for removal: it lives as long as we are attached, so that not

@@ -24,8 +24,7 @@ import (
 // Markers tell the attacker inside what to look for: the host's side of every probe.
 type Markers struct {
 	Secret   string // what is to be found
-	PID      int    // a process that has the secret in its name
-	Victim   int    // another one, to be killed
+	Victim   int    // a process that has the secret in its name, to be killed
 	Hostname string // the host's
 	MountOn  string // a directory to mount on
 	File     string // a file that holds the secret, readable by all
@@ -178,7 +177,8 @@ func burnWithoutEnd(Markers) (bool, string) {
 }
 
 func burn(d time.Duration) float64 {
-	threads := 8 * runtime.NumCPU()
+	// Not so many that the limit on processes, which counts threads, ends us.
+	threads := min(8*runtime.NumCPU(), 64)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 	began, start := time.Now(), cpuTime()
 	end := began.Add(d)
@@ -210,7 +210,13 @@ func seeProcesses(m Markers) (bool, string) {
 	return false, fmt.Sprintf("%d processes", len(files))
 }
 
-func killProcess(m Markers) (bool, string) { return did(unix.Kill(m.Victim, unix.SIGKILL), "killed") }
+func killProcess(m Markers) (bool, string) {
+	// In a PID namespace of one's own the victim's number may be that of one of our threads: kill(2) would end us.
+	if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", m.Victim)); err == nil {
+		return false, fmt.Sprintf("%d is our own number", m.Victim)
+	}
+	return did(unix.Kill(m.Victim, unix.SIGKILL), "killed")
+}
 
 func seeHostname(m Markers) (bool, string) {
 	name, err := os.Hostname()
@@ -355,7 +361,7 @@ var escaper = child.Register("leak-escape", func(c *child.Conn) error {
 	if err := c.Receive(&file); err != nil {
 		return err
 	}
-	if dir, err := os.MkdirTemp("/", "escape"); err == nil { // in a root of its own it may write
+	if dir, err := os.MkdirTemp("/", "containerkit-escape-"); err == nil { // in a root of its own it may write
 		defer os.Remove(dir)
 		if unix.Chroot(dir) == nil {
 			for range 64 {

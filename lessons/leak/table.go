@@ -127,7 +127,7 @@ func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 	theirs.Close()
 	r := <-asked
 	if err != nil || status != 0 {
-		return nil, errors.Join(fmt.Errorf("run the probes: exit status %d: %w", status, err), r.err)
+		return nil, errors.Join(fmt.Errorf("run the probes: exit status %d", status), err, r.err)
 	}
 	return r.findings, r.err
 }

@@ -20,10 +20,15 @@ type Dir struct {
 	file *os.File
 }
 
-// New makes a directory below $TMPDIR that only this user can enter.
+// New makes a directory below $TMPDIR that only this user can enter. Its path leads through no link: inside a root of its
+// own, a process would follow one to somewhere else.
 func New() (*Dir, error) {
+	tmp, err := filepath.EvalSymlinks(os.TempDir())
+	if err != nil {
+		return nil, err
+	}
 	for range 100 {
-		path, err := os.MkdirTemp("", prefix)
+		path, err := os.MkdirTemp(tmp, prefix)
 		if err != nil {
 			return nil, err
 		}
@@ -67,6 +72,29 @@ func lock(path string) (*Dir, error) {
 
 // Join is a path inside the directory.
 func (d *Dir) Join(elem ...string) string { return filepath.Join(append([]string{d.Path}, elem...)...) }
+
+// Share lets everybody enter the directory and write there: root in a container is not who made it. It is an error if a
+// directory above is closed to others, for then nobody gets there, whatever the mode of this one.
+func (d *Dir) Share() error {
+	if err := os.Chmod(d.Path, 0o777); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return nil // in a container of an ordinary user's, root is himself outside
+	}
+	for dir := filepath.Dir(d.Path); ; dir = filepath.Dir(dir) {
+		st, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if st.Mode()&0o001 == 0 {
+			return fmt.Errorf("the directory for temporary files, %s, cannot be entered by others, as %s is closed to them: set TMPDIR to one that can, such as /tmp", filepath.Dir(d.Path), dir)
+		}
+		if dir == "/" {
+			return nil
+		}
+	}
+}
 
 // Remove removes the directory and what is in it. It never crosses into another file system, not even one that is
 // bound from the same disk: what is mounted there is not ours to delete. It may be called twice.

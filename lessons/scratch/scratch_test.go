@@ -115,3 +115,34 @@ func TestSweepOverMount(t *testing.T) {
 	require.Error(t, err, "it must say that something is mounted there")
 	require.Empty(t, removed)
 }
+
+// A path that leads through a link would lead elsewhere for a process with another root.
+func TestNoLinkInThePath(t *testing.T) {
+	real := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(real, link))
+	t.Setenv("TMPDIR", link+"/")
+	d, err := New()
+	require.NoError(t, err)
+	require.Equal(t, real, filepath.Dir(d.Path))
+	require.NoError(t, d.Remove())
+}
+
+func TestShare(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("for an ordinary user nobody is a stranger: root in his container is himself")
+	}
+	top := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(top), 0o755)) // of the testing package's making, closed
+	require.NoError(t, os.Chmod(top, 0o700))
+	t.Setenv("TMPDIR", top)
+	d, err := New()
+	require.NoError(t, err)
+	defer d.Remove()
+	require.ErrorContains(t, d.Share(), top+" is closed to them")
+	require.NoError(t, os.Chmod(top, 0o755))
+	require.NoError(t, d.Share())
+	st, err := os.Stat(d.Path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o777), st.Mode().Perm())
+}
