@@ -120,12 +120,13 @@ func weights(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 	if n.Without {
 		heavy = 100
 	}
+	file, data := h.Version.Local("cpu.weight"), map[cgroup.Version]string{1: "3072", 2: "300"}[h.Version]
 	n.Do(narrate.Call{
 		Text: "the same again, with weights of 100 and 300",
 		Go:   `cgroup.New("heavy", cgroup.Resources{CPUWeight: 300})`,
-		Sys:  fmt.Sprintf(`write("…/%s", "%s")`, h.Version.Local("cpu.weight"), map[cgroup.Version]string{1: "3072", 2: "300"}[h.Version]),
+		Sys:  fmt.Sprintf(`write("…/%s", "%s")`, file, data),
 		Man:  "Documentation/admin-guide/cgroup-v2.rst \"CPU\"; v1: Documentation/scheduler/sched-design-CFS.rst",
-		Hand: "echo 300 > cpu.weight",
+		Hand: fmt.Sprintf("echo %s > %s", data, file),
 		At:   cgroup.New,
 	})
 	unequal, err := share(100, heavy)

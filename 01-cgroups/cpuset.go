@@ -75,7 +75,7 @@ func cpuset(n *narrate.Narrator) error {
 	n.Proof("and ran nowhere else", fmt.Sprint(got.Ran) == one, got.Ran, without.Ran)
 	n.Proof("it cannot ask its way out: sched_setaffinity gives it no CPU that the group does not have",
 		fmt.Sprint(got.Asked) == one, got.Asked, without.Asked)
-	n.Note("nproc and Go's runtime.NumCPU see a cpuset, since they ask sched_getaffinity; a quota they do not see (Go does, from 1.25 on)")
+	n.Note("nproc and Go's runtime.NumCPU see a cpuset, since they ask sched_getaffinity. A quota is no set of CPUs: NumCPU does not see it, and GOMAXPROCS only from Go 1.25 on")
 	dir := h.Parents["cpuset"] + "/" + cgroup.ByHand
 	commands := []string{"mkdir " + dir}
 	if h.Version == cgroup.V1 {

@@ -32,7 +32,7 @@ func hierarchy(n *narrate.Narrator) error {
 	n.Do(narrate.Call{
 		Text: "make a directory: the kernel fills it with files",
 		Go:   `cgroup.New("hierarchy", cgroup.Resources{})`,
-		Sys:  fmt.Sprintf(`mkdir("%s/containerkit-hierarchy-…", 0755)`, h.Own),
+		Sys:  fmt.Sprintf(`mkdir("%s/containerkit-hierarchy-…", 0755)`, h.Parents[anyOf(h)]),
 		Man:  "cgroups(7), mkdir(2)",
 		Hand: "mkdir containerkit-byhand; ls containerkit-byhand",
 		At:   cgroup.New,
@@ -100,7 +100,7 @@ func hierarchy(n *narrate.Narrator) error {
 	if h.Version == cgroup.V2 {
 		err = handedDown(n, h)
 	} else {
-		err = oneTreeEach(n, h, g, saysInside)
+		err = oneTreeEach(n, g, saysInside, saysOutside)
 	}
 	if err != nil {
 		return err
@@ -148,9 +148,10 @@ func handedDown(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 		Hand: "echo +memory > cgroup.subtree_control",
 		At:   (*cgroup.Group).HandDown,
 	})
+	var empty error
 	if !n.Without {
-		if err := parent.HandDown("memory"); err != nil {
-			return err
+		if empty = parent.HandDown("memory"); empty != nil {
+			return empty
 		}
 	}
 	after, err := below.Get("cgroup.controllers")
@@ -179,16 +180,16 @@ func handedDown(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 	}
 	n.Note("the rule is for controllers of whole processes (memory, io); those that can tell threads apart (cpu, cpuset, pids) the kernel lets through")
 	n.Proof("no internal processes: who has processes may not hand down (EBUSY); the control is the empty group above",
-		errors.Is(err, syscall.EBUSY), err, "accepted")
+		errors.Is(err, syscall.EBUSY), word(errnoOf(err)), word(errnoOf(empty)))
 	return nil
 }
 
 // oneTreeEach shows what differs on v1: every controller is a tree of its own, and a process has a place in each.
-func oneTreeEach(n *narrate.Narrator, h *cgroup.Hierarchy, g *cgroup.Group, inside string) error {
+func oneTreeEach(n *narrate.Narrator, g *cgroup.Group, inside, outside string) error {
 	moved := len(lines(inside, g.Name))
 	total := strings.Count(inside, "\n")
 	n.Proof(fmt.Sprintf("v1: each controller is a tree of its own; the child moved in one of %d and stayed in the others", total),
-		moved == 1, moved, 0)
+		moved == 1, moved, len(lines(outside, g.Name)))
 	n.Note("v1 has no subtree_control: a controller is there all the way down its own tree, and rules for processes in inner groups do not exist. v2 has one tree for all, and hands controllers down")
 	return nil
 }

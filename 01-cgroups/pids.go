@@ -151,7 +151,10 @@ var bomb = child.Register("bomb", func(c *child.Conn) error {
 // tries again for a while, as a bomb does, and then sleeps: after ten seconds nothing is left in any case.
 //
 // A Go program has threads, and fork copies only the one that calls it, so that the copy cannot go on as a Go program:
-// it may neither allocate nor switch goroutines. It may make bare system calls, and that is all that this does.
+// it may neither allocate nor switch goroutines. It may make bare system calls, and that is all that this does. (nosplit:
+// at the beginning of a function Go looks whether the stack must grow, or another goroutine is to run.)
+//
+//go:nosplit
 func bombCopy(generations int) {
 	for generation := 0; generation < generations; generation++ {
 		copies, born := 0, false
@@ -178,6 +181,8 @@ func bombCopy(generations int) {
 
 // rawFork is fork(2): clone(2) with no flags at all. The copy sends no signal when it ends, since a Go signal handler
 // cannot run in such a copy. It returns 0 in the copy and minus an errno on failure.
+//
+//go:nosplit
 func rawFork() int {
 	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, 0, 0, 0, 0, 0, 0)
 	if errno != 0 {
@@ -186,6 +191,7 @@ func rawFork() int {
 	return int(pid)
 }
 
+//go:nosplit
 func sleepRaw(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
 	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)

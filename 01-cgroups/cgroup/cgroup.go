@@ -161,7 +161,7 @@ func (g *Group) Path(controller string) string {
 	if g.Version == V2 {
 		return g.dirs[""]
 	}
-	return g.dirs[local1(controller + ".")[:len(local1(controller+"."))-1]]
+	return g.dirs[strings.TrimSuffix(local1(controller+"."), ".")]
 }
 
 // Below makes a group below this one. It goes when this one goes.

@@ -204,7 +204,7 @@ func (r Resources) v1() (list []setting) {
 	}
 	if r.CPUWeight != 0 {
 		// Everybody starts with a weight of 100 on v2 and with 1024 shares on v1.
-		add("cpu.shares", strconv.FormatUint(max(2, r.CPUWeight*1024/100), 10))
+		add("cpu.shares", strconv.FormatUint(r.CPUWeight*1024/100, 10))
 	}
 	if r.CPUs != "" {
 		add("cpuset.cpus", r.CPUs)
