@@ -22,7 +22,9 @@ func IsForwarding() (bool, error) {
 
 // LocalnetRouting lets packets from 127.0.0.1 leave through a link, or no longer. The kernel refuses that by default:
 // loopback addresses mean nothing on a wire. Publishing a port at 127.0.0.1 needs it, because there the packet is from
-// 127.0.0.1 until masquerading, the very last thing before the wire, changes it. (ip-sysctl.rst, route_localnet.)
+// 127.0.0.1 until masquerading, the very last thing before the wire, changes it. It has a price: packets *to* 127.0.0.1 that
+// come in through the link are no longer refused either, so that who is on that wire may reach servers that trust the
+// loopback (CVE-2020-8558). (ip-sysctl.rst, route_localnet.)
 func LocalnetRouting(link string, on bool) error {
 	return sysctl("net/ipv4/conf/"+link+"/route_localnet", on)
 }
