@@ -63,7 +63,8 @@ func TestCommand(t *testing.T) {
 	})
 }
 
-// TestHarmless deletes everything that can be deleted inside, and looks what is left outside.
+// TestHarmless deletes what there is inside, and looks what is left outside. Of /usr it takes the programs: a whiteout
+// for each of some hundred thousand files proves no more.
 func TestHarmless(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		dir, err := os.MkdirTemp("", "harmless-")
@@ -75,7 +76,7 @@ func TestHarmless(t *testing.T) {
 		before := list("/usr/bin")
 
 		res := r.Run(t, "-volume", dir+":/lent:ro", "--", "sh", "-c",
-			"rm -rf --no-preserve-root / 2>/dev/null; [ ! -e /etc/passwd ] && [ ! -e /usr/bin/ls ] && read x </lent/marker && echo still $x")
+			"rm -rf /etc /lent /usr/bin /usr/sbin /var 2>/dev/null; [ ! -e /etc/passwd ] && [ ! -e /usr/bin/ls ] && read x </lent/marker && echo still $x")
 		require.Equal(t, "still here\n", res.Stdout, res.Stderr)
 		require.FileExists(t, marker)
 		require.Equal(t, before, list("/usr/bin"))
