@@ -151,8 +151,9 @@ var bomb = child.Register("bomb", func(c *child.Conn) error {
 // tries again for a while, as a bomb does, and then sleeps: after ten seconds nothing is left in any case.
 //
 // A Go program has threads, and fork copies only the one that calls it, so that the copy cannot go on as a Go program:
-// it may neither allocate nor switch goroutines. It may make bare system calls, and that is all that this does. (nosplit:
-// at the beginning of a function Go looks whether the stack must grow, or another goroutine is to run.)
+// it may neither allocate nor switch goroutines. It may make bare system calls, and that is all that this does.
+// It may not even ask whether its stack is large enough, as every function does when it begins, unless it is marked
+// nosplit: at that place the scheduler, which was copied as well, may have left the wish to be called.
 //
 //go:nosplit
 func bombCopy(generations int) {

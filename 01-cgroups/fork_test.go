@@ -1,0 +1,51 @@
+//go:build linux
+
+package main
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// TestCopiesAreNotPreempted forks while the garbage collector asks every goroutine to stop again and again. A copy that
+// heeded it would wait for ever for the threads that it does not have.
+func TestCopiesAreNotPreempted(t *testing.T) {
+	stop, stopped := make(chan bool), make(chan bool)
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
+	hang, copies := 0, 0
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); copies++ {
+		pid := rawFork()
+		if pid == 0 {
+			sleepRaw(time.Microsecond)
+			_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+		require.Positive(t, pid)
+		got, end := 0, time.Now().Add(2*time.Second)
+		for ; got == 0 && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+			var err error
+			got, err = unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, nil) // WALL: it sends no signal when it ends
+			require.NoError(t, err)
+		}
+		if got == 0 {
+			hang++
+			require.NoError(t, unix.Kill(pid, unix.SIGKILL))
+			_, _ = unix.Wait4(pid, nil, unix.WALL, nil)
+		}
+	}
+	require.Zero(t, hang, "copies hang, of %d", copies)
+}
