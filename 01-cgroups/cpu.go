@@ -27,7 +27,7 @@ func cpu(n *narrate.Narrator) error {
 		return err
 	}
 	defer done()
-	without, err := race(free)
+	without, err := race(time.Second, free)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func cpu(n *narrate.Narrator) error {
 	}
 	defer done()
 	show(n, g, "cpu.max")
-	got, err := race(g)
+	got, err := race(time.Second, g)
 	if err != nil {
 		return err
 	}
@@ -97,10 +97,10 @@ func weights(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 		defer done()
 		show(n, a, "cpu.weight")
 		show(n, b, "cpu.weight")
-		// On a busy machine one second may not be fair: whoever else runs on that CPU was in the way. Then again.
+		// On a busy machine one second may not be fair: whoever else runs on that CPU was in the way. Then again, longer.
 		var ratio float64
-		for range 3 {
-			got, err := race(a, b)
+		for _, d := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+			got, err := race(d, a, b)
 			if err != nil {
 				return 0, err
 			}
@@ -147,9 +147,9 @@ type lap struct {
 	throttled       int64
 }
 
-// race runs a busy loop in each of the groups at the same time, for about a second. More than one are pinned to the
+// race runs a busy loop in each of the groups at the same time, and measures for a while. More than one are pinned to the
 // same CPU, so that they must share it.
-func race(groups ...*cgroup.Group) ([]lap, error) {
+func race(d time.Duration, groups ...*cgroup.Group) ([]lap, error) {
 	target := -1
 	if len(groups) > 1 {
 		cpus, err := affinity()
@@ -180,7 +180,7 @@ func race(groups ...*cgroup.Group) ([]lap, error) {
 	for i, g := range groups {
 		before[i] = g.Stats()
 	}
-	time.Sleep(time.Second)
+	time.Sleep(d)
 	after := make([]cgroup.Stats, len(groups))
 	for i, g := range groups {
 		after[i] = g.Stats()

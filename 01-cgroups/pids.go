@@ -125,8 +125,8 @@ func explode(g *cgroup.Group, generations int) (stats cgroup.Stats, errno string
 		}
 	}
 	stats = g.Stats()
-	_ = r.SetReadDeadline(time.Now().Add(time.Millisecond))
 	if said := make([]byte, 1); stats.PidsRefused > 0 {
+		_ = r.SetReadDeadline(time.Now().Add(5 * time.Second)) // the kernel counts first, and the copy tells then
 		if _, err := r.Read(said); err == nil {
 			errno = syscall.Errno(said[0]).Error()
 		}
