@@ -210,7 +210,7 @@ func verifyCommand() *cobra.Command {
 				}
 			}
 			if profile == verify.VM.Name && from == "" {
-				err := verifyInVM(engine, c.OutOrStdout(), c.ErrOrStderr())
+				err := verifyInVM(c.Context(), engine, c.OutOrStdout(), c.ErrOrStderr())
 				if err != nil && err != errSaid {
 					return failure{err}
 				}

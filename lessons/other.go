@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -23,7 +24,7 @@ func watchCommand() *cobra.Command {
 	return exerciseCommand(cobra.Command{Use: "watch", Short: "the exercises one by one, checked whenever you save"}, nil)
 }
 
-func verifyInVM(string, io.Writer, io.Writer) error {
+func verifyInVM(context.Context, string, io.Writer, io.Writer) error {
 	return fmt.Errorf("verify -profile vm starts its virtual machine on Linux; this is %s", runtime.GOOS)
 }
 

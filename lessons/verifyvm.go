@@ -5,58 +5,89 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"containerkit/lessons/verify"
 	"containerkit/lessons/vm"
 )
 
-// verifyInVM runs the tests of the stages in a virtual machine, as root and as the ordinary user of the guest, and tells
-// the two verdicts. The tests are compiled here: a machine in software emulation would take half an hour for it.
-func verifyInVM(engine string, out, progress io.Writer) error {
+// verifyInVM runs the tests of the stages in two virtual machines at the same time, as root and as the ordinary user of
+// the guest, and tells the two verdicts. The tests are compiled here: a machine in software emulation would take half an
+// hour for it. If one of the machines cannot be had, or ctx ends, both end.
+func verifyInVM(ctx context.Context, engine string, out, progress io.Writer) error {
 	root, err := kit()
 	if err != nil {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	dir, err := testDir()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	began := time.Now()
-	packages, err := compileTests(root, dir)
+	packages, err := compileTests(ctx, root, dir)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "compiled the tests of %d packages in %.0f s\n", len(packages), time.Since(began).Seconds())
-	ok := true
-	for _, p := range []verify.Profile{verify.VM, verify.VMUser} {
-		script := filepath.Join(dir, p.Name+".sh")
-		if err := os.WriteFile(script, []byte(runTests(packages)), 0o755); err != nil {
-			return err
-		}
-		c := &vm.Config{Engine: engine, Memory: 3072, CPUs: 2, Share: "ro", User: "root", Keep: []string{dir}, Command: []string{"sh", script}}
-		if !p.Root {
-			c.User = "learner"
-		}
-		began := time.Now()
-		run, err := runInVM(c, progress)
-		if err != nil {
-			return err
-		}
-		v := verify.Judge(run, p)
-		v.Write(out)
-		fmt.Fprintf(out, "in %.0f s, as %s, in a virtual machine\n\n", time.Since(began).Seconds(), c.User)
-		ok = ok && v.OK()
+	script := filepath.Join(dir, "run.sh")
+	if err := os.WriteFile(script, []byte(runTests(packages)), 0o755); err != nil {
+		return err
 	}
-	if !ok {
+	fmt.Fprintf(progress, "compiled the tests of %d packages in %.0f s\n", len(packages), time.Since(began).Seconds())
+
+	profiles := []verify.Profile{verify.VM, verify.VMUser}
+	verdicts := make([]bytes.Buffer, len(profiles))
+	ok := make([]bool, len(profiles))
+	both, bothCtx := errgroup.WithContext(ctx)
+	for i, p := range profiles {
+		both.Go(func() error {
+			c := &vm.Config{Engine: engine, Memory: 2048, CPUs: 2, Share: "ro", User: "root", Keep: []string{dir},
+				Command: []string{"sh", script}, Cancel: bothCtx.Done()}
+			if !p.Root {
+				c.User = "learner"
+			}
+			began, on := time.Now(), ""
+			c.Started = func(how string) { on = how }
+			run, err := runInVM(c, progress)
+			if err != nil {
+				return err
+			}
+			v := verify.Judge(run, p)
+			v.Write(&verdicts[i])
+			fmt.Fprintf(&verdicts[i], "in %.0f s, as %s, in a virtual machine: %s\n\n", time.Since(began).Seconds(), c.User, on)
+			ok[i] = v.OK()
+			return nil
+		})
+	}
+	err = both.Wait()
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	if err != nil {
+		return err
+	}
+	for i := range verdicts {
+		if _, err := verdicts[i].WriteTo(out); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(ok, false) {
 		return errSaid
 	}
 	return nil
@@ -81,31 +112,34 @@ func testDir() (string, error) {
 type testPackage struct{ path, dir, program string }
 
 // compileTests compiles the tests of the stages' packages into dir.
-func compileTests(root, dir string) (list []testPackage, err error) {
+func compileTests(ctx context.Context, root, dir string) (list []testPackage, err error) {
+	goCommand := func(args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Dir = root
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it removes its temporary files then
+		// Static: the guest has our libraries, but to link them costs an emulated machine time at every start.
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		return cmd
+	}
 	args := []string{"list", "-f", "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}"}
 	for _, s := range verify.Stages() {
 		args = append(args, "./"+s+"/...")
 	}
-	cmd := exec.Command("go", args...)
-	cmd.Dir = root
-	out, err := cmd.Output()
+	out, err := goCommand(args...).Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
+	args = []string{"test", "-c", "-o", dir + "/"}
 	for line := range strings.Lines(string(out)) {
 		path, where, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if path == "" {
 			continue
 		}
-		p := testPackage{path, where, filepath.Join(dir, strings.ReplaceAll(path, "/", "_")+".test")}
-		// Static: the guest has our libraries, but to link them costs an emulated machine time at every start.
-		cmd := exec.Command("go", "test", "-c", "-o", p.program, p.path)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("go test -c %s: %w\n%s", p.path, err, out)
-		}
-		list = append(list, p)
+		list = append(list, testPackage{path, where, filepath.Join(dir, filepath.Base(path)+".test")})
+		args = append(args, path)
+	}
+	if out, err := goCommand(args...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("go test -c: %w\n%s", err, out)
 	}
 	return list, nil
 }
@@ -123,7 +157,11 @@ func runTests(packages []testPackage) string {
 	return b.String()
 }
 
-// runInVM runs the script and reads what the tests say, as go test -json would have.
+// ended is what a test that is no part of another says of itself at its end.
+var ended = regexp.MustCompile(`^\x16?--- (PASS|FAIL|SKIP): (\S+) \(([0-9.]+)s\)`)
+
+// runInVM runs the script and reads what the tests say, as go test -json would have. Meanwhile it tells progress of every
+// test that has ended, and how long it took: in a run of minutes one wants to see where they go.
 func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -136,16 +174,20 @@ func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 	}
 	defer null.Close()
 	c.Stdin, c.Stdout, c.Stderr = null, w, os.Stderr
-	ended := make(chan error, 1)
+	done := make(chan error, 1)
 	go func() {
 		_, err := vm.Run(c)
 		w.Close()
-		ended <- err
+		done <- err
 	}()
 	var events bytes.Buffer
 	var pkg string
 	var said bytes.Buffer
 	complete := 0
+	began := time.Now()
+	tell := func(result, seconds, test string) {
+		fmt.Fprintf(progress, "%-8s %-4s %7ss  %s %s\n", c.User, result, seconds, strings.TrimPrefix(pkg, verify.Module+"/"), test)
+	}
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
@@ -153,7 +195,7 @@ func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 		case at >= 0:
 			word, rest, _ := strings.Cut(strings.TrimSpace(line[at+len(mark):]), " ")
 			if word == "begin" {
-				pkg = rest
+				pkg, began = rest, time.Now()
 				said.Reset()
 				break
 			}
@@ -167,15 +209,18 @@ func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 			if rest != "0" {
 				result = "FAIL"
 			}
-			fmt.Fprintf(progress, "%-4s %s\n", result, pkg)
+			tell(result, fmt.Sprintf("%.2f", time.Since(began).Seconds()), "in all")
 		default:
+			if m := ended.FindStringSubmatch(line); m != nil && !strings.Contains(m[2], "/") {
+				tell(strings.ToLower(m[1]), m[3], m[2])
+			}
 			said.WriteString(line)
 		}
 		if err != nil {
 			break
 		}
 	}
-	if err := <-ended; err != nil {
+	if err := <-done; err != nil {
 		return nil, err
 	}
 	if complete == 0 {

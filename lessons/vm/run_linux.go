@@ -64,6 +64,9 @@ func Run(c *Config) (status int, err error) {
 		return 0, err
 	}
 	phase("started")
+	if c.Started != nil {
+		c.Started(m.How)
+	}
 	if c.Time || c.Command == nil || isTerminal(c.Stderr) {
 		fmt.Fprintln(c.Stderr, m.How) // a program that reads stderr wants only the command's
 	}
@@ -283,6 +286,8 @@ func (t *talk) run(signals <-chan os.Signal) (status int, err error) {
 		case err := <-ended:
 			ended = nil
 			return 0, t.died(err)
+		case <-t.c.Cancel:
+			return 0, ErrCancelled
 		case sig := <-signals:
 			s := sig.(syscall.Signal)
 			switch {

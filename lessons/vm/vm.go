@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,8 +30,14 @@ type Config struct {
 	Stdout  *os.File
 	Stderr  *os.File
 
+	Cancel  <-chan struct{}  // when it is closed, the machine ends at once, and Run with ErrCancelled
+	Started func(how string) // told what it runs on; may be nil
+
 	raw atomic.Bool // the terminal is in raw mode
 }
+
+// ErrCancelled is the end of a machine that was not wanted any more.
+var ErrCancelled = errors.New("the VM was ended before the command had")
 
 // Check tells what of it makes no sense.
 func (c *Config) Check() error {
