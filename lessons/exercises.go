@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -77,9 +78,10 @@ func exerciseCommand(c cobra.Command, work func(c *cobra.Command, root string, p
 		if err != nil {
 			return failure{err}
 		}
+		before := maps.Clone(progress)
 		if err := work(c, root, progress, args); err != nil && err != errSaid {
 			return err
-		} else if saved := progress.Save(root); saved != nil {
+		} else if saved := progress.Save(root, before); saved != nil {
 			return failure{saved}
 		} else {
 			return err

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -34,7 +35,7 @@ func watchCommand() *cobra.Command {
 		if !term.IsTerminal(0) || !term.IsTerminal(1) {
 			return failure{errors.New("watch needs a terminal for its keys; go run ./lessons check does without")}
 		}
-		w := &watcher{root: root, progress: progress, current: e}
+		w := &watcher{root: root, progress: progress, saved: maps.Clone(progress), current: e}
 		if err := w.run(c.Context()); err != nil {
 			return failure{err}
 		}
@@ -50,6 +51,7 @@ const lookEvery = 200 * time.Millisecond
 type watcher struct {
 	root     string
 	progress exercise.Progress
+	saved    exercise.Progress // what the file said when it was read last
 	current  exercise.Exercise
 
 	seen     fingerprint // of the file that was checked last
@@ -139,9 +141,7 @@ func (w *watcher) run(ctx context.Context) (err error) {
 			if r.err == nil {
 				w.result = &r.result
 				w.progress.Note(r.result, time.Now())
-				if err := w.progress.Save(w.root); err != nil {
-					w.trouble = err
-				}
+				w.save()
 			}
 		case key, ok := <-keys:
 			if !ok || key == 'q' || key == 3 || key == 4 { // Ctrl-C and Ctrl-D, which raw mode passes on as they are
@@ -176,6 +176,7 @@ func (w *watcher) turnTo(ctx context.Context, e exercise.Exercise, results chan<
 }
 
 func (w *watcher) press(ctx context.Context, key byte, results chan<- checked1) {
+	w.save()
 	again := key == w.asked
 	w.asked = 0
 	if key != 'l' {
@@ -216,7 +217,12 @@ func (w *watcher) press(ctx context.Context, key byte, results chan<- checked1) 
 		w.said = ""
 		w.check(ctx, results) // any other key checks again
 	}
-	if err := w.progress.Save(w.root); err != nil {
+	w.save()
+}
+
+// save writes the progress, and takes over what was checked in another window.
+func (w *watcher) save() {
+	if err := w.progress.Save(w.root, w.saved); err != nil {
 		w.trouble = err
 	}
 }

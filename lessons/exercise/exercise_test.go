@@ -1,6 +1,8 @@
 package exercise
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -173,8 +175,53 @@ func TestPutKeepsWhatWasThere(t *testing.T) {
 	p.Note(Result{Exercise: e, Outcome: Unsolved}, now)
 	p.Note(Result{Exercise: e, Outcome: Solved}, now)
 	p.Note(Result{Exercise: e, Outcome: Solved}, now.Add(time.Hour))
-	require.NoError(t, p.Save(dir))
+	require.NoError(t, p.Save(dir, Progress{}))
 	p, err = LoadProgress(dir)
 	require.NoError(t, err)
 	require.Equal(t, Record{Tries: 2, First: now, Solved: now, Last: Solved}, p[e.ID()])
+}
+
+// Two at a time, watch in one window and check in another: neither undoes what the other one noted.
+func TestProgressOfTwoAtATime(t *testing.T) {
+	dir := t.TempDir()
+	load := func() (p, before Progress) {
+		p, err := LoadProgress(dir)
+		require.NoError(t, err)
+		return p, maps.Clone(p)
+	}
+	one, beforeOne := load()
+	one["s/first"] = Record{Tries: 1, Last: Failed}
+	one["s/gone"] = Record{Tries: 1, Last: Failed}
+	require.NoError(t, one.Save(dir, beforeOne))
+
+	two, beforeTwo := load()
+	one["s/first"] = Record{Tries: 2, Last: Solved}
+	delete(one, "s/gone")
+	require.NoError(t, one.Save(dir, beforeOne))
+	two["s/second"] = Record{Tries: 7, Last: Solved}
+	require.NoError(t, two.Save(dir, beforeTwo))
+	want := Progress{"s/first": {Tries: 2, Last: Solved}, "s/second": {Tries: 7, Last: Solved}}
+	require.Equal(t, want, two, "it has taken over what the other one noted")
+	require.NoError(t, one.Save(dir, beforeOne))
+	require.Equal(t, want, one)
+	now, _ := load()
+	require.Equal(t, want, now)
+}
+
+// Root checks where an ordinary user cannot. What he writes stays the learner's.
+func TestRootLeavesFilesToTheirOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can write for somebody else")
+	}
+	dir := t.TempDir()
+	const learner = 65531
+	require.NoError(t, os.Chown(dir, learner, learner))
+	p := Progress{"s/first": {Tries: 1}}
+	require.NoError(t, p.Save(dir, Progress{}))
+	require.NoError(t, replace(filepath.Join(dir, Room, "copies/old.go"), []byte("// mine\n")))
+	for _, path := range []string{Room, Room + "/progress.json", Room + "/copies", Room + "/copies/old.go"} {
+		info, err := os.Stat(filepath.Join(dir, path))
+		require.NoError(t, err)
+		require.Contains(t, fmt.Sprintf("%+v", info.Sys()), fmt.Sprintf("Uid:%d Gid:%d", learner, learner), path)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,13 +85,40 @@ func LoadProgress(root string) (Progress, error) {
 	return p, nil
 }
 
-// Save writes the progress, whole or not at all.
-func (p Progress) Save(root string) error {
-	raw, err := json.MarshalIndent(p, "", "  ")
+// Save writes what has changed since before into the file, whole or not at all. Both are then what the file says: somebody
+// else may have written to it meanwhile, because watch runs in one window and check in another.
+func (p Progress) Save(root string, before Progress) error {
+	unlock, err := lock(root)
 	if err != nil {
 		return err
 	}
-	return replace(progressFile(root), append(raw, '\n'))
+	defer unlock()
+	all, err := LoadProgress(root)
+	if err != nil {
+		return err
+	}
+	for id := range before {
+		if _, ok := p[id]; !ok {
+			delete(all, id)
+		}
+	}
+	for id, record := range p {
+		if old, ok := before[id]; !ok || old != record {
+			all[id] = record
+		}
+	}
+	raw, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := replace(progressFile(root), append(raw, '\n')); err != nil {
+		return err
+	}
+	for _, m := range []Progress{p, before} {
+		clear(m)
+		maps.Copy(m, all)
+	}
+	return nil
 }
 
 // Note adds the result of a check.
@@ -134,15 +162,16 @@ func Put(root string, e Exercise, text []byte, now time.Time) (kept string, err 
 
 // replace writes a file under another name first: an interrupted program leaves the old one or the new one.
 func replace(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	dir := filepath.Dir(path)
+	if err := makeDir(dir); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".containerkit-*")
+	f, err := os.CreateTemp(dir, ".containerkit-*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	err = errors.Join(err, f.Chmod(0o644), giveTo(f.Name(), dir), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -150,6 +179,24 @@ func replace(path string, text []byte) error {
 		_ = os.Remove(f.Name())
 	}
 	return err
+}
+
+// makeDir is os.MkdirAll, but each directory belongs to whom the one above belongs.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := makeDir(filepath.Dir(dir)); err != nil {
+			return err
+		}
+		err = os.Mkdir(dir, 0o755)
+	}
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return giveTo(dir, filepath.Dir(dir))
 }
 
 // Next is the first exercise that is not solved yet, by the progress; false if none is left.
