@@ -154,6 +154,9 @@ func checkCommand() *cobra.Command {
 			if !asJSON {
 				tell(c.OutOrStdout(), r, len(list) == 1)
 			}
+			if !asJSON && len(list) == 1 {
+				after(c.OutOrStdout(), r, progress)
+			}
 		}
 		if asJSON {
 			enc := json.NewEncoder(c.OutOrStdout())
@@ -197,15 +200,18 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 				fmt.Fprintln(w)
 				fill(w, "read: ", strings.Join(e.Read, ", "))
 			}
-			fmt.Fprintf(w, "a hint: go run ./lessons hint %s\n", e.ID())
 		}
 	case exercise.Broken:
 		fmt.Fprintln(w, "  it does not compile:")
 		for line := range strings.Lines(r.Reason) {
 			fmt.Fprintf(w, "    %s\n", strings.TrimRight(line, "\n"))
 		}
+		if whole {
+			fmt.Fprintf(w, "your file: %s\n", e.File)
+		}
 	case exercise.Unchecked:
 		fill(w, "  cannot be checked here: ", r.Reason)
+		asRoot(w, e)
 	case exercise.Failed:
 		s := r.State
 		if s.Claim == "" { // not one of our claims: a panic, a test that ran out of time
@@ -216,6 +222,9 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 		}
 		for _, part := range [][2]string{{"claim", s.Claim}, {"expected", s.Expected}, {"got", s.Got}, {"read from", s.From}} {
 			label := fmt.Sprintf("    %-10s ", part[0])
+			if part[1] == "" {
+				part[1] = "(nothing)" // an empty file says something too
+			}
 			for line := range strings.Lines(part[1]) {
 				fill(w, label, line)
 				label = strings.Repeat(" ", len(label))
@@ -225,15 +234,34 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 			fill(w, "    → ", r.Diagnosis.Say)
 		}
 		if whole {
-			fmt.Fprintf(w, "your file: %s; a hint: go run ./lessons hint %s\n", e.File, e.ID())
+			fmt.Fprintf(w, "your file: %s\n", e.File)
 		}
 	case exercise.Solved:
 		if r.Reason != "" {
 			fill(w, "  but a part cannot be checked here: ", r.Reason)
+			if whole {
+				asRoot(w, e)
+			}
 		}
 		if whole {
 			fmt.Fprintf(w, "see it work: %s\n", e.Shows)
 		}
+	}
+}
+
+// asRoot tells an ordinary user how to have an exercise checked in full. sudo has a PATH of its own, in which go may be missing.
+func asRoot(w io.Writer, e exercise.Exercise) {
+	if os.Geteuid() != 0 {
+		fmt.Fprintf(w, "  as root: go run -exec \"sudo env PATH=$PATH\" ./lessons check %s\n", e.ID())
+	}
+}
+
+// after tells what can be done after a check of one exercise, in a window where no key does it.
+func after(w io.Writer, r exercise.Result, progress exercise.Progress) {
+	if r.Outcome != exercise.Solved && r.Outcome != exercise.Unchecked {
+		fmt.Fprintf(w, "a hint: go run ./lessons hint %s\n", r.Exercise.ID())
+	} else if next, ok := progress.Next(); ok && r.Outcome == exercise.Solved {
+		fmt.Fprintf(w, "next: %s, in %s\n", next.ID(), next.File)
 	}
 }
 

@@ -48,6 +48,7 @@ func TestCheckOfAHalfSolvedKit(t *testing.T) {
 	status, out, errs = lessons("check", "02-namespaces/hostname")
 	require.Zero(t, status, out+errs)
 	require.Contains(t, out, "✓ 02-namespaces/hostname")
+	require.Contains(t, out, "next: 01-cgroups/limit, in 01-cgroups/cgroup/write_mine.go")
 
 	cases, err := exercise.WrongSolutions(kit, find("02-namespaces/private"))
 	require.NoError(t, err)
@@ -98,6 +99,10 @@ func TestCheckOfAHalfSolvedKit(t *testing.T) {
 	require.Zero(t, status, errs)
 	require.Contains(t, out, "Ada Lovelace")
 	require.Contains(t, out, "1/6")
+	require.NoError(t, os.WriteFile("nameless.json", []byte(`{"containerkit":"report 1"}`), 0o644))
+	status, out, errs = lessons("class", ".")
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "nameless ")
 	require.NoError(t, os.WriteFile("other.json", []byte(`{"a":1}`), 0o644))
 	status, out, errs = lessons("class", ".")
 	require.Equal(t, 1, status)

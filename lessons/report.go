@@ -53,8 +53,9 @@ func reportCommand() *cobra.Command {
 			"what this machine can do into one file. It holds nothing of what you wrote.",
 	}, func(c *cobra.Command, root string, progress exercise.Progress, _ []string) error {
 		if name == "" {
-			if u, err := user.Current(); err == nil {
-				name = u.Username
+			name = fmt.Sprintf("user %d", os.Getuid())
+			if u, err := user.Current(); err == nil && u.Username != "" {
+				name = u.Username // a number in a container often has none
 			}
 		}
 		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
@@ -138,6 +139,9 @@ func readReport(path string) (r report, err error) {
 	}
 	if r.Kit != reportVersion {
 		return r, fmt.Errorf("%s is not what go run ./lessons report writes: it begins with %q, not %q", path, r.Kit, reportVersion)
+	}
+	if r.Learner == "" {
+		r.Learner = strings.TrimSuffix(filepath.Base(path), ".json")
 	}
 	return r, nil
 }

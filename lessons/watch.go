@@ -57,11 +57,13 @@ type watcher struct {
 	seen     fingerprint // of the file that was checked last
 	cancel   func()      // ends the check that is going on
 	checking bool
+	since    time.Time // when it began
 	result   *exercise.Result
 	trouble  error  // why there is no result
 	said     string // the answer to the last key
 	list     bool   // the list is shown
 	asked    byte   // a key that wants to be pressed twice
+	wanted   bool   // a hint was asked for while a check was going on
 }
 
 // A fingerprint changes when a file does: an editor may write into it or replace it.
@@ -143,6 +145,9 @@ func (w *watcher) run(ctx context.Context) (err error) {
 				w.progress.Note(r.result, time.Now())
 				w.save()
 			}
+			if w.wanted {
+				w.wanted, w.said = false, w.hint()
+			}
 		case key, ok := <-keys:
 			if !ok || key == 'q' || key == 3 || key == 4 { // Ctrl-C and Ctrl-D, which raw mode passes on as they are
 				return nil
@@ -158,7 +163,7 @@ func (w *watcher) check(ctx context.Context, results chan<- checked1) {
 		w.cancel()
 	}
 	ctx, w.cancel = context.WithCancel(ctx)
-	w.seen, w.checking = w.look(), true
+	w.seen, w.checking, w.since = w.look(), true, time.Now()
 	e := w.current
 	go func() {
 		r, err := exercise.Check(ctx, w.root, e)
@@ -171,7 +176,7 @@ func (w *watcher) check(ctx context.Context, results chan<- checked1) {
 
 // turnTo makes another exercise the current one.
 func (w *watcher) turnTo(ctx context.Context, e exercise.Exercise, results chan<- checked1) {
-	w.current, w.result, w.trouble, w.said = e, nil, nil, ""
+	w.current, w.result, w.trouble, w.said, w.wanted = e, nil, nil, "", false
 	w.check(ctx, results)
 }
 
@@ -247,7 +252,8 @@ func (w *watcher) next() (exercise.Exercise, bool) {
 func (w *watcher) hint() string {
 	switch {
 	case w.checking:
-		return "The check is going on; ask again when it is done."
+		w.wanted = true
+		return "A hint follows when the check is done."
 	case w.result == nil:
 		return ""
 	}
@@ -330,11 +336,8 @@ func (w *watcher) drawCurrent(b *bytes.Buffer) {
 	default:
 		fill(b, fmt.Sprintf("… %-24s ", e.ID()), e.Title)
 	}
-	if w.result == nil || w.result.Outcome != exercise.Unsolved {
-		fmt.Fprintf(b, "\n%s\n", e.File)
-	}
 	if w.checking {
-		fmt.Fprintln(b, "checking…")
+		fmt.Fprintln(b, w.working())
 	}
 	if w.said != "" {
 		fmt.Fprintln(b)
@@ -348,7 +351,18 @@ func (w *watcher) drawCurrent(b *bytes.Buffer) {
 	}
 }
 
-// drawList shows the exercises around the current one, as many as fit.
+// working tells that a check is going on, and why it may take long.
+func (w *watcher) working() string {
+	switch took := time.Since(w.since).Truncate(time.Second); {
+	case took >= 10*time.Second:
+		return fmt.Sprintf("checking… %v. The first check of a part compiles it and its tests; later ones are\nquick.", took)
+	case took >= 2*time.Second:
+		return fmt.Sprintf("checking… %v", took)
+	}
+	return "checking…"
+}
+
+// drawList shows the exercises around the current one, as many as fit, and says how many more there are.
 func (w *watcher) drawList(b *bytes.Buffer, all []exercise.Exercise, room int) {
 	at := 0
 	for i, e := range all {
@@ -359,6 +373,14 @@ func (w *watcher) drawList(b *bytes.Buffer, all []exercise.Exercise, room int) {
 	from := max(0, min(at-room/2, len(all)-room))
 	for i, e := range all {
 		if i < from || i >= from+room {
+			continue
+		}
+		if first := i == from && i > 0; room > 4 && (first || i == from+room-1 && i < len(all)-1) {
+			more := len(all) - i
+			if first {
+				more = i + 1
+			}
+			fmt.Fprintf(b, "    … %d more\n", more)
 			continue
 		}
 		mark, here := " ", " "

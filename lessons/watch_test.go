@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,6 +72,12 @@ func (s *screen) shows(texts ...string) {
 	require.Fail(s.t, "the screen does not show it", "want %q, the screen is\n%s", texts, now)
 }
 
+// lacks is about what is on the screen now.
+func (s *screen) lacks(text string) {
+	s.t.Helper()
+	require.NotContains(s.t, strings.Join(strings.Fields(s.tmux("capture-pane", "-p")), " "), text)
+}
+
 // ends waits until the program has ended.
 func (s *screen) ends() {
 	s.t.Helper()
@@ -105,6 +112,17 @@ func TestWatch(t *testing.T) {
 	s.shows("✗ "+e.ID(), "claim", "expected", "got", "read from", "→")
 	s.keys("h")
 	s.shows("Hint:")
+	s.lacks("go run ./lessons hint") // there is a key for it
+
+	// Somebody checks in another window: nothing that he noted is lost, and the list knows of it.
+	other, err := exercise.LoadProgress(kit)
+	require.NoError(t, err)
+	before := maps.Clone(other)
+	other["01-cgroups/limit"] = exercise.Record{Tries: 1, Solved: time.Now().UTC(), Last: exercise.Solved}
+	require.NoError(t, other.Save(kit, before))
+	s.keys("l")
+	s.shows("✓ 01-cgroups/limit", "1 of", "more")
+	s.keys("l")
 
 	// What does not compile.
 	require.NoError(t, os.WriteFile(mine, []byte("//go:build linux && mine\n\npackage namespace\n\nfunc SetHostname(string) error { return nothing }\n"), 0o644))
@@ -116,7 +134,7 @@ func TestWatch(t *testing.T) {
 	s.shows("Our solution is in " + e.Reference())
 
 	require.NoError(t, os.WriteFile(mine, exercise.Solution(reference), 0o644))
-	s.shows("✓ "+e.ID(), "1 of", "see it work")
+	s.shows("✓ "+e.ID(), "2 of", "see it work")
 	s.keys("n")
 	s.shows("02-namespaces/private", "write ")
 	s.keys("l")
@@ -148,6 +166,7 @@ func TestWatch(t *testing.T) {
 	s.ends()
 	progress, err := exercise.LoadProgress(kit)
 	require.NoError(t, err)
+	require.False(t, progress["01-cgroups/limit"].Solved.IsZero())
 	require.False(t, progress[e.ID()].Solved.IsZero())
 	require.True(t, progress[e.ID()].Peeked)
 	require.GreaterOrEqual(t, progress[e.ID()].Tries, 2)
