@@ -51,7 +51,7 @@ func lookUp(w io.Writer, root string, words []string) error {
 		return err
 	}
 	if len(found) == 0 {
-		return fmt.Errorf("nothing on the map has %q; all of it is in docs/map.md", strings.Join(words, " "))
+		return fmt.Errorf("nothing on the map has %q; all of it is in docs/map.md, and Docker's commands, compose and Kubernetes are in docs/docker.md", strings.Join(words, " "))
 	}
 	last := ""
 	for _, r := range found {
