@@ -34,6 +34,7 @@ var rules = []rule{
 	{is(syscall.EOPNOTSUPP, syscall.ENOTSUP), of("clone", "fork/exec"), say("The cgroup that the child should be born in is of type \"domain invalid\": a group above it is threaded. (see cgroup.type; clone(2), CLONE_INTO_CGROUP)")},
 	{is(syscall.E2BIG), of("clone3", "mount_setattr", "openat2"), say("This kernel is older than the structure it was given and does not know its last fields: the flag asked for is too new for it.")},
 	{is(syscall.E2BIG), of("exec"), say("Arguments and environment together are too long for one process. (execve(2), ulimit -s)")},
+	{is(syscall.EUSERS), of("setns"), say("A time namespace is entered by a process of one thread: fork first.")},
 	{is(syscall.EUSERS), nil, say("Too many user namespaces, or more than 32 in one another (this is how kernels before 4.9 said it). (user_namespaces(7))")},
 	{is(syscall.ENOSPC), of("clone", "fork/exec", "unshare", "namespace"), func(f failure) string {
 		if why := NoUserNamespace(); why != "" {
@@ -58,7 +59,7 @@ var rules = []rule{
 	{is(syscall.EOPNOTSUPP, syscall.ENOTSUP), of("subtree_control", "cgroup.procs", "cgroup.type"), say("The group is threaded or \"domain invalid\" (see cgroup.type), and such a group takes no domain controllers and no whole processes. (cgroups(7))")},
 	{is(syscall.EBUSY), of("rmdir", "remove", "unlinkat"), func(f failure) string {
 		if inCgroup(f) {
-			return "A cgroup is removed only when it is empty: first its processes (zombies not yet waited for count on v1), then its children, then the group."
+			return "A cgroup is removed only when it is empty: first its processes (zombies do not count, but who was just killed does until he has ended), then its children, then the group."
 		}
 		return "Something is mounted on it: unmount first."
 	}},

@@ -51,7 +51,7 @@ func in(others uintptr) uintptr { return unix.CLONE_NEWUSER | others }
 // a mount ends with it. None needs a privilege: what only root may do is done by root of a new user namespace.
 var met = []row{
 	{number: unix.E2BIG, call: "execve(2) with an argument of 3 MB", man: "execve(2)",
-		why:  "One argument may have 32 pages, all of them and the environment a quarter of the stack's limit. From clone3(2), openat2(2) or mount_setattr(2) it means that the kernel is older than the structure.",
+		why:  "One argument may have 32 pages, all of them and the environment a quarter of the stack's limit, and never more than 6 MiB. From clone3(2), openat2(2) or mount_setattr(2) it means that the kernel is older than the structure.",
 		hand: "sh -c '/bin/true $(seq 1000000)'",
 		try:  func(string) error { return exec.Command("/bin/true", strings.Repeat("x", 3<<20)).Run() }},
 	{number: unix.EACCES, call: "execve(2) of a file without the x bit", man: "execve(2)",
@@ -123,7 +123,7 @@ var met = []row{
 			return number
 		}},
 	{number: unix.EINVAL, call: "pivot_root(2) to a directory that is no mount point", man: "pivot_root(2)", new: in(unix.CLONE_NEWNS),
-		why:  "The new root must be a mount point, and it and the old one must not be shared.",
+		why:  "The new root must be a mount point, and neither it nor the mount that it stands on may be shared. Without a user namespace a directory of the old root's own mount gives EBUSY instead.",
 		hand: unprivileged + " --mount pivot_root . .",
 		try: func(dir string) error {
 			must(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
@@ -217,7 +217,7 @@ var met = []row{
 			return err
 		}},
 	{number: unix.EOPNOTSUPP, call: "RTM_NEWLINK over netlink for a kind of link that the kernel does not know", man: "rtnetlink(7)", new: in(unix.CLONE_NEWNET),
-		why:  "No module brought this kind. So it looks without veth or bridge. From cgroup.procs it means a threaded group.",
+		why:  "No module brought this kind. So it looks without veth or bridge. From cgroup.procs it means that the group is threaded (read), or domain invalid below one that is (write).",
 		hand: unprivileged + " --net ip link add x type nosuch", says: "unknown device type|not supported",
 		try: func(string) error {
 			return netlink.LinkAdd(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Name: "x"}, LinkType: "nosuch"})
@@ -251,7 +251,7 @@ var met = []row{
 			return unix.Kill(c.ProcessState.Pid(), 0)
 		}},
 	{number: unix.ETXTBSY, call: "execve(2) of a file that is open for writing", man: "execve(2)",
-		why:  "Somebody still writes the program. A Go program that writes a file and starts it meets this when another thread forks meanwhile.",
+		why:  "Somebody still writes the program. A Go program that writes a file and starts it meets this when another thread forks meanwhile. Linux 6.11 and the first 6.12 let it pass.",
 		hand: "sh -c 'cp /bin/true busy; exec 3<>busy; ./busy'",
 		try: func(dir string) error {
 			name := file(dir, "busy", "", 0o755)
