@@ -6,9 +6,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -227,7 +231,6 @@ func TestTheHostIsOutOfReach(t *testing.T) {
 	})
 }
 
-// TestTheCheckoutIsSharedIfAsked writes to it from the guest.
 // More files than may be open on the host can be walked through, and others read afterwards.
 func TestMoreFilesThanMayBeOpen(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
@@ -249,6 +252,7 @@ func TestMoreFilesThanMayBeOpen(t *testing.T) {
 	})
 }
 
+// TestTheCheckoutIsSharedIfAsked writes to it from the guest.
 func TestTheCheckoutIsSharedIfAsked(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		file := fmt.Sprintf("containerkit-test-%d", os.Getpid())
@@ -310,4 +314,86 @@ func TestKilledHalfWay(t *testing.T) {
 			r.nothingLeft()
 		}
 	})
+}
+
+// startsEnv is how many times TestStartsAndStops starts each engine: too many for every run of the tests.
+const startsEnv = "CONTAINERKIT_VM_STARTS"
+
+// TestStartsAndStops starts VMs one after another. Every fourth is killed on its way, at a moment that nobody has chosen,
+// by the only signal that nobody can answer. Each time no process, socket, mount or file may be left.
+func TestStartsAndStops(t *testing.T) {
+	starts, err := strconv.Atoi(os.Getenv(startsEnv))
+	if err != nil {
+		t.Skip("takes long; to run it: " + startsEnv + "=20")
+	}
+	eachEngine(t, func(t *testing.T, engine string) {
+		var whole time.Duration // that a run takes, and so the time in which there is something to kill
+		for i := range starts {
+			r := prepare(t, engine, nil, "echo", "here")
+			began := time.Now()
+			require.NoError(t, r.Start())
+			stop := r.watchSockets()
+			killed := i%4 == 3
+			if killed {
+				after := rand.N(whole)
+				time.Sleep(after)
+				require.NoError(t, r.Process.Kill())
+				t.Logf("killed after %v of about %v", after.Round(time.Millisecond), whole.Round(time.Millisecond))
+			}
+			_ = r.Wait()
+			sockets := stop()
+			r.nothingLeft()
+			left := func() []string {
+				return slices.DeleteFunc(unixSockets(t), func(inode string) bool { return !slices.Contains(sockets, inode) })
+			}
+			// A process that ends has no environment any more by which we find it, and closes its files after that.
+			require.Eventually(t, func() bool { return len(left()) == 0 }, 5*time.Second, 20*time.Millisecond, "sockets are left")
+			if !killed {
+				require.Equal(t, "here\n", r.out.String(), &r.err)
+				require.NotEmpty(t, sockets, "the control: it has sockets while it runs")
+				whole = time.Since(began)
+			}
+		}
+	})
+}
+
+// watchSockets collects the sockets of our processes, by inode, until it is told to stop.
+func (r *vmRun) watchSockets() (stop func() []string) {
+	quit, seen := make(chan bool), make(chan map[string]bool)
+	go func() {
+		inodes := map[string]bool{}
+		for {
+			select {
+			case <-quit:
+				seen <- inodes
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+			for _, p := range r.processes() {
+				pid, _, _ := strings.Cut(p, " ")
+				files, _ := filepath.Glob("/proc/" + pid + "/fd/*")
+				for _, f := range files {
+					if to, err := os.Readlink(f); err == nil && strings.HasPrefix(to, "socket:[") {
+						inodes[strings.Trim(to, "socket:[]")] = true
+					}
+				}
+			}
+		}
+	}()
+	return func() []string {
+		quit <- true
+		return slices.Collect(maps.Keys(<-seen))
+	}
+}
+
+// unixSockets are the inodes of all that the kernel has in our network namespace: proc_net(5).
+func unixSockets(t *testing.T) (inodes []string) {
+	text, err := os.ReadFile("/proc/net/unix")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 6 {
+			inodes = append(inodes, f[6])
+		}
+	}
+	return inodes
 }
