@@ -3,7 +3,7 @@
 // Exercise 01-cgroups/join: a process that puts itself under the limit
 //
 // Join the groups whose files are open: write the number of the process that shall join to each of them. "0" stands for
-// whoever writes. An error says which file it was: wrap a *WriteError.
+// whoever writes. An error says which file it was: it is a *WriteError (cgroup.go), or wraps one.
 //
 // Read: cgroups(7), "Moving a process to a cgroup", Documentation/admin-guide/cgroup-v1/cgroups.rst, 1.2
 // The reference also imports: fmt, golang.org/x/sys/unix

@@ -4,6 +4,7 @@ package cgroup
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -76,17 +77,22 @@ func TestJoinSelf(t *testing.T) {
 
 // Where no group can be made, plain files show at least what is written to them.
 func TestJoinSelfFiles(t *testing.T) {
-	var files []*os.File
+	var files, looks []*os.File
 	for _, name := range []string{"pids", "memory", "freezer"} {
 		f, err := os.Create(filepath.Join(t.TempDir(), name))
 		require.NoError(t, err)
 		defer f.Close()
-		files = append(files, f)
+		look, err := os.Open(f.Name())
+		require.NoError(t, err)
+		defer look.Close()
+		// In a container's root the name leads nowhere any more, or to another file. The descriptor is what there is.
+		require.NoError(t, os.Remove(f.Name()))
+		files, looks = append(files, f), append(looks, look)
 	}
 	err := JoinSelf(files)
 	in, wrote := 0, ""
-	for _, f := range files {
-		raw, err := os.ReadFile(f.Name())
+	for _, look := range looks {
+		raw, err := io.ReadAll(look)
 		require.NoError(t, err)
 		wrote = strings.TrimSpace(wrote + " " + string(raw))
 		if id := strings.TrimSpace(string(raw)); id == "0" || id == strconv.Itoa(os.Getpid()) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"containerkit/lessons/exercise/claim"
@@ -47,6 +48,8 @@ func TestPut(t *testing.T) {
 	claim.True(t, fmt.Sprintf("it is an error if %q is written and the kernel says %q", long.data, held), "the function's own error",
 		cut != nil, "an error", cut)
 	claim.True(t, "what cannot be written is an error", "the function's own error", refused != nil, "an error", refused)
+	claim.True(t, "the error of the one that is not in force says what was written, and where", "the function's own error",
+		strings.Contains(fmt.Sprint(cut), long.data) && strings.Contains(fmt.Sprint(cut), name), long.data+" and "+name, cut)
 }
 
 // The kernel rounds a limit on memory down to whole pages: that is in force too.

@@ -2,7 +2,7 @@
 
 // Exercise 01-cgroups/stop: a fork bomb is stopped, with all its children
 //
-// Kill every process in the group dir, and in the groups below it. procs(file) reads the numbers from a cgroup.procs,
+// Kill every process in the group dir, and in the groups below it; your caller has frozen them. procs(file) reads the numbers from a cgroup.procs,
 // children(dir) lists the groups below. A process that has gone already is no error. The number 0 stands for a process that
 // we cannot see: leave it alone, for kill(0) would hit ourselves.
 //

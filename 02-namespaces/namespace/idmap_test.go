@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/exercise/claim"
@@ -41,5 +42,17 @@ func TestWriteMaps(t *testing.T) {
 		want = "allow"
 	}
 	claim.Equal(t, "groups can be set inside only if that was asked for", "/proc/PID/setgroups", want, groups)
+
+	// The other word, for another process. The kernel refuses gid_map to an ordinary user then, which is right: he is to
+	// hear of it, and not to get a container in which groups cannot be set.
+	other := exec.Command("sleep", "60")
+	other.SysProcAttr = cmd.SysProcAttr
+	require.NoError(t, other.Start())
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
+	s.Setgroups = !s.Setgroups
+	_ = s.writeMaps(other.Process.Pid)
+	dir = "/proc/" + strconv.Itoa(other.Process.Pid) + "/"
+	claim.Equal(t, "groups can be set inside if that was asked for, and not otherwise", "/proc/PID/setgroups",
+		map[bool]string{true: "allow", false: "deny"}[s.Setgroups], fields("setgroups"))
 	claim.Equal(t, "our own map is as before", "/proc/self/uid_map", ours, read("/proc/self/uid_map"))
 }

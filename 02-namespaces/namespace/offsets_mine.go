@@ -3,7 +3,7 @@
 // Exercise 02-namespaces/offsets: an uptime that starts again
 //
 // Set the two clocks of the time namespace that our next children will be in: write both offsets to
-// /proc/self/timens_offsets, in one write. The function offset makes a line for a clock: "monotonic" or "boottime".
+// /proc/self/timens_offsets; one write can hold both lines. The function offset makes a line for a clock: "monotonic" or "boottime".
 //
 // Read: time_namespaces(7)
 // The reference also imports: fmt, os

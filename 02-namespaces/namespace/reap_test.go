@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/exercise/claim"
+	"containerkit/lessons/exercise/room"
 )
 
 // Number 1 returns how the payload ended, whoever else ends before it.
@@ -33,6 +37,36 @@ func TestReapStatus(t *testing.T) {
 	claim.Equal(t, "a payload that exits with 3 gives 3", "wait4(2)", 3, exited)
 	claim.Equal(t, "an orphan that ends first is not taken for the payload, which exits with 4", "wait4(2)", 4, orphaned)
 	claim.Equal(t, "a payload that signal 9 kills gives 128 + 9", "wait4(2)", 137, killed)
+}
+
+type stopped struct {
+	Status int    // what reap returned
+	State  string // of the payload, when we were tired of waiting
+}
+
+var stopping = room.New("reap-stopped", 0, func(s *stopped) error {
+	payload := exec.Command("sh", "-c", "kill -TSTP $$; exit 5")
+	payload.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL} // as a payload with a terminal has it
+	if err := payload.Start(); err != nil {
+		return err
+	}
+	tired := time.AfterFunc(3*time.Second, func() {
+		s.State, _ = Status(payload.Process.Pid, "State")
+		_ = unix.Kill(payload.Process.Pid, unix.SIGKILL)
+	})
+	defer tired.Stop()
+	status, err := reap(payload.Process.Pid, unix.WUNTRACED)
+	s.Status = status
+	return err
+})
+
+// Who has stopped has not ended: it is woken up, and ends later.
+func TestReapStopped(t *testing.T) {
+	saw, err := stopping.Run(t)
+	claim.State(t, "status after a stop and exit 5", saw.Status)
+	claim.State(t, "state after three seconds", saw.State)
+	claim.NoError(t, "number 1 waits for a payload that stops", err)
+	claim.Equal(t, "a payload that stops is woken up, and then exits with 5", "wait4(2)", 5, saw.Status)
 }
 
 // Number 1 waits for orphans too, while the payload runs: none stays a zombie.

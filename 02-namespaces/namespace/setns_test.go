@@ -20,6 +20,7 @@ const joined = UTS | IPC | Net | Mount | Cgroup
 
 type entered struct {
 	Same, Different string // kinds of namespace: those that are the other process's now, and the rest
+	Files           string // "shared" if the thread has one root and working directory with the other threads
 	Error           string
 }
 
@@ -64,15 +65,30 @@ var entering = room.New("setns", 0, func(e *entered) error {
 			different = append(different, kind.Name)
 		}
 	}
+	e.Files = sharing(tid)
 	tids <- 0
 	e.Same, e.Different = strings.Join(same, " "), strings.Join(different, " ")
 	return <-done
 })
 
+// sharing asks the kernel whether a thread has its root and working directory in common with our first one: kcmp(2), KCMP_FS.
+func sharing(tid int) string {
+	const kcmpFS = 3 // linux/kcmp.h
+	different, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(unix.Getpid()), uintptr(tid), kcmpFS, 0, 0, 0)
+	switch {
+	case errno != 0: // a kernel without kcmp
+		return "unknown"
+	case different != 0:
+		return "its own"
+	}
+	return "shared"
+}
+
 func TestSetns(t *testing.T) {
 	saw, err := entering.Run(t)
 	claim.State(t, "joined", saw.Same)
 	claim.State(t, "not joined", saw.Different)
+	claim.State(t, "root and working directory", saw.Files)
 	claim.NoError(t, "a thread can move into another process's namespaces", err)
 	claim.Equal(t, "all namespaces that were asked for are the other process's now", "/proc/PID/task/TID/ns/*, inode numbers", "uts mnt ipc net cgroup", saw.Same)
 }

@@ -5,7 +5,7 @@
 // Add a link of the kind veth: netlink.LinkAdd with a *netlink.Veth. Its one end, here, stays in our namespace; the other
 // one, there, belongs into that of the process pid. Then switch both on: SetUp (link.go) does one, in either namespace.
 //
-// Read: veth(4), network_namespaces(7), github.com/vishvananda/netlink, type Veth
+// Read: veth(4), network_namespaces(7), go doc github.com/vishvananda/netlink Veth
 // The reference also imports: fmt, github.com/vishvananda/netlink
 // Check: go run ./lessons check 04-network/veth
 

@@ -63,4 +63,8 @@ func TestMasquerade(t *testing.T) {
 		claim.True(t, "the rule is for packets from the bridge's subnet that do not stay on the bridge", "the rules as the kernel has them",
 			strings.Contains(saw.Rules, condition), condition, saw.Rules)
 	}
+	_, behind, _ := strings.Cut(saw.Rules, "masquerade")
+	claim.True(t, "the rule asks first, and acts last", "the rules as the kernel has them", behind == "", "… masquerade", saw.Rules)
+	claim.True(t, "it has counted the container's call", "the rules as the kernel has them",
+		strings.Contains(saw.Rules, "counter packets 1 masquerade"), "counter packets 1 masquerade", saw.Rules)
 }

@@ -5,7 +5,7 @@
 // Add the route for everything that no other route knows: netlink.RouteAdd with a *netlink.Route, whose next hop is via.
 // It must be done in the namespace of pid: In (in.go) runs a function there.
 //
-// Read: ip-route(8), rtnetlink(7), github.com/vishvananda/netlink, type Route
+// Read: ip-route(8), rtnetlink(7), go doc github.com/vishvananda/netlink Route
 // The reference also imports: fmt, github.com/vishvananda/netlink
 // Check: go run ./lessons check 04-network/route
 

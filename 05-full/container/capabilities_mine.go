@@ -4,9 +4,9 @@
 //
 // With package capability: load the calling thread's sets (NewPid2 of 0), clear all of them, set those of Kept (walls.go) where
 // they shall stay, and Apply. Which sets there are: CAPS stands for effective, permitted and inheritable; BOUNDS for the
-// bounding set, AMBS for the ambient one.
+// bounding set, AMBS for the ambient one. The inheritable set and the ambient set stay empty.
 //
-// Read: capabilities(7), github.com/moby/sys/capability
+// Read: capabilities(7), go doc github.com/moby/sys/capability Capabilities
 // The reference also imports: fmt, github.com/moby/sys/capability
 // Check: go run ./lessons check 05-full/capabilities
 

@@ -71,7 +71,7 @@ func TestKeepCapabilities(t *testing.T) {
 	kept := fmt.Sprintf("%016x", mask)
 	claim.State(t, "kept", kept)
 	claim.State(t, "before", saw.Before["CapEff"])
-	for _, set := range []string{"CapPrm", "CapEff", "CapBnd"} {
+	for _, set := range []string{"CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"} {
 		claim.State(t, set, saw.Thread[set])
 	}
 	claim.State(t, "CapEff of a program", saw.Program["CapEff"])
@@ -80,6 +80,10 @@ func TestKeepCapabilities(t *testing.T) {
 	claim.Equal(t, "nor can it take more into use (CapPrm)", "/proc/thread-self/status", kept, saw.Thread["CapPrm"])
 	claim.Equal(t, "nor can any program that it starts get more (CapBnd)", "/proc/thread-self/status", kept, saw.Thread["CapBnd"])
 	claim.Equal(t, "a program that was started as root can use no more either", "/proc/self/status of the program", kept, saw.Program["CapEff"])
+	// Either would give capabilities to a program that is not root: the one if its file asks for them, the other always.
+	const none = "0000000000000000"
+	claim.Equal(t, "nothing is inheritable (CapInh)", "/proc/thread-self/status", none, saw.Thread["CapInh"])
+	claim.Equal(t, "nor ambient (CapAmb)", "/proc/thread-self/status", none, saw.Thread["CapAmb"])
 	before, err := strconv.ParseUint(saw.Before["CapEff"], 16, 64)
 	claim.NoError(t, "the capabilities before can be read", err)
 	claim.True(t, "there was more before", "/proc/thread-self/status", before != mask && before&mask == mask, "more than "+kept, saw.Before["CapEff"])

@@ -59,6 +59,8 @@ system calls: go to dir; pivot_root with "." for both of its arguments; unmount 
 				"/ is now the directory from which PivotRoot was called, not dir: \".\" is the working directory. Go there first."},
 			{"old-root-stays", func(s State) bool { return s.Facts["roots"] == "2" },
 				"The mount table has two mounts at /: the old root still lies there, stacked on the new one. Unmount it, and mind what \".\" means after the pivot."},
+			{"left-behind", func(s State) bool { return strings.Contains(s.Claim, "working directory") },
+				"The new root is /, and the working directory is not in it: it was left behind in the old root, which is in no mount table any more, and whoever stands there can still see its files. pivot_root moves only those who stand in the old root's topmost directory."},
 			{"chroot", func(s State) bool {
 				return strings.Contains(s.Facts["escape"], "usr") || strings.Contains(s.Facts["escape"], "etc")
 			},
@@ -83,7 +85,7 @@ It must work in a user namespace, where overlayfs may not use the extended attri
 		},
 		Diagnoses: []Diagnosis{
 			{"not-escaped", func(s State) bool { return s.Facts["errno"] == "ENOENT" },
-				"ENOENT, though all directories are there: the kernel looks for one by another name. One of the layers has a colon in its name, and colons part the names in the list."},
+				"ENOENT, though all directories are there: the kernel looks for one by another name. One of the layers has a colon in its name, and colons part the names in the list. It is each name that has to be escaped, and not what parts them."},
 			{"no-workdir", func(s State) bool { return s.Facts["errno"] == "EINVAL" },
 				"EINVAL: an option is missing, or two of them name the same directory. With a directory to write to, the kernel wants another one, empty and on the same file system, to prepare its writes in; dmesg says more."},
 			{"reversed", func(s State) bool { return s.Facts["the file that both layers have"] == "from the base" },
@@ -124,6 +126,8 @@ has the file's name. If the layer has something of that name itself, be it a fil
 				"EEXIST: the layer has a file or directory of that name itself, and mknod(2) replaces nothing."},
 			{"directory-in-the-way", func(s State) bool { return s.Facts["errno"] == "ENOTEMPTY" || s.Facts["errno"] == "EISDIR" },
 				"A directory that is not empty is in the way, and one call for one file does not take it away."},
+			{"nothing-to-remove", func(s State) bool { return s.Facts["errno"] == "ENOENT" },
+				"ENOENT: the layer itself has nothing of that name, and you took that for a failure. It is the usual case: what is to be deleted lies in a layer below."},
 			{"nothing-there", func(s State) bool { return s.Facts["in the layer, for a file of below"] == "ENOENT" },
 				"In the layer there is nothing now of that name, so the file of the layer below shows through. Something must stand there that says \"deleted\"."},
 			{"no-device", func(s State) bool {

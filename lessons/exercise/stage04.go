@@ -9,7 +9,7 @@ var stage04 = []Exercise{
 		File:  "04-network/network/cable_mine.go",
 		Task: `Add a link of the kind veth: netlink.LinkAdd with a *netlink.Veth. Its one end, here, stays in our namespace; the other
 one, there, belongs into that of the process pid. Then switch both on: SetUp (link.go) does one, in either namespace.`,
-		Read:    []string{"veth(4)", "network_namespaces(7)", "github.com/vishvananda/netlink, type Veth"},
+		Read:    []string{"veth(4)", "network_namespaces(7)", "go doc github.com/vishvananda/netlink Veth"},
 		Package: "04-network/network", Run: "^TestCable$",
 		Shows: "go run -tags mine ./04-network veth",
 		Hints: []string{
@@ -23,7 +23,7 @@ one, there, belongs into that of the process pid. Then switch both on: SetUp (li
 			},
 				"The ends are where the other one belongs: eth0 is here, ck-web over there. The namespace was said of the wrong end."},
 			{"peer-left-here", func(s State) bool { return strings.Contains(s.Facts["links here"], "eth0") },
-				"eth0 is on the host: both ends of the cable are in our own namespace. Nothing has said yet where the other one belongs."},
+				"eth0 is on the host: both ends of the cable are in our own namespace. Nothing has said yet where the other one belongs, or not in a way that is understood: a PeerNamespace is a netlink.NsPid or a netlink.NsFd, and a plain number is passed over without a word."},
 			{"both-there", func(s State) bool { return strings.Contains(s.Facts["links there"], "ck-web") },
 				"ck-web is in the container's namespace: the end that should be ours is over there. Look at which end the namespace was said of, and where the link was made."},
 			{"far-end-down", func(s State) bool {
@@ -44,7 +44,7 @@ one, there, belongs into that of the process pid. Then switch both on: SetUp (li
 		File:  "04-network/network/route_mine.go",
 		Task: `Add the route for everything that no other route knows: netlink.RouteAdd with a *netlink.Route, whose next hop is via.
 It must be done in the namespace of pid: In (in.go) runs a function there.`,
-		Read:    []string{"ip-route(8)", "rtnetlink(7)", "github.com/vishvananda/netlink, type Route"},
+		Read:    []string{"ip-route(8)", "rtnetlink(7)", "go doc github.com/vishvananda/netlink Route"},
 		Package: "04-network/network", Run: "^TestDefaultRoute$",
 		Shows: "go run -tags mine ./04-network route",
 		Hints: []string{
@@ -61,6 +61,8 @@ It must be done in the namespace of pid: In (in.go) runs a function there.`,
 				return strings.Contains(s.Facts["routes of the container"], "10.88.0.1/32") || strings.Contains(s.Facts["routes of the container"], "10.88.0.1 ") && !strings.Contains(s.Facts["routes of the container"], "default")
 			},
 				"There is a route to the gateway's own address now, and none to anywhere else. The gateway is where packets are handed to, not where they go."},
+			{"no-way", func(s State) bool { return s.Facts["errno"] == "ENODEV" },
+				"ENODEV: the route names neither a next hop nor a link, so the kernel cannot tell by which one packets would leave. A Route has three addresses: Dst is where packets go, Src whom they come from, and Gw?"},
 			{"subnet-only", func(s State) bool { return s.Facts["errno"] == "EEXIST" },
 				"EEXIST: there is a route to that destination already; the kernel made it with the address. The one that is missing is for everything else."},
 			{"no-gateway", func(s State) bool { return strings.Contains(s.Facts["routes of the container"], "default dev") },
@@ -77,7 +79,8 @@ It must be done in the namespace of pid: In (in.go) runs a function there.`,
 		File:  "04-network/network/masquerade_mine.go",
 		Task: `Return one rule: in which chain it is asked, for which packets it is, and what it does to them. rules.go has the words:
 rule puts one together, from, to, inBy, outBy and unless are conditions, count counts, masq, drop and dnat act.
-The rule is for what comes from the bridge's subnet (b.Subnet) and leaves by another link than the bridge (b.Name).`,
+The rule is for what comes from the bridge's subnet (b.Subnet) and leaves by another link than the bridge (b.Name); it counts
+such a packet before it acts.`,
 		Read:    []string{"nft(8), \"NAT STATEMENTS\" and \"ADDRESS FAMILIES\"", "rules.go, the hooks"},
 		Package: "04-network/network", Run: "^TestMasquerade$",
 		Shows: "go run -tags mine ./04-network nat",
@@ -97,6 +100,10 @@ The rule is for what comes from the bridge's subnet (b.Subnet) and leaves by ano
 				"The rule is for what leaves by the bridge, so for packets to the container. Those that need another address leave by any link but that."},
 			{"wrong-direction", func(s State) bool { return strings.Contains(s.Facts["rules"], "ip daddr") },
 				"The rule looks at where a packet goes. What tells a container's packet is where it comes from."},
+			{"acts-first", func(s State) bool { return strings.Contains(s.Claim, "acts last") },
+				"A rule is carried out from left to right. This one changes the packet before it has asked what packet it is: what stands behind masquerade is never looked at."},
+			{"not-counted", func(s State) bool { return strings.Contains(s.Claim, "it has counted") },
+				"It works, but nobody can see that it does: the rule does not count, or counts other packets than it changes."},
 			{"for-everybody", func(s State) bool {
 				return strings.Contains(s.Facts["rules"], "masquerade") && !strings.Contains(s.Facts["rules"], "ip saddr")
 			},
@@ -135,6 +142,12 @@ condition redirected holds for connections whose destination was changed.`,
 				return strings.Contains(s.Facts["rules"], "dport 80 ") || strings.Contains(s.Facts["rules"], "10.88.0.2:8080")
 			},
 				"The two ports have changed places, or one stands in both: the caller knows the host's, 8080 here, and the server listens on its own, 80."},
+			{"any-port", func(s State) bool { return strings.HasPrefix(s.Facts["another port of the host"], "web") },
+				"A call to any port of the host now ends in the container, ssh and all: the rule asks whether the packet is for this host, but not for which port."},
+			{"masks-others", func(s State) bool {
+				return s.Facts["a neighbour's call to the same port elsewhere"] == "the internet sees 203.0.113.1"
+			},
+				"A neighbour's call to somebody else now seems to come from the host: the rule for the answers also changes connections that nobody has led elsewhere."},
 			{"hijacks-others", func(s State) bool {
 				return strings.HasPrefix(s.Facts["a neighbour's call to the same port elsewhere"], "web")
 			},

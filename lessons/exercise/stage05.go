@@ -21,7 +21,7 @@ var stage05 = []Exercise{
 ended; then return how. EINTR is no end: a signal came in between. If the payload has only stopped, call wakeUp(pid, ws).
 It is the last part that a container so far lacks: when it is solved, the commands behind -- of 02 to 04 run on your own code.`,
 		Read:    []string{"wait4(2)", "waitpid(2)", "pid_namespaces(7), \"The namespace init process\""},
-		Package: "02-namespaces/namespace", Run: "^(TestReapStatus|TestReapOrphans)$",
+		Package: "02-namespaces/namespace", Run: "^(TestReapStatus|TestReapOrphans|TestReapStopped)$",
 		Shows: "go run -tags mine ./04-network -- sh",
 		Hints: []string{
 			"A process that has ended stays in the table, as a zombie, until its parent has waited for it. Who is the parent of an orphan in a PID namespace?",
@@ -41,6 +41,13 @@ It is the last part that a container so far lacks: when it is solved, the comman
 				return s.Facts["status of exit 3"] == "3" && v != "" && v != "137"
 			},
 				"The payload was killed by signal 9, and its status does not say so. Whom a signal ended has no exit status of his own; see what WaitStatus knows."},
+			{"stays-stopped", func(s State) bool { return s.Facts["state after three seconds"] != "" },
+				"The payload has stopped, as after Ctrl-Z, and nobody wakes it up: it has the terminal, and no shell outside can say fg."},
+			{"stop-is-no-end", func(s State) bool {
+				v := s.Facts["status after a stop and exit 5"]
+				return v != "" && v != "5"
+			},
+				"The payload had only stopped when you returned. With WUNTRACED among the options, wait4 tells of that too: ask ws what has happened before you take it for an end."},
 			{"zombies", func(s State) bool { return s.Facts["zombies"] != "" && s.Facts["zombies"] != "0" },
 				"Orphans that have ended stay in the process table as zombies while the payload runs: nobody waits for them. You wait for the payload's number alone."},
 			{"raw-status", func(s State) bool { return s.Facts["status of exit 3"] != "" && s.Facts["status of exit 3"] != "3" },
@@ -53,8 +60,8 @@ It is the last part that a container so far lacks: when it is solved, the comman
 		File:  "05-full/container/capabilities_mine.go",
 		Task: `With package capability: load the calling thread's sets (NewPid2 of 0), clear all of them, set those of Kept (walls.go) where
 they shall stay, and Apply. Which sets there are: CAPS stands for effective, permitted and inheritable; BOUNDS for the
-bounding set, AMBS for the ambient one.`,
-		Read:    []string{"capabilities(7)", "github.com/moby/sys/capability"},
+bounding set, AMBS for the ambient one. The inheritable set and the ambient set stay empty.`,
+		Read:    []string{"capabilities(7)", "go doc github.com/moby/sys/capability Capabilities"},
 		Package: "05-full/container", Run: "^TestKeepCapabilities$",
 		Shows: "go test -tags mine -v -run '^TestKeepCapabilities' ./05-full/container",
 		Hints: []string{
@@ -64,7 +71,7 @@ bounding set, AMBS for the ambient one.`,
 		},
 		Diagnoses: []Diagnosis{
 			{"not-effective", func(s State) bool { return s.Says("operation not permitted") },
-				"EPERM: the kernel refuses a combination. What is effective must be permitted; and who drops from the bounding set must still have CAP_SETPCAP."},
+				"EPERM: the kernel refuses a combination. What is effective must be permitted; and who drops from the bounding set must still have CAP_SETPCAP; and what becomes inheritable must be in the bounding set."},
 			{"not-applied", func(s State) bool {
 				return s.Facts["CapEff"] != "" && s.Facts["CapEff"] == s.Facts["before"] && s.Facts["CapBnd"] == s.Facts["before"] && s.Got == s.Facts["before"]
 			},
@@ -83,6 +90,10 @@ bounding set, AMBS for the ambient one.`,
 				return s.Facts["CapEff"] == s.Facts["kept"] && s.Facts["CapBnd"] == s.Facts["before"]
 			},
 				"This thread has only what is kept, but look at CapEff of the program that it started as root: everything is back. One set limits what execve(2) can give, and it is as large as it was."},
+			{"handed-on", func(s State) bool {
+				return strings.Contains(s.Claim, "inheritable") || strings.Contains(s.Claim, "ambient")
+			},
+				"Root's own sets are right, but what is inheritable or ambient is for others: a program that runs as an ordinary user inside would have capabilities too. Engines had to learn that: CVE-2022-24769."},
 			{"bounding-empty", func(s State) bool { return s.Facts["CapBnd"] == "0000000000000000" },
 				"The bounding set is empty, so a program that root executes gets nothing, not even what is in Kept."},
 		},

@@ -1,0 +1,14 @@
+// diagnosis: left-behind
+
+//go:build linux && mine
+
+package rootfs
+
+import "golang.org/x/sys/unix"
+
+func PivotRoot(dir string) error {
+	if err := unix.PivotRoot(dir, dir); err != nil {
+		return err
+	}
+	return unix.Unmount("/", unix.MNT_DETACH)
+}

@@ -1,0 +1,9 @@
+// diagnosis: not-counted
+
+//go:build linux && mine
+
+package network
+
+func masquerade(b Bridge) ([]Rule, error) {
+	return []Rule{rule("postrouting", from(b.Subnet), unless(outBy(b.Name)), masq)}, nil
+}

@@ -1,0 +1,27 @@
+// diagnosis: stays-stopped
+
+//go:build linux && mine
+
+package namespace
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func reap(pid, options int) (status int, err error) {
+	for {
+		var ws unix.WaitStatus
+		switch who, err := unix.Wait4(-1, &ws, options, nil); {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, os.NewSyscallError("wait4", err)
+		case who != pid || ws.Stopped():
+		case ws.Signaled():
+			return 128 + int(ws.Signal()), nil
+		default:
+			return ws.ExitStatus(), nil
+		}
+	}
+}
