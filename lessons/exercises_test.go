@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,6 +117,28 @@ func TestCheckOfAHalfSolvedKit(t *testing.T) {
 	status, _, errs = lessons("check", "02-namespaces/privat")
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, `did you mean "02-namespaces/private"`)
+}
+
+// A stage that is solved, and what is said when nothing is left to do.
+func TestCheckOfASolvedKit(t *testing.T) {
+	kit := newKit(t)
+	require.NoError(t, exercise.Solve(kit))
+	status, out, errs := lessons("check", "02-namespaces")
+	require.Zero(t, status, out+errs)
+	require.Contains(t, out, "6 of 6 solved\n")
+	require.NotContains(t, out, "your own container", "a stage is not the whole")
+
+	var all []checked
+	for _, e := range exercise.All() {
+		all = append(all, show(exercise.Result{Exercise: e, Outcome: exercise.Solved}))
+	}
+	var said strings.Builder
+	sum(&said, all)
+	require.Equal(t, fmt.Sprintf("%[1]d of %[1]d solved\nrun your own container: go run -tags mine ./05-full\n", len(all)), said.String())
+	all[0].Outcome = exercise.Broken
+	said.Reset()
+	sum(&said, all)
+	require.Equal(t, fmt.Sprintf("%d of %d solved, 1 broken\n", len(all)-1, len(all)), said.String())
 }
 
 func TestExercisesNeedTheKit(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 var (
 	// A command of the kit, as it stands in the text: go run, flags of go run, the program, and what it is given.
-	goRun = regexp.MustCompile(`\bgo run ((?:-exec sudo |-tags mine )*)(\./[\w-]+)((?: [^;|&<>()` + "`" + `']+)?)`)
+	goRun = regexp.MustCompile(`\bgo run ((?:-exec sudo |-exec "sudo [^"]*" |-tags mine )*)(\./[\w-]+)((?: [^;|&<>()` + "`" + `']+)?)`)
 	// Another one: the tests, or the compiler, and what they are given.
 	goTest = regexp.MustCompile(`\bgo (?:test|vet|build)((?: (?:'[^']*'|[^;|&<>()#` + "`" + `' ]+))+)`)
 	// What looks like go run, whether it is right or not.
