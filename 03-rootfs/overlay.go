@@ -114,16 +114,20 @@ var onOverlay = answering("on-overlay", func(q overlayAsk) (a overlayAnswer, err
 
 	// A second container from the same layers, and one from a copy.
 	begin := time.Now()
+	if err := os.CopyFS(q.Copy, os.DirFS(q.Base)); err != nil {
+		return a, err
+	}
+	a.CopyTook, a.Copied = time.Since(begin), measure(q.Copy)
+	if q.Without { // without layers the second one starts from a copy as well
+		a.SecondTook, a.Second = a.CopyTook, a.Copied
+		return a, nil
+	}
+	begin = time.Now()
 	second := layer{q.Memory + "/second"}
 	if err := second.mount(q.Extra, q.Base); err != nil {
 		return a, err
 	}
 	a.SecondTook, a.Second = time.Since(begin), measure(second.upper())
-	begin = time.Now()
-	if err := os.CopyFS(q.Copy, os.DirFS(q.Base)); err != nil {
-		return a, err
-	}
-	a.CopyTook, a.Copied = time.Since(begin), measure(q.Copy)
 	return a, nil
 })
 
@@ -198,7 +202,7 @@ func overlay(n *narrate.Narrator) error {
 	n.Proof("a whiteout that we made in a layer deletes too: so does an image whose upper layer lacks a file of a lower one",
 		a.Unwanted == "ENOENT", a.Unwanted, "below: "+look(dir.Join("base", "unwanted")))
 	n.Evidence("a second start took, and a start by copying", fmt.Sprintf("%v and %v", a.SecondTook.Round(time.Microsecond), a.CopyTook.Round(time.Microsecond)))
-	n.Proof("a second start from the same layers copies nothing", a.Second == usage{} && !n.Without, a.Second, a.Copied)
+	n.Proof("a second start from the same layers copies nothing", a.Second == usage{}, a.Second, a.Copied)
 	n.Evidence("the base before and after, from outside", fmt.Sprintf("%v and %v", before, measure(dir.Join("base"))))
 	n.Note("copy-up is why a database belongs on a volume: the first byte written to a file costs all of it")
 	n.Note("the option userxattr is for user namespaces; the layer is in memory here, so it goes with the container")

@@ -81,7 +81,7 @@ func pivot(n *narrate.Narrator) error {
 	n.Proof("the same escape after pivot_root finds nothing", a.After == "ENOENT", a.After, old.After)
 	n.Proof("the old root is gone from the mount table: one mount is left", len(table) == 1,
 		fmt.Sprintf("%d", len(table)), fmt.Sprintf("%d", len(oldMounts)))
-	n.Note("a new root that is no mount point gets EBUSY if it lies on the root's own file system, and EINVAL elsewhere: bind it onto itself first")
+	n.Note("a new root that is no mount point gets EBUSY if it lies on the same mount as the root, and EINVAL elsewhere: bind it onto itself first")
 	n.Note("EINVAL means as well that a mount here is shared (make it private), or that the process is in a chroot already")
 	n.Note("the escape still \"works\", but up from the top of this namespace there is only its own root: nothing else is mounted")
 	n.ByHand(

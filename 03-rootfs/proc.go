@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -40,8 +41,8 @@ func viewNow() (v view) {
 			v.Disks++
 		}
 	}
-	if text := look(betrays); len(text) > len("ENOENT") {
-		v.Betrayed = len(text)
+	if raw, err := os.ReadFile(betrays); err == nil {
+		v.Betrayed = len(raw)
 	}
 	fd, err := unix.Open(setting, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err == nil {

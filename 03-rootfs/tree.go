@@ -111,10 +111,13 @@ func tree(n *narrate.Narrator) error {
 	n.Evidence("without "+filepath.Base(lacks)+" the loader starts and gives up", noLibrary)
 	n.Proof(fmt.Sprintf("in a root with these %d files and nothing else the program runs", len(t.Files())),
 		full == fmt.Sprintf("exit status %d", sevenths), full, noLibrary)
-	_, statErr := os.Stat(filepath.Join(dir.Join("no-interpreter"), t.Path))
+	found := func(root string) bool {
+		_, err := os.Stat(dir.Join(root, t.Path))
+		return err == nil
+	}
 	n.Proof("without its interpreter, exec says ENOENT of a program that is there",
-		strings.HasSuffix(noInterpreter, "ENOENT") && statErr == nil,
-		noInterpreter+", and stat finds it: "+fmt.Sprint(statErr == nil), full+", and stat finds it: true")
+		strings.HasSuffix(noInterpreter, "ENOENT") && found("no-interpreter"),
+		noInterpreter+", and stat finds it: "+fmt.Sprint(found("no-interpreter")), full+", and stat finds it: "+fmt.Sprint(found("full")))
 	n.Note("ENOENT names the wrong thing: what was not found is the interpreter that the file asks for, inside the new root")
 	n.ByHand(
 		`d=$(mktemp -d)`,

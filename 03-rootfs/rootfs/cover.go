@@ -29,7 +29,7 @@ func Cover(masked, readOnly []string) error {
 			err = unix.Mount("/dev/null", path, "", unix.MS_BIND, "")
 		case empty == "":
 			empty = path
-			err = unix.Mount("tmpfs", path, "tmpfs", harmless|unix.MS_RDONLY, "size=0,nr_inodes=1,mode=0555")
+			err = unix.Mount("tmpfs", path, "tmpfs", harmless|unix.MS_RDONLY, "nr_inodes=1,mode=0555")
 		default:
 			err = unix.Mount(empty, path, "", unix.MS_BIND, "") // takes its flags along, read-only among them
 		}
