@@ -93,6 +93,7 @@ func (s Spec) start(path string, argv []string, attr *syscall.ProcAttr, b Birth)
 			// Its end of the pipe closes, and it gives up.
 			unix.Close(e.maps[1])
 			_, _ = unix.Wait4(pid, nil, 0, nil)
+			e.closePidFD(b)
 			return 0, err
 		}
 	}
@@ -105,10 +106,21 @@ func (s Spec) start(path string, argv []string, attr *syscall.ProcAttr, b Birth)
 	done() // the child has its own copies; the pipe must have no other writer
 	err = executed(pid, pipe)
 	runtime.KeepAlive(e) // until here the child has used it
+	if err != nil {
+		e.closePidFD(b)
+		return 0, err
+	}
 	if b.PidFD != nil {
 		*b.PidFD = int(e.pidFD)
 	}
-	return pid, err
+	return pid, nil
+}
+
+// closePidFD closes the descriptor that the kernel has made for a child that came to nothing.
+func (e *errands) closePidFD(b Birth) {
+	if b.PidFD != nil {
+		unix.Close(int(e.pidFD))
+	}
 }
 
 // lines is a map as the kernel reads it.

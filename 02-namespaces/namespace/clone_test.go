@@ -141,3 +141,24 @@ func TestFilesStayOpenUntilTheChildHasThem(t *testing.T) {
 		})
 	}
 }
+
+// A start that fails leaves no process, no number of one, and no descriptor.
+func TestAStartThatFailsLeavesNothing(t *testing.T) {
+	open := func() int {
+		fds, err := os.ReadDir("/proc/self/fd")
+		require.NoError(t, err)
+		return len(fds)
+	}
+	twice := Spec{New: User, UIDs: []IDMap{{0, 0, 1}, {0, 0, 1}}}
+	before := open()
+	for range 3 {
+		pidfd := -1
+		pid, err := Spec{}.Start("/no/such/program", []string{"x"}, nil, nil, Birth{PidFD: &pidfd})
+		require.ErrorIs(t, err, unix.ENOENT)
+		require.Zero(t, pid)
+		pid, err = twice.Start("/bin/true", []string{"x"}, nil, nil, Birth{PidFD: &pidfd})
+		require.Error(t, err)
+		require.Zero(t, pid)
+	}
+	require.Equal(t, before, open())
+}

@@ -151,7 +151,10 @@ func forkCopy(path string, argv []string, attr *syscall.ProcAttr) (pid int, err 
 	if err != nil {
 		return 0, err
 	}
-	return pid, executed(pid, pipe)
+	if err := executed(pid, pipe); err != nil {
+		return 0, err // there is no such process any more
+	}
+	return pid, nil
 }
 
 // fork forks, and the copy runs its errands.

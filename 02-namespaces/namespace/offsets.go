@@ -11,7 +11,7 @@ import (
 // WriteTimeOffsets sets the clocks of the time namespace of our future children. EACCES: somebody is inside already.
 func WriteTimeOffsets(monotonic, boottime time.Duration) error {
 	const path = "/proc/self/timens_offsets"
-	// One write for both: the kernel takes both or neither.
+	// One write for both: the kernel takes a write at the file's beginning only, so a second one gets EINVAL.
 	text := offset("monotonic", monotonic) + offset("boottime", boottime)
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
