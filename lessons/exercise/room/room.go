@@ -21,6 +21,9 @@ import (
 	"containerkit/lessons/child"
 )
 
+// Go moves main to another thread when it likes, unless it has been told before main.
+func init() { runtime.LockOSThread() }
+
 // A Room is a function that runs in a process of its own.
 type Room[A any] struct {
 	name       string
@@ -56,7 +59,6 @@ func (e *failure) Unwrap() error {
 // The function fills in what it sees, as far as it comes, and returns the error of what is being tested.
 func New[A any](name string, namespaces uintptr, f func(saw *A) error) Room[A] {
 	child.Register(name, func(c *child.Conn) error {
-		runtime.LockOSThread()
 		if err := c.Receive(nil); err != nil {
 			return err
 		}
