@@ -42,7 +42,7 @@ func initProcess(n *narrate.Narrator) error {
 	if !n.Without {
 		c := options.Config
 		c.Args, c.Stderr = []string{"/bin/sh", "-c", orphans}, os.Stderr
-		ct, err := container.Start(c0(c))
+		ct, err := container.Start(withLimits(c))
 		if err != nil {
 			return err
 		}
@@ -82,8 +82,8 @@ func initProcess(n *narrate.Narrator) error {
 	return nil
 }
 
-// c0 is the configuration with the limits that can be had here.
-func c0(c container.Config) container.Config {
+// withLimits is the configuration with the limits that can be had here.
+func withLimits(c container.Config) container.Config {
 	c.Resources, _ = options.limits()
 	return c
 }
