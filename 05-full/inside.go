@@ -165,6 +165,17 @@ func payloadOf(pid int) (int, error) {
 	return 0, fmt.Errorf("process %d has no child", pid)
 }
 
+// becomes waits until a process executes the program of that name: proc_pid_comm(5).
+func becomes(pid int, name string) error {
+	for range 500 {
+		if strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", pid))) == name {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("process %d does not execute %s", pid, name)
+}
+
 // zombies counts the dead children that a process has not waited for.
 func zombies(pid int) (count int) {
 	_, count = children(pid)

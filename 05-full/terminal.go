@@ -61,7 +61,7 @@ func typeCtrlC(terminal bool, told func(lines string)) (string, error) {
 	}
 	defer w.Close()
 	c := options.Config
-	c.Args, c.Stdin = []string{"/bin/sh", "-c", "tty; stty size; echo ready; sleep 3600"}, r
+	c.Args, c.Stdin = []string{"/bin/sh", "-c", "tty; stty size; echo ready; exec sleep 3600"}, r
 	c.Terminal, c.Size = terminal, unix.Winsize{Row: 33, Col: 77}
 	c.Resources, _ = options.limits()
 	ct, err := container.Start(c)
@@ -71,11 +71,15 @@ func typeCtrlC(terminal bool, told func(lines string)) (string, error) {
 	}
 	defer stage.OnInterrupt(func() { _ = ct.Close() })()
 	defer ct.Close()
+	payload, err := payloadOf(ct.PID)
+	if err != nil {
+		return "", err
+	}
+	// A shell keeps an interrupt for itself that reaches it while it starts a program: sleep keeps none.
+	if err := becomes(payload, "sleep"); err != nil {
+		return "", err
+	}
 	if !terminal {
-		payload, err := payloadOf(ct.PID)
-		if err != nil {
-			return "", err
-		}
 		if _, err := w.Write([]byte{3}); err != nil {
 			return "", err
 		}
