@@ -119,8 +119,9 @@ func TestTimeline(t *testing.T) {
 	for _, r := range rows {
 		require.Regexp(t, `^(19|20)\d\d(-(0[1-9]|1[0-2]))?$`, r[0])
 		require.Contains(t, []string{"before", "namespace", "cgroup", "tool", "standard"}, r[1])
-		require.NotEmpty(t, r[2])
-		require.Regexp(t, `^\[[^]]+\]\(https://[^)]+\)(, \[[^]]+\]\(https://[^)]+\))*$`, r[3])
+		require.NotEmpty(t, r[2], "what the picture calls it")
+		require.NotEmpty(t, r[3])
+		require.Regexp(t, `^\[[^]]+\]\(https://[^)]+\)(, \[[^]]+\]\(https://[^)]+\))*$`, r[4])
 		require.GreaterOrEqual(t, r[0], last[:min(len(last), len(r[0]))], "out of order: %v", r)
 		last = r[0]
 	}
@@ -133,6 +134,6 @@ func timeline(t *testing.T) [][]string {
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
 	require.NoError(t, err)
-	require.Equal(t, []string{"date", "kind", "what", "source"}, rows[0])
+	require.Equal(t, []string{"date", "kind", "label", "what", "source"}, rows[0])
 	return rows[1:]
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -83,22 +84,28 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// Pictures that tell what the code knows tell an error where the code does not say it.
+// Pictures that tell what code or data know tell an error where these do not say it.
 func TestCodeThatDoesNotSay(t *testing.T) {
 	for _, c := range []struct{ file, text, fault string }{
 		{"02-namespaces/namespace/set.go", "package namespace\nconst PID = unix.CLONE_NEWPID\n", "0 kinds"},
 		{"05-full/container/order.go", "package container\nvar o = []Part{\n\tBorn,\n}\n", "Born does not say why"},
 		{"05-full/container/order.go", "package container\n", "lists no parts"},
+		{"docs/timeline.csv", "date,kind,label,what,source\n2008,tool,,LXC,x\n", "row 2 has no label"},
+		{"docs/timeline.csv", "date,kind,label,what,source\n2008-13,tool,LXC,LXC,x\n", "month out of range"},
+		{"docs/timeline.csv", "date,kind,label,what,source\n2008,toy,LXC,LXC,x\n", "1 of 1 events are of a kind that has no lane"},
 	} {
 		kit := t.TempDir()
 		file := filepath.Join(kit, filepath.FromSlash(c.file))
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
 		require.NoError(t, os.WriteFile(file, []byte(c.text), 0o644))
 		var err error
-		if strings.HasPrefix(c.file, "02") {
-			_, err = kinds(kit)
-		} else {
+		switch path.Dir(c.file) {
+		case "docs":
+			_, err = timeline(kit)
+		case "05-full/container":
 			_, err = parts(kit)
+		default:
+			_, err = kinds(kit)
 		}
 		require.ErrorContains(t, err, c.fault)
 	}
