@@ -111,6 +111,47 @@ func TestSessionsFindWhatIsWrong(t *testing.T) {
 	require.Empty(t, stagetest.Differ("two\n…\n", printed[1]))
 }
 
+// The glossary is one table, its words come in order, each once, and another page uses each; what is in italics has an entry.
+func TestGlossary(t *testing.T) {
+	raw, err := os.ReadFile("glossary.md")
+	require.NoError(t, err)
+	_, table, ok := strings.Cut(string(raw), "| --- | --- | --- |\n")
+	require.True(t, ok, "no table")
+	words := regexp.MustCompile(`(?m)^\| ([^|]+) \| [^|]+ \|.*\|$`).FindAllStringSubmatch(table, -1)
+	require.Equal(t, strings.Count(table, "\n"), len(words), "each line below the head is a row: | word | meaning | where |")
+	others := ""
+	for _, pattern := range []string{"../*.md", "../0*/*.md", "*.md", "vm/*.md"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			if file == "glossary.md" {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			others += strings.ToLower(string(text))
+		}
+	}
+	last, entries := "", map[string]bool{}
+	for _, w := range words {
+		word := strings.ToLower(w[1])
+		require.Less(t, last, word, "out of order, or twice")
+		last = word
+		for name := range strings.SplitSeq(strings.SplitN(word, ", as in ", 2)[0], ", ") { // setns, unshare, clone
+			require.True(t, strings.Contains(others, name), "no other page uses the word %q", name)
+			entries[name] = true
+		}
+	}
+	for _, m := range regexp.MustCompile(`\*([^*|]+)\*`).FindAllStringSubmatch(table, -1) {
+		name := strings.ToLower(m[1])
+		one := strings.TrimSuffix(name, "s")
+		if y, ok := strings.CutSuffix(name, "ies"); ok && !entries[one] {
+			one = y + "y" // capabilities
+		}
+		require.True(t, entries[name] || entries[one], "%q is in italics and has no entry", m[1])
+	}
+}
+
 // Every row of the timeline has a date, a kind that the picture knows, and a source; and they come in the order of time.
 func TestTimeline(t *testing.T) {
 	rows := timeline(t)
