@@ -4,6 +4,7 @@ package namespace
 
 import (
 	"io"
+	"iter"
 	"os"
 	"runtime"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -71,6 +73,19 @@ func TestStart(t *testing.T) {
 	require.True(t, ws.Signaled() && ws.Signal() == unix.SIGTERM, "signals are blocked or caught: %v", ws)
 }
 
+// often counts to n, but for no longer than five seconds: what goes wrong by chance shows where the machine is quick, and an
+// emulated one need not go on for a minute.
+func often(n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		end := time.Now().Add(5 * time.Second)
+		for i := 0; i < n && (i < 3 || time.Now().Before(end)); i++ {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
 // The child runs in our memory while we go on. Neither the collector, which moves stacks, nor other threads may disturb it.
 func TestStartWhileMuchGoesOn(t *testing.T) {
 	stop := make(chan struct{})
@@ -89,7 +104,7 @@ func TestStartWhileMuchGoesOn(t *testing.T) {
 			}
 		})
 	}
-	for range 100 {
+	for range often(100) {
 		out, ws := startSh(t, Spec{}, Birth{}, "echo $A; exit 5")
 		require.Equal(t, "b", out, "%v", ws)
 		require.Equal(t, 5, ws.ExitStatus())
@@ -124,7 +139,7 @@ func TestFilesStayOpenUntilTheChildHasThem(t *testing.T) {
 			})
 			defer collector.Wait()
 			defer stop.Store(true)
-			for range 40 {
+			for range often(40) {
 				var files []*os.File
 				for range 3 {
 					f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)

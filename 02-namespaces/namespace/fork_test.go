@@ -15,7 +15,7 @@ import (
 // The fork for kernels before 6.3 does what Go's does: descriptors in place, the environment, default signals, and an
 // error that says why nothing was executed.
 func TestForkCopy(t *testing.T) {
-	for range 50 {
+	for range often(50) {
 		r, w, err := os.Pipe()
 		require.NoError(t, err)
 		null, err := os.Open(os.DevNull)
