@@ -100,6 +100,15 @@ func TestSoFarLeavesNobody(t *testing.T) {
 	}
 }
 
+// A command in a group may be this program again, which then makes its groups below.
+func TestSoFarInItself(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	res := stagetest.Run(t, "-quiet", "--", self, "-quiet", "--", "echo", "inside")
+	require.Zero(t, res.Status, res.Stderr)
+	require.Equal(t, "inside\n", res.Stdout)
+}
+
 // A signal reaches the command, and its answer comes back as the exit status.
 func TestSoFarForwardsSignals(t *testing.T) {
 	needGroups(t)

@@ -183,12 +183,11 @@ func writable(dir string) error {
 	return nil
 }
 
-// lock makes sure that only one process at a time makes, removes or sweeps groups here.
+// lock makes sure that only one process at a time makes, removes or sweeps groups here. On v1 it is the tree's top that is
+// locked, not the group that we are in: that one may be of the kit's own making, and then its owner holds its lock for as
+// long as it lives.
 func (h *Hierarchy) lock() (unlock func(), err error) {
-	dir := h.Root
-	if h.Version == V1 {
-		dir = h.Parents["freezer"]
-	}
+	dir := h.sweepRoots()[0]
 	f, err := openDir(dir)
 	if err != nil {
 		return nil, err
