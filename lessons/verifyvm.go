@@ -152,16 +152,12 @@ func runTests(packages []testPackage) string {
 	var b strings.Builder
 	b.WriteString("export NO_COLOR=1 CI=1\n")
 	for _, p := range packages {
-		fmt.Fprintf(&b, "echo '%sbegin %s'\ncd '%s' && '%s' -test.v=test2json -test.timeout=15m 2>&1 </dev/null\necho; echo \"%send $?\"\n", mark, p.path, p.dir, p.program, mark)
+		fmt.Fprintf(&b, "echo '%sbegin %s'\ncd '%s' && '%s' -test.v=test2json -test.timeout=15m 2>&1 </dev/null\nstatus=$?; echo; echo \"%send $status\"\n", mark, p.path, p.dir, p.program, mark)
 	}
 	return b.String()
 }
 
-// ended is what a test that is no part of another says of itself at its end.
-var ended = regexp.MustCompile(`^\x16?--- (PASS|FAIL|SKIP): (\S+) \(([0-9.]+)s\)`)
-
-// runInVM runs the script and reads what the tests say, as go test -json would have. Meanwhile it tells progress of every
-// test that has ended, and how long it took: in a run of minutes one wants to see where they go.
+// runInVM runs the script in a virtual machine, and reads what it prints.
 func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -180,14 +176,25 @@ func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 		w.Close()
 		done <- err
 	}()
-	var events bytes.Buffer
-	var pkg string
-	var said bytes.Buffer
-	complete := 0
-	began := time.Now()
-	tell := func(result, seconds, test string) {
-		fmt.Fprintf(progress, "%-8s %-4s %7ss  %s %s\n", c.User, result, seconds, strings.TrimPrefix(pkg, verify.Module+"/"), test)
+	run, readErr := readRun(r, c.User, progress)
+	if err := <-done; err != nil {
+		return nil, err
 	}
+	return run, readErr
+}
+
+// ended is what a test says of itself at its end, if it is no part of another.
+var ended = regexp.MustCompile(`^\x16?--- (PASS|FAIL|SKIP): ([^\s/]+) \(([0-9.]+)s\)`)
+
+// readRun reads what the script prints, as go test -json would have. Meanwhile it tells progress of every test that has
+// ended, and how long it took: in a run of minutes one wants to see where they go.
+func readRun(r io.Reader, user string, progress io.Writer) (*verify.Run, error) {
+	var events, said bytes.Buffer
+	pkg, began, complete := "", time.Now(), 0
+	tell := func(result, seconds, test string) {
+		fmt.Fprintf(progress, "%-8s %-4s %7ss  %s %s\n", user, result, seconds, strings.TrimPrefix(pkg, verify.Module+"/"), test)
+	}
+	var failed error
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
@@ -199,19 +206,18 @@ func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 				said.Reset()
 				break
 			}
-			converted, cerr := toJSON(pkg, said.Bytes())
-			if cerr != nil {
-				return nil, cerr
-			}
-			events.Write(converted)
-			complete++
 			result := "ok"
 			if rest != "0" {
 				result = "FAIL"
+				said.WriteString("\x16FAIL\n") // it may have failed after its last test: something was left behind
 			}
+			converted, err := toJSON(pkg, said.Bytes())
+			failed = errors.Join(failed, err)
+			events.Write(converted)
+			complete++
 			tell(result, fmt.Sprintf("%.2f", time.Since(began).Seconds()), "in all")
 		default:
-			if m := ended.FindStringSubmatch(line); m != nil && !strings.Contains(m[2], "/") {
+			if m := ended.FindStringSubmatch(line); m != nil {
 				tell(strings.ToLower(m[1]), m[3], m[2])
 			}
 			said.WriteString(line)
@@ -220,13 +226,11 @@ func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 			break
 		}
 	}
-	if err := <-done; err != nil {
-		return nil, err
-	}
 	if complete == 0 {
-		return nil, errors.New("the virtual machine ran no test")
+		return nil, errors.Join(failed, errors.New("the virtual machine ran no test"))
 	}
-	return verify.Read(&events, nil)
+	run, err := verify.Read(&events, nil)
+	return run, errors.Join(failed, err)
 }
 
 // toJSON makes of what a test program printed what go test -json would have: go doc test2json.

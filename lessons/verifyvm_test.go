@@ -69,3 +69,32 @@ func TestVerifyInTheVMEndsOnCtrlC(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
+
+// TestReadRun: a package may fail though each of its tests has passed; and one that passes is no failure.
+func TestReadRun(t *testing.T) {
+	dir := t.TempDir()
+	program := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755))
+		return path
+	}
+	said := `printf '\026=== RUN   TestA\n\026--- PASS: TestA (1.25s)\n\026PASS\n'; `
+	script := runTests([]testPackage{
+		{"containerkit/x", dir, program("good", said)},
+		{"containerkit/y", dir, program("bad", said+"echo something was left behind; exit 1")},
+	})
+	out, err := exec.Command("sh", "-c", script).Output()
+	require.NoError(t, err)
+	var progress bytes.Buffer
+	run, err := readRun(bytes.NewReader(out), "root", &progress)
+	require.NoError(t, err)
+	var got []string
+	for _, r := range run.Tests {
+		got = append(got, r.Package+" "+r.Name+" "+r.Result)
+	}
+	require.Equal(t, []string{"containerkit/x TestA pass", "containerkit/y TestA pass", "containerkit/y  fail"}, got)
+	require.Contains(t, run.Tests[2].Output, "left behind")
+	require.Contains(t, progress.String(), "root     pass    1.25s  x TestA\n")
+	require.Regexp(t, `root     ok +[0-9.]+s  x in all`, progress.String())
+	require.Regexp(t, `root     FAIL +[0-9.]+s  y in all`, progress.String())
+}
