@@ -39,7 +39,7 @@ func harmless(n *narrate.Narrator) error {
 		}
 	}
 	// All of / would do, but takes its time where /usr is large: try it.
-	const remove = "rm -rf /etc /home /lent /root /srv /usr/bin /usr/sbin /var 2>/dev/null; for d in /etc/passwd /home /root /srv /usr/bin /var; do [ -e $d ] || echo -n \"$d \"; done"
+	const remove = "rm -rf /etc /home /lent /root /srv /usr/bin /usr/sbin /var 2>/dev/null; for d in /etc/passwd /home /root /srv /usr/bin/env /var; do [ -e $d ] || echo -n \"$d \"; done"
 
 	if err := fill(); err != nil {
 		return err
