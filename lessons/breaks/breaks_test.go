@@ -75,7 +75,7 @@ func try(t *testing.T, b Break) {
 
 // run runs the broken step, as who we are or as the ordinary user with a home.
 func run(t *testing.T, b Break, program, home string) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := b.Command(ctx, program, b.Flags...)
 	cmd.Env = append(os.Environ(), "NO_COLOR=1")
