@@ -50,6 +50,8 @@ func Main(m *testing.M, main func()) {
 type Runner struct {
 	path string // of the program
 	home string // of the ordinary user, "" if we run as who we are
+	// group is the cgroup that it is born in; nil is ours.
+	group *os.File
 	// Env is added to the environment.
 	Env []string
 }
@@ -78,7 +80,25 @@ func AsUser(t testing.TB) *Runner {
 	_, err = io.Copy(to, from)
 	require.NoError(t, err)
 	require.NoError(t, to.Close())
-	return &Runner{path: path, home: home}
+	return &Runner{path: path, home: home, group: group(t)}
+}
+
+// group is a cgroup for an ordinary user's processes, where root is in the root of all, as on a machine that has been
+// booted into a shell: no login would have left him there. It is root's: he may not make groups in it.
+func group(t testing.TB) *os.File {
+	t.Helper()
+	if text, err := os.ReadFile("/proc/self/cgroup"); err != nil || string(text) != "0::/\n" {
+		return nil
+	}
+	dir, err := os.MkdirTemp("/sys/fs/cgroup", "stagetest-")
+	require.NoError(t, err)
+	t.Cleanup(func() { // EBUSY until the last of its processes has been buried
+		require.Eventually(t, func() bool { return os.Remove(dir) == nil }, 10*time.Second, 10*time.Millisecond, "cannot remove %s", dir)
+	})
+	f, err := os.Open(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { f.Close() })
+	return f
 }
 
 // Command prepares the stage's program. (For tests that must talk to it or kill it; else use Run.)
@@ -92,6 +112,9 @@ func (r *Runner) as(cmd *exec.Cmd) *exec.Cmd {
 		cmd.Dir = r.home
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: userID, Gid: userID}}
 		cmd.Env = append(cmd.Env, "HOME="+r.home, "TMPDIR="+r.home, "XDG_RUNTIME_DIR=")
+	}
+	if r.group != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(r.group.Fd())
 	}
 	cmd.Env = append(cmd.Env, r.Env...)
 	cmd.WaitDelay = 5 * time.Second // whoever still holds its output does not hold us

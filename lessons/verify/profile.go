@@ -19,9 +19,8 @@ type Profile struct {
 	Root bool   // it is for root
 	// MaySkip are features that this kind of machine may lack. Steps that need one of them may skip.
 	MaySkip []course.Feature
-	// Whole says that nothing but the stages is run, and that no test may skip, promised or not, but those in Excused.
-	Whole   bool
-	Excused []Excuse
+	// Whole says that nothing but the stages is run, and that no test may skip, promised or not.
+	Whole bool
 }
 
 // Profiles are the kinds of machines that the course is verified on.
@@ -36,25 +35,11 @@ var Profiles = []Profile{
 }
 
 // VM and VMUser are for the virtual machine that the kit starts: everything runs on cgroup v2, as root and as the
-// ordinary user to whom a cgroup is delegated. There no test of a stage may skip, but for those that are named here.
+// ordinary user to whom a cgroup is delegated. There no test of a stage may skip.
 var (
-	VM = Profile{Name: "vm", Text: "all tests of the stages on cgroup v2, none skipped", Root: true, Whole: true,
-		Excused: []Excuse{
-			{"02-namespaces", "TestClaimsAsUser/cgroup*", "root's tests play a user to whom no cgroup is delegated; the run as the learner has one"},
-			{"02-namespaces", "TestByHandAsUser/cgroup", "the same"},
-			{"03-rootfs", "TestByHandAsUser/volume", "what the step tells by hand is for root"},
-			{"03-rootfs", "TestOverlayRefused", "the machine's root is an overlay itself, and with the test's own they would be three"},
-		}}
-	VMUser = Profile{Name: "vm-user", Text: "the same as an ordinary user with a delegated cgroup", Whole: true,
-		Excused: []Excuse{}}
+	VM     = Profile{Name: "vm", Text: "all tests of the stages on cgroup v2, none skipped", Root: true, Whole: true}
+	VMUser = Profile{Name: "vm-user", Text: "the same as an ordinary user with a delegated cgroup", Whole: true}
 )
-
-// An Excuse is a test that a profile does without, and why.
-type Excuse struct{ Package, Test, Why string }
-
-func (e Excuse) matches(t Test) bool {
-	return Promise{Package: e.Package}.matches(e.Test, t)
-}
 
 // Stages are the directories of the stages.
 func Stages() (dirs []string) {
