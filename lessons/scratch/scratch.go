@@ -79,8 +79,8 @@ func (d *Dir) Share() error {
 	if err := os.Chmod(d.Path, 0o777); err != nil {
 		return err
 	}
-	if os.Geteuid() != 0 {
-		return nil // in a container of an ordinary user's, root is himself outside
+	if alone() {
+		return nil
 	}
 	for dir := filepath.Dir(d.Path); ; dir = filepath.Dir(dir) {
 		st, err := os.Stat(dir)
@@ -94,6 +94,15 @@ func (d *Dir) Share() error {
 			return nil
 		}
 	}
+}
+
+// alone tells whether root in a container can only be ourselves: an ordinary user has no other IDs to give away, and in a
+// user namespace that maps one ID (user_namespaces(7)), root has none either.
+func alone() bool {
+	raw, _ := os.ReadFile("/proc/self/uid_map") // no file: no user namespaces
+	var inside, outside, count uint64
+	_, err := fmt.Sscan(string(raw), &inside, &outside, &count)
+	return os.Geteuid() != 0 || err == nil && count == 1
 }
 
 // Remove removes the directory and what is in it. It never crosses into another file system, not even one that is

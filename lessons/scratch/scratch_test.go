@@ -13,7 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const ownerEnv = "CONTAINERKIT_SCRATCH_OWNER"
+const (
+	ownerEnv = "CONTAINERKIT_SCRATCH_OWNER"
+	aloneEnv = "CONTAINERKIT_SCRATCH_ALONE"
+)
 
 // TestMain plays, if asked to, the owner of a directory who does not clean up.
 func TestMain(m *testing.M) {
@@ -132,6 +135,13 @@ func TestShare(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("for an ordinary user nobody is a stranger: root in his container is himself")
 	}
+	if os.Getenv(aloneEnv) != "" { // the second time, see below
+		d, err := New()
+		require.NoError(t, err)
+		require.NoError(t, d.Share())
+		require.NoError(t, d.Remove())
+		return
+	}
 	top := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(top), 0o755)) // of the testing package's making, closed
 	require.NoError(t, os.Chmod(top, 0o700))
@@ -140,6 +150,15 @@ func TestShare(t *testing.T) {
 	require.NoError(t, err)
 	defer d.Remove()
 	require.ErrorContains(t, d.Share(), top+" is closed to them")
+
+	// An ordinary user's steps run as root of a user namespace that has no other ID: there nobody is a stranger.
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestShare$")
+	cmd.Env = append(os.Environ(), aloneEnv+"=1")
+	one := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: one, GidMappings: one}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
 	require.NoError(t, os.Chmod(top, 0o755))
 	require.NoError(t, d.Share())
 	st, err := os.Stat(d.Path)
