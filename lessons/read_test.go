@@ -166,7 +166,7 @@ func TestReadOnATerminal(t *testing.T) {
 	dir, err := os.Getwd()
 	require.NoError(t, err)
 	open := func(env ...string) *screen {
-		return newScreen(t, dir, append(env, lessonsEnv+"=read 02-namespaces/uts", "LC_ALL=C.UTF-8", "PAGER=", "LESS="), self)
+		return newScreen(t, dir, append([]string{lessonsEnv + "=read 02-namespaces/uts", "LC_ALL=C.UTF-8", "PAGER=", "LESS=", "NO_COLOR="}, env...), self)
 	}
 	s := open()
 	s.shows("02-namespaces/uts", "Run it.", "go run ./02-namespaces -quiet uts")
