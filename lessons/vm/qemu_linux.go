@@ -158,12 +158,6 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 		return nil, err
 	}
 	s.Root = wire.Mount{Type: "virtiofs", Source: "root"}
-	// The room raises virtiofsd's soft limit to this one.
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return nil, os.NewSyscallError("getrlimit", err)
-	}
-	s.Files = limit.Max
 	writable := ""
 	if c.Share == "rw" {
 		if err := share("share", roomShare, "auto"); err != nil {

@@ -142,7 +142,7 @@ var roomChild = child.Register("vm-room", func(c *child.Conn) error {
 			}
 		}
 	}
-	// virtiofsd holds a descriptor for each file that the guest knows.
+	// virtiofsd, and UML, hold a descriptor for each file that the guest knows.
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("getrlimit: %w", err)

@@ -153,8 +153,13 @@ func describe(c *Config, g goVars, e Engine) (*wire.Start, error) {
 	if !within(cwd, checkout) {
 		cwd = checkout
 	}
+	// The room raises the engine's soft limit to this one.
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return nil, os.NewSyscallError("getrlimit", err)
+	}
 	s := &wire.Start{
-		Hostname: "containerkit-vm", Checkout: checkout, Dir: cwd, User: c.User, Time: c.Time,
+		Files: files.Max, Hostname: "containerkit-vm", Checkout: checkout, Dir: cwd, User: c.User, Time: c.Time,
 		Argv: c.Command, Shell: "/bin/sh", GoCache: g.GOCACHE, NoSUID: !namespace.Capable(unix.CAP_SETUID),
 		TTY:  isTerminal(c.Stdin) && isTerminal(c.Stdout) && isTerminal(c.Stderr),
 		Open: append([]string{checkout, g.GOROOT, g.GOMODCACHE, g.GOCACHE}, c.Keep...),

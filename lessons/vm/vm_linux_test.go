@@ -234,10 +234,10 @@ func TestTheHostIsOutOfReach(t *testing.T) {
 // More files than may be open on the host can be walked through, and others read afterwards.
 func TestMoreFilesThanMayBeOpen(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
-		const few = 3000
+		const few = 1000
 		// Some were changed before, so that they are in the overlay's upper layer.
 		script := `
-			changed="/etc/passwd $(find /usr/share -xdev -type f -size -8k -name '[a-z]*' | grep -v '[^a-zA-Z0-9/._-]' | head -n 300)"
+			changed="/etc/passwd $(find /usr/share -xdev -type f -size -8k -name '[a-z]*' | grep -v '[^a-zA-Z0-9/._-]' | head -n 100)"
 			for f in $changed; do echo >>"$f"; done
 			find /usr -xdev -type f -size +0 2>/dev/null | head -n "$1" | wc -l
 			ls /usr/bin >/dev/null && cat $changed >/dev/null`

@@ -10,11 +10,12 @@ import (
 )
 
 // forget keeps the guest from knowing more of the host's files than limit; 0 is no limit. virtiofsd, outside, holds a
-// descriptor for every file whose inode the guest keeps in memory, and a guest with memory to spare keeps them all: one
-// walk through /usr, and no file can be opened any more (EMFILE). So whenever many have come we have the kernel drop those
-// that are not in use: /proc/sys/vm/drop_caches, in Documentation/admin-guide/sysctl/vm.rst.
+// descriptor for every file whose inode the guest keeps in memory, and UML for those of them that were opened once; a
+// guest with memory to spare keeps them all: one walk through /usr, and no file can be opened any more (EMFILE). So
+// whenever many have come we have the kernel drop those that are not in use: /proc/sys/vm/drop_caches, in
+// Documentation/admin-guide/sysctl/vm.rst.
 //
-// It looks often: the other half of limit must last until virtiofsd has closed what was dropped.
+// It looks often: the other half of limit must last until what was dropped has been closed outside.
 func forget(limit uint64) {
 	if limit == 0 {
 		return
@@ -30,14 +31,18 @@ func forget(limit uint64) {
 	}
 }
 
-// known is how many of the host's files the kernel has in memory: the objects in use of FUSE's inodes, the second number in
-// their line of slabinfo(5).
+// known is how many of the host's files the kernel has in memory: the objects in use of FUSE's inodes or hostfs's, the second number
+// in their line of slabinfo(5).
 func known() (n uint64) {
 	text, err := os.ReadFile("/proc/slabinfo")
 	if err != nil {
 		return 0
 	}
-	_, line, _ := strings.Cut(string(text), "\nfuse_inode ")
-	_, _ = fmt.Sscan(line, &n)
+	for _, kind := range []string{"fuse_inode", "hostfs_inode_info"} {
+		var some uint64
+		_, line, _ := strings.Cut(string(text), "\n"+kind+" ")
+		_, _ = fmt.Sscan(line, &some)
+		n += some
+	}
 	return n
 }
