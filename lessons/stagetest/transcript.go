@@ -49,7 +49,7 @@ func (r *Runner) Transcripts(t *testing.T, file string) {
 
 // handsOfLesson compares the block below "By hand" in the lesson of a step with what the step prints. The beginning and the end may
 // be left out, and what varies is masked, as for Transcripts. Where the lesson says for whom the commands are, "as root" or "on cgroup v2",
-// it is compared there.
+// it is compared there, and only there.
 func handsOfLesson(t *testing.T, step string, hands []narrate.Event) {
 	page, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ func handsOfLesson(t *testing.T, step string, hands []narrate.Event) {
 	require.NoError(t, unix.Statfs("/sys/fs/cgroup", &fs))
 	for phrase, here := range map[string]bool{"as root": os.Geteuid() == 0, "on cgroup v2": fs.Type == unix.CGROUP2_SUPER_MAGIC} {
 		if strings.Contains(strings.ToLower(m[1]), phrase) && !here {
-			t.Skip("the lesson shows the commands " + phrase + ", and this is another machine or user")
+			return
 		}
 	}
 	var text strings.Builder
