@@ -125,7 +125,7 @@ var Full05 = Stage{
 		{"assemble", "a container is built part by part, and each part is seen from outside", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
 		{"init", "PID 1 forwards signals and reaps orphans", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
 		{"walls", "root inside can do little: capabilities, no_new_privs, covered paths", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
-		{"harmless", "rm -rf / inside hurts nobody", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
+		{"harmless", "rm -rf inside hurts nobody", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
 		{"terminal", "the container has a terminal of its own", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS, Terminal}},
 	},
 }
