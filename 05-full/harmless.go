@@ -48,7 +48,7 @@ func harmless(n *narrate.Narrator) error {
 		return err
 	}
 	lost := there()
-	n.Before("a directory of the host that was lent writable, after rm -rf / inside", narrate.Data{"the marker in it": lost})
+	n.Before("a directory of the host that was lent writable, after rm -rf /etc /lent /usr/bin and more inside", narrate.Data{"the marker in it": lost})
 	if err := fill(); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ const orphans = "for i in 1 2 3; do (sleep 0.1 &); done; exec sleep 3600"
 
 func initProcess(n *narrate.Narrator) error {
 	n.Question("Why is the command not process number 1 itself?")
-	n.Note("number 1 is special twice: the kernel drops every signal for it that it has no handler for, and every orphan becomes its child.")
+	n.Note("number 1 is special twice: the kernel drops every signal for it that it has no handler for (but SIGKILL and SIGSTOP from outside), and every orphan becomes its child.")
 
 	alone, end, err := asNumberOne(orphans)
 	if err != nil {

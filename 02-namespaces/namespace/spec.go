@@ -36,7 +36,8 @@ func AsNeeded(s Set) Spec {
 }
 
 // IDs that containers get when we may hand out any: 65536 from here on. systemd reserves the range for containers
-// (systemd's UIDS-GIDS.md), so no user of the machine has one of them, and who breaks out as one of them is nobody.
+// (systemd's UIDS-GIDS.md), so no user of the machine has one of them, and who breaks out as one of them is nobody. (On a
+// machine that hands out /etc/subuid from 100000 on, as useradd does, the seventh user's containers may have them too.)
 const (
 	FirstID = 524288
 	IDCount = 65536
