@@ -46,7 +46,7 @@ func vmCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&v.Engine, "engine", "auto", "auto, qemu or uml")
 	f.IntVar(&v.Memory, "memory", 2048, "MiB of memory, which hold all that is written in the VM")
-	f.IntVar(&v.CPUs, "cpus", 2, "processors")
+	f.IntVar(&v.CPUs, "cpus", 2, "processors; without KVM one thread emulates them all in turn")
 	f.StringVar(&v.Kernel, "kernel", "", "the kernel's image (default: the newest installed one)")
 	f.StringVar(&v.Share, "share", "ro", "rw: changes to the checkout are made on this machine; ro: they stay in the VM")
 	f.StringVar(&v.User, "user", "root", "who runs the command: root or learner")

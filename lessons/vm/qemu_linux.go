@@ -65,7 +65,9 @@ func (q qemu) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 			why += "; the next start will try it again: " + err.Error()
 		}
 	}
-	m, err := q.start(c, init, s, "tcg,thread=multi")
+	// One thread emulates all CPUs in turn. With a thread for each, QEMU's default, a program was seen to read zeros
+	// where it had written.
+	m, err := q.start(c, init, s, "tcg,thread=single")
 	if err == nil {
 		m.How = "QEMU in software emulation (" + why + "), " + m.How
 	}
