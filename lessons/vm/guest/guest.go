@@ -111,6 +111,9 @@ func boot() error {
 }
 
 // openStream opens the device that the kernel's command line names. It appears when its driver is loaded.
+//
+// Not with os.Open, whose files Go watches with epoll(7): if that looks at a virtio port between the arrival of data and its
+// interrupt, it takes the data off the queue, the interrupt finds nothing new, and who sleeps in read(2) is never woken up.
 func openStream() (*os.File, error) {
 	line, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
@@ -122,13 +125,14 @@ func openStream() (*os.File, error) {
 	}
 	path, _, _ = strings.Cut(strings.TrimSpace(path), " ")
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+		fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 		if err == nil {
+			f := os.NewFile(uintptr(fd), path)
 			return f, raw(f)
 		}
 		// ENXIO: its node is there, but not yet all of it.
-		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENXIO) {
-			return nil, err
+		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENXIO) && !errors.Is(err, unix.EINTR) {
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
 		}
 		time.Sleep(time.Millisecond)
 	}
