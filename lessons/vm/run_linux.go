@@ -70,7 +70,7 @@ func Run(c *Config) (status int, err error) {
 	if c.Time || c.Command == nil || isTerminal(c.Stderr) {
 		fmt.Fprintln(c.Stderr, m.How) // a program that reads stderr wants only the command's
 	}
-	t := &talk{c: c, m: m, s: s, phase: phase}
+	t := &talk{c: c, m: m, s: s, phase: phase, patience: bootTime}
 	return t.run(signals)
 }
 
@@ -233,12 +233,16 @@ func (c *Config) newline() string {
 	return "\n"
 }
 
+// bootTime is how long a guest may take until the command runs. A busy host needs a minute where an idle one needs seconds.
+const bootTime = 3 * time.Minute
+
 // A talk is the conversation with the guest while it runs.
 type talk struct {
-	c     *Config
-	m     *Machine
-	s     *wire.Start
-	phase func(string)
+	c        *Config
+	m        *Machine
+	s        *wire.Start
+	phase    func(string)
+	patience time.Duration // until the command runs
 
 	mu   sync.Mutex
 	tail []string // the console's last lines
@@ -284,6 +288,8 @@ func (t *talk) run(signals <-chan os.Signal) (status int, err error) {
 	}()
 	out := wire.NewWriter(t.m.Conn)
 	taken := make(chan struct{}, 1)
+	late := time.NewTimer(t.patience)
+	defer late.Stop()
 	runs, interrupts := false, 0
 	first := true
 	for {
@@ -293,6 +299,8 @@ func (t *talk) run(signals <-chan os.Signal) (status int, err error) {
 			return 0, t.died(err)
 		case <-t.c.Cancel:
 			return 0, ErrCancelled
+		case <-late.C:
+			return 0, t.died(fmt.Errorf("the command does not run after %v", t.patience))
 		case sig := <-signals:
 			s := sig.(syscall.Signal)
 			switch {
@@ -328,6 +336,7 @@ func (t *talk) run(signals <-chan os.Signal) (status int, err error) {
 				t.phase(string(f.data))
 			case wire.KindRuns:
 				runs = true
+				late.Stop()
 				t.phase("the command runs")
 				if t.s.TTY {
 					old, err := term.MakeRaw(int(t.c.Stdin.Fd()))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"containerkit/lessons/child"
+	"containerkit/lessons/vm/wire"
 )
 
 // configEnv makes the test binary the program that starts a VM: its value is the Config.
@@ -396,4 +398,17 @@ func unixSockets(t *testing.T) (inodes []string) {
 		}
 	}
 	return inodes
+}
+
+// A guest that hangs before its command runs is given up, and its kernel's last words are told.
+func TestAGuestThatHangsIsGivenUp(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	killed := make(chan struct{})
+	m := &Machine{Conn: ours, Console: strings.NewReader("no more\n"), Kill: func() { close(killed) },
+		Wait: func() error { <-killed; return nil }}
+	hung := &talk{c: &Config{Stderr: os.Stderr}, m: m, s: new(wire.Start), phase: func(string) {}, patience: 10 * time.Millisecond}
+	_, err := hung.run(nil)
+	require.ErrorContains(t, err, "the VM has died: the command does not run after 10ms; its console said last:\n  no more")
+	<-killed
 }
