@@ -61,7 +61,7 @@ func run(args []string, out, errs io.Writer) int {
 func oneDash(args []string) []string {
 	args = slices.Clone(args)
 	for i, a := range args {
-		if a == "--" {
+		if a == "--" || i == 0 && a == "map" {
 			break // what follows is somebody else's
 		}
 		if len(a) > 2 && a[0] == '-' && a[1] != '-' {

@@ -19,8 +19,9 @@ func mapCommand() *cobra.Command {
 		Long: "Looks a flag of docker run, a key of lxc.container.conf or a field of the OCI's\n" +
 			"config.json up: what of the kernel stands behind it, which step teaches it, and\n" +
 			"where the call stands. A whole name finds its row, with its dashes or without;\n" +
-			"any other words find the rows that have all of them. docs/map.md has them all.",
-		Example:            "  go run ./lessons map --memory\n  go run ./lessons map linux.maskedPaths\n  go run ./lessons map setns",
+			"any other words find the rows that have all of them. A whole command line of\n" +
+			"docker run is taken apart into its flags. docs/map.md has them all.",
+		Example:            "  go run ./lessons map --memory\n  go run ./lessons map docker run -it --rm --memory 64m alpine sh\n  go run ./lessons map linux.maskedPaths\n  go run ./lessons map setns",
 		DisableFlagParsing: true, // the words are flags, of another program
 		RunE: func(c *cobra.Command, words []string) error {
 			switch {

@@ -22,6 +22,7 @@ func TestMap(t *testing.T) {
 		{"hostname", "config.json\n  hostname\n", "domainname", 2, ""},
 		{"--restart", "    kernel  nothing", "step", 1, ""},
 		{"domainname", "    step    none: this kit only names it\n", "here", 2, ""},
+		{"docker run -it --rm alpine -x", "docker run\n  -i, --interactive\n", "-x", 3, ""},
 		{"seccomp", "  linux.seccomp.syscalls[]: rules\n", "    kernel", 0, " rows: name one of them to see what is behind it\n"},
 	} {
 		status, out, errs := lessons(append([]string{"map"}, strings.Fields(c.words)...)...)

@@ -202,9 +202,55 @@ func lessons(page string, steps []string) string {
 	return strings.Join(links, ", ")
 }
 
+// switches are the flags of docker run that take no value; after any other one stands its value, or =VALUE.
+var switches = []string{"-d", "--detach", "--disable-content-trust", "--init", "-i", "--interactive", "--no-healthcheck",
+	"--oom-kill-disable", "--privileged", "-P", "--publish-all", "-q", "--quiet", "--read-only", "--rm", "--sig-proxy", "-t", "--tty",
+	"--use-api-socket"}
+
+// flags finds the flags in a command line of docker run, or podman run, in their order, each as it is written on the map:
+// -it are -i and -t. The image, and what stands behind it, is the command. nil: it is no such line.
+func flags(line []string) (words []string) {
+	if len(line) == 1 && len(line[0]) > 2 && line[0][0] == '-' && line[0][1] != '-' {
+		line = []string{"docker", "run", line[0]} // -it, and nothing else
+	}
+	at := slices.IndexFunc(line, func(w string) bool { return w == "run" || w == "create" })
+	if at < 1 || !slices.Contains([]string{"docker", "podman"}, line[0]) {
+		return nil
+	}
+	for line = line[at+1:]; len(line) > 0 && strings.HasPrefix(line[0], "-"); line = line[1:] {
+		flag, _, valued := strings.Cut(line[0], "=")
+		if !strings.HasPrefix(flag, "--") { // -it is -i -t, and -m1g is -m 1g
+			for flag = flag[1:]; len(flag) > 1 && slices.Contains(switches, "-"+flag[:1]); flag = flag[1:] {
+				words = append(words, "-"+flag[:1])
+			}
+			valued = valued || len(flag) > 1
+			flag = "-" + flag[:min(1, len(flag))]
+		}
+		words = append(words, flag)
+		if !valued && !slices.Contains(switches, flag) && len(line) > 1 {
+			line = line[1:]
+		}
+	}
+	return words
+}
+
 // Find looks words up on the whole map. A whole name, with its dashes or without, finds its rows and no others. Else a row is
-// found that has all the words somewhere, those with a dash in its name.
+// found that has all the words somewhere, those with a dash in its name. A command line of docker run finds the rows of its flags.
 func Find(root string, words ...string) (found []Row, err error) {
+	for _, flag := range flags(words) {
+		rows, err := Find(root, flag)
+		if err != nil {
+			return nil, err
+		}
+		rows = slices.DeleteFunc(rows, func(r Row) bool { return !slices.Contains(r.Names(), flag) })
+		if len(rows) == 0 {
+			return nil, fmt.Errorf("docker run has no flag %s", flag)
+		}
+		found = append(found, rows...)
+	}
+	if len(found) > 0 {
+		return found, nil
+	}
 	var all []Row
 	for _, tool := range Tools {
 		rows, err := Read(root, tool)

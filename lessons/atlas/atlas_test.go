@@ -142,20 +142,24 @@ func TestSource(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	for words, want := range map[string][]string{
-		"--memory":                        {"-m, --memory"},
-		"-m":                              {"-m, --memory"},
-		"PIDS-LIMIT":                      {"--pids-limit"},
-		"--cpuset":                        {"--cpuset-cpus", "--cpuset-mems"}, // with a dash it is a part of a name
-		"lxc.cgroup2.memory.max":          {"lxc.cgroup2.[controller name].[controller file]"},
-		"lxc.cgroup.dir":                  {"lxc.cgroup.dir"},
-		"lxc.net.0.mtu":                   {"lxc.net.[i].mtu"},
-		"mounts.type":                     {"mounts[].type"},
-		"linux.timeOffsets.secs":          {"linux.timeOffsets{}.secs"},
-		"hooks.poststop.path":             {"hooks.*[].path"},
-		"hostname":                        {"-h, --hostname", "hostname"},
-		"docker cgroup_namespaces":        {"--cgroupns"},
-		"what nobody has written anyhow":  nil,
-		"linux.seccomp.syscalls.args.ops": nil,
+		"--memory":                       {"-m, --memory"},
+		"-m":                             {"-m, --memory"},
+		"PIDS-LIMIT":                     {"--pids-limit"},
+		"--cpuset":                       {"--cpuset-cpus", "--cpuset-mems"}, // with a dash it is a part of a name
+		"lxc.cgroup2.memory.max":         {"lxc.cgroup2.[controller name].[controller file]"},
+		"lxc.cgroup.dir":                 {"lxc.cgroup.dir"},
+		"lxc.net.0.mtu":                  {"lxc.net.[i].mtu"},
+		"mounts.type":                    {"mounts[].type"},
+		"linux.timeOffsets.secs":         {"linux.timeOffsets{}.secs"},
+		"hooks.poststop.path":            {"hooks.*[].path"},
+		"hostname":                       {"-h, --hostname", "hostname"},
+		"docker cgroup_namespaces":       {"--cgroupns"},
+		"what nobody has written anyhow": nil,
+		"-it":                            {"-i, --interactive", "-t, --tty"},
+		"docker run -itm100m --rm --cpus 2 -e A=-d --network=none alpine ls -l": {
+			"-i, --interactive", "-t, --tty", "-m, --memory", "--rm", "--cpus", "-e, --env", "--network"},
+		"podman container create -P --read-only x": {"-P, --publish-all", "--read-only"},
+		"linux.seccomp.syscalls.args.ops":          nil,
 	} {
 		found, err := Find(kit, strings.Fields(words)...)
 		require.NoError(t, err)
