@@ -169,6 +169,8 @@ func TestFind(t *testing.T) {
 		}
 		require.Equal(t, want, names, words)
 	}
+	_, err := Find(kit, "docker", "run", "--rm", "--no-such-flag", "alpine")
+	require.ErrorContains(t, err, "docker run has no flag --no-such-flag")
 }
 
 // The page names the versions that the names were taken from.
