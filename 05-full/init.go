@@ -52,13 +52,15 @@ func initProcess(n *narrate.Narrator) error {
 		if err != nil {
 			return err
 		}
-		// The orphans end after a tenth of a second. On a busy machine they may be late; zombies would stay.
-		only := func() bool {
-			all, _ := children(ct.PID)
-			return all == 1 && strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload))) == "sleep"
+		// When the shell has become sleep, all orphans are number 1's children. They end after a tenth of a second, on a
+		// busy machine later; zombies would stay.
+		if err := becomes(payload, "sleep"); err != nil {
+			return err
 		}
-		for end := time.Now().Add(5 * time.Second); !only() && time.Now().Before(end); {
-			time.Sleep(20 * time.Millisecond)
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			if all, _ := children(ct.PID); all == 1 {
+				break
+			}
 		}
 		n.Evidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload))))
 		number = zombies(ct.PID)
