@@ -207,11 +207,14 @@ var switches = []string{"-d", "--detach", "--disable-content-trust", "--init", "
 	"--oom-kill-disable", "--privileged", "-P", "--publish-all", "-q", "--quiet", "--read-only", "--rm", "--sig-proxy", "-t", "--tty",
 	"--use-api-socket"}
 
+// cluster is several switches in one word, such as -it. A long flag may have one dash, too: -cpus is none of them.
+var cluster = regexp.MustCompile(`^-[diPqt]{2,}$`)
+
 // flags finds the flags in a command line of docker run, or podman run, in their order, each as it is written on the map:
 // -it are -i and -t. The image, and what stands behind it, is the command. nil: it is no such line.
 func flags(line []string) (words []string) {
-	if len(line) == 1 && len(line[0]) > 2 && line[0][0] == '-' && line[0][1] != '-' {
-		line = []string{"docker", "run", line[0]} // -it, and nothing else
+	if len(line) == 1 && cluster.MatchString(line[0]) {
+		line = []string{"docker", "run", line[0]}
 	}
 	at := slices.IndexFunc(line, func(w string) bool { return w == "run" || w == "create" })
 	if at < 1 || !slices.Contains([]string{"docker", "podman"}, line[0]) {
@@ -237,20 +240,6 @@ func flags(line []string) (words []string) {
 // Find looks words up on the whole map. A whole name, with its dashes or without, finds its rows and no others. Else a row is
 // found that has all the words somewhere, those with a dash in its name. A command line of docker run finds the rows of its flags.
 func Find(root string, words ...string) (found []Row, err error) {
-	for _, flag := range flags(words) {
-		rows, err := Find(root, flag)
-		if err != nil {
-			return nil, err
-		}
-		rows = slices.DeleteFunc(rows, func(r Row) bool { return !slices.Contains(r.Names(), flag) })
-		if len(rows) == 0 {
-			return nil, fmt.Errorf("docker run has no flag %s", flag)
-		}
-		found = append(found, rows...)
-	}
-	if len(found) > 0 {
-		return found, nil
-	}
 	var all []Row
 	for _, tool := range Tools {
 		rows, err := Read(root, tool)
@@ -258,6 +247,16 @@ func Find(root string, words ...string) (found []Row, err error) {
 			return nil, err
 		}
 		all = append(all, rows...)
+	}
+	for _, flag := range flags(words) {
+		i := slices.IndexFunc(all, func(r Row) bool { return r.Tool == "docker" && slices.Contains(r.Names(), flag) })
+		if i < 0 {
+			return nil, fmt.Errorf("docker run has no flag %s", flag)
+		}
+		found = append(found, all[i])
+	}
+	if len(found) > 0 {
+		return found, nil
 	}
 	whole := bare(strings.Join(words, " "))
 	for _, fits := range []func(Row) bool{

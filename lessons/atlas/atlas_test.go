@@ -156,6 +156,10 @@ func TestFind(t *testing.T) {
 		"docker cgroup_namespaces":       {"--cgroupns"},
 		"what nobody has written anyhow": nil,
 		"-it":                            {"-i, --interactive", "-t, --tty"},
+		"-cpus":                          {"--cpus"}, // a long flag may be written with one dash
+		"-rm":                            {"--rm"},
+		"-net":                           {"--net"},
+		"docker run -p 80:80 -P x":       {"-p, --publish", "-P, --publish-all"},
 		"docker run -itm100m --rm --cpus 2 -e A=-d --network=none alpine ls -l": {
 			"-i, --interactive", "-t, --tty", "-m, --memory", "--rm", "--cpus", "-e, --env", "--network"},
 		"podman container create -P --read-only x": {"-P, --publish-all", "--read-only"},
