@@ -239,18 +239,18 @@ func TestMoreFilesThanMayBeOpen(t *testing.T) {
 		const few = 1000
 		// Some were changed before, so that they are in the overlay's upper layer.
 		script := `
-			changed="/etc/passwd $(find /usr/share -xdev -type f -size -8k -name '[a-z]*' | grep -v '[^a-zA-Z0-9/._-]' | head -n 100)"
+			changed="/etc/passwd $(find /usr/share -xdev -type f -size -8k -name '[a-z]*' | grep -v '[^a-zA-Z0-9/._-]' | head -n 300)"
 			for f in $changed; do echo >>"$f"; done
 			find /usr -xdev -type f -size +0 2>/dev/null | head -n "$1" | wc -l
 			ls /usr/bin >/dev/null && cat $changed >/dev/null`
-		r := prepare(t, engine, nil, "sh", "-c", script, "sh", fmt.Sprint(4*few))
+		r := prepare(t, engine, nil, "sh", "-c", script, "sh", fmt.Sprint(12*few))
 		prlimit, err := exec.LookPath("prlimit")
 		require.NoError(t, err)
 		self, err := os.Executable()
 		require.NoError(t, err)
 		r.Path, r.Args = prlimit, []string{prlimit, fmt.Sprintf("--nofile=%d:%d", few, few), self}
 		require.Zero(t, r.status(), &r.err)
-		require.Equal(t, fmt.Sprintln(4*few), r.out.String())
+		require.Equal(t, fmt.Sprintln(12*few), r.out.String())
 	})
 }
 

@@ -31,8 +31,8 @@ func forget(limit uint64) {
 	}
 }
 
-// known is how many of the host's files the kernel has in memory: the objects in use of FUSE's inodes or hostfs's, the second number
-// in their line of slabinfo(5).
+// known is how many of the host's files the kernel has in memory: the objects in use of FUSE's inodes or hostfs's, the
+// second number in their line of slabinfo(5).
 func known() (n uint64) {
 	text, err := os.ReadFile("/proc/slabinfo")
 	if err != nil {
