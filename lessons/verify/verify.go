@@ -145,7 +145,8 @@ func (f *Finding) fail(why string) {
 type Verdict struct {
 	Profile                 Profile
 	Findings                []Finding
-	Other                   []Test // tests that belong to no promise and did not pass
+	Besides                 []Test // skipped tests that belong to no promise
+	Broke                   []Test // all that failed
 	Passed, Failed, Skipped int
 }
 
@@ -163,6 +164,7 @@ func Judge(run *Run, p Profile) Verdict {
 			shown[i] = true
 		case "fail":
 			v.Failed++
+			v.Broke = append(v.Broke, t)
 		case "skip":
 			v.Skipped++
 		}
@@ -180,7 +182,7 @@ func Judge(run *Run, p Profile) Verdict {
 			}
 			switch passed, failed, skipped := of["pass"], of["fail"], of["skip"]; {
 			case len(failed) > 0:
-				f.fail(run.Tests[failed[0]].Output)
+				f.fail(run.Tests[failed[0]].failure())
 			case len(passed) > 0 && len(skipped) > 0 && f.State == Kept:
 				f.Why = "but skipped: " + run.Tests[skipped[0]].Name + ": " + run.Tests[skipped[0]].Reason()
 			case len(passed) > 0:
@@ -192,7 +194,7 @@ func Judge(run *Run, p Profile) Verdict {
 					f.State, f.Why = Excused, "skipped: "+run.Tests[skipped[0]].Reason()
 				}
 			default:
-				f.fail("skipped, but promised: " + run.Tests[skipped[0]].Reason())
+				f.fail(refused + run.Tests[skipped[0]].Reason())
 				v.Failed += len(skipped)
 				v.Skipped -= len(skipped)
 			}
@@ -200,8 +202,8 @@ func Judge(run *Run, p Profile) Verdict {
 		v.Findings = append(v.Findings, f)
 	}
 	for i, t := range run.Tests {
-		if !shown[i] {
-			v.Other = append(v.Other, t)
+		if t.Result == "skip" && !shown[i] {
+			v.Besides = append(v.Besides, t)
 		}
 	}
 	return v
@@ -213,16 +215,26 @@ func (run *Run) refuseSkips() *Run {
 	for i, t := range strict.Tests {
 		if t.Result == "skip" {
 			strict.Tests[i].Result = "fail"
-			strict.Tests[i].Output = "skipped, but promised: " + t.Reason()
+			strict.Tests[i].Output = refused + t.Reason()
 		}
 	}
 	return strict
 }
 
+const refused = "skipped, but promised: "
+
+// failure is what a promise's line says of its test that failed. What the test said stands at the end.
+func (t Test) failure() string {
+	if strings.HasPrefix(t.Output, refused) {
+		return t.Output
+	}
+	return t.Name + " failed"
+}
+
 // OK tells whether all is as the profile promises.
 func (v Verdict) OK() bool { return v.Failed == 0 }
 
-// Write prints the verdict; its last line is the sum.
+// Write prints the verdict. What failed comes last, and then the sum: where a log is cut, its end is what remains.
 func (v Verdict) Write(w io.Writer) {
 	fmt.Fprintf(w, "profile %s promises %s\n", v.Profile.Name, v.Profile.Text)
 	group := ""
@@ -231,36 +243,25 @@ func (v Verdict) Write(w io.Writer) {
 			group = f.Group
 			fmt.Fprintf(w, "\n%s\n", group)
 		}
-		first, rest, more := strings.Cut(strings.TrimSpace(f.Why), "\n")
-		fmt.Fprintf(w, "  %s %-12s %s\n", f.State, f.Feature, first)
-		if more {
-			indent(w, rest)
-		}
+		fmt.Fprintf(w, "  %s %-12s %s\n", f.State, f.Feature, strings.TrimSpace(f.Why))
 	}
-	for _, kind := range []struct{ result, title string }{{"skip", "skipped besides"}, {"fail", "failed besides"}} {
-		title := kind.title
-		for _, t := range v.Other {
-			if t.Result != kind.result {
-				continue
-			}
-			if title != "" {
-				fmt.Fprintf(w, "\n%s\n", title)
-				title = ""
-			}
-			fmt.Fprintf(w, "  %s %s", strings.TrimPrefix(t.Package, Module+"/"), t.Name)
-			if t.Result == "skip" {
-				fmt.Fprintf(w, ": %s\n", t.Reason())
-			} else {
-				fmt.Fprintln(w)
-				indent(w, t.Output)
-			}
+	list(w, "skipped besides", v.Besides, func(t Test) { fmt.Fprintf(w, ": %s\n", t.Reason()) })
+	list(w, "failed", v.Broke, func(t Test) {
+		fmt.Fprintln(w)
+		for line := range strings.Lines(strings.TrimRight(t.Output, "\n")) {
+			fmt.Fprintf(w, "      %s\n", strings.TrimRight(line, "\n"))
 		}
-	}
+	})
 	fmt.Fprintf(w, "\n%d passed, %d failed, %d skipped\n", v.Passed, v.Failed, v.Skipped)
 }
 
-func indent(w io.Writer, text string) {
-	for line := range strings.Lines(text) {
-		fmt.Fprintf(w, "      %s\n", strings.TrimRight(line, "\n"))
+// list prints tests under a title, if there are any.
+func list(w io.Writer, title string, tests []Test, say func(Test)) {
+	for i, t := range tests {
+		if i == 0 {
+			fmt.Fprintf(w, "\n%s\n", title)
+		}
+		fmt.Fprintf(w, "  %s %s", strings.TrimPrefix(t.Package, Module+"/"), t.Name)
+		say(t)
 	}
 }

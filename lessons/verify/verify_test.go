@@ -96,9 +96,27 @@ func TestPromisedAndMissingFails(t *testing.T) {
 	require.False(t, v.OK())
 }
 
+// Every test that failed is named at the end, with what it said: of a promise with two, too, and of none.
 func TestFailure(t *testing.T) {
-	v := Judge(everything(t, map[string]string{"pivot": "fail"}), profile(t, "root"))
-	require.Equal(t, 2, v.Failed)
+	run := everything(t, map[string]string{"pivot": "fail"})
+	run.Tests = append(run.Tests, Test{Module + "/x", "TestNoPromise", "fail", "    x_test.go:1: it said\n        this\n"})
+	v := Judge(run, profile(t, "root"))
+	require.Equal(t, 3, v.Failed)
+	var out strings.Builder
+	v.Write(&out)
+	require.Contains(t, out.String(), "✗ pivot        TestClaims/pivot failed\n")
+	require.True(t, strings.HasSuffix(out.String(), fmt.Sprintf(`
+failed
+  03-rootfs TestClaims/pivot
+      === RUN   TestClaims/pivot
+  03-rootfs TestClaims/pivot/without
+      === RUN   TestClaims/pivot/without
+  x TestNoPromise
+          x_test.go:1: it said
+              this
+
+%d passed, 3 failed, 0 skipped
+`, v.Passed)), out.String())
 }
 
 // A subtest's failure is told once, and a parent whose subtests all skipped proves nothing.
