@@ -151,6 +151,24 @@ func group(t *testing.T, r Resources) *Group {
 	return g
 }
 
+// The steps of an ordinary user run as root of a user namespace. "User 0 may not make cgroups; run it as root" is no help.
+func TestWhoMayNotIsNamedByHisNumberOutside(t *testing.T) {
+	for _, c := range []struct {
+		euid   int
+		uidMap string
+		want   int
+	}{
+		{0, "         0          0 4294967295\n", 0},
+		{1000, "         0          0 4294967295\n", 1000},
+		{0, "         0       1000          1\n", 1000},
+		{1000, "      1000       1000          1\n", 1000},
+		{0, "         0     100000      65536\n", 0}, // a container's root, who has users below him
+		{0, "", 0},
+	} {
+		require.Equal(t, c.want, user(c.euid, c.uidMap), c.uidMap)
+	}
+}
+
 func TestLimitsAreReadBack(t *testing.T) {
 	g := group(t, Resources{Pids: 20, Memory: 1<<26 + 1, CPU: 0.2, CPUWeight: 300})
 	got, err := g.Get("pids.max")

@@ -101,6 +101,22 @@ func Find() (*Hierarchy, error) {
 	return nil, &Unavailable{"no cgroup tree is mounted here", fixMount}
 }
 
+// user is who asks, as a message should call him. The steps of an ordinary user run as root of a user namespace that
+// has nobody but him: then he is meant, and uidMap, /proc/self/uid_map, tells his number outside (user_namespaces(7)).
+func user(euid int, uidMap string) int {
+	var inside, outside, count int
+	if _, err := fmt.Sscan(uidMap, &inside, &outside, &count); err == nil && count == 1 && inside == euid {
+		return outside
+	}
+	return euid
+}
+
+// self is the user of this process.
+func self() int {
+	uidMap, _ := read("/proc/self/uid_map") // no file: no user namespaces
+	return user(os.Geteuid(), uidMap)
+}
+
 // A tree is one mounted hierarchy, and the directory in it in which this process is.
 type tree struct {
 	mount       string

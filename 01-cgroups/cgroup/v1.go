@@ -76,10 +76,10 @@ func (h *Hierarchy) find1(trees []tree) error {
 				continue // hybrid's v2 tree: nice to have
 			}
 			fix := fixRoot
-			if os.Geteuid() == 0 {
+			if self() == 0 {
 				fix = fixReadOn
 			}
-			return &Unavailable{fmt.Sprintf("user %d may not make cgroups (v1): %v", os.Geteuid(), err), fix}
+			return &Unavailable{fmt.Sprintf("user %d may not make cgroups (v1): %v", self(), err), fix}
 		}
 		if len(t.controllers) == 0 {
 			h.Hybrid = true

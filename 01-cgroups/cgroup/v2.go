@@ -29,7 +29,7 @@ func (h *Hierarchy) find2(t tree) error {
 			if errors.Is(err, unix.EROFS) {
 				return &Unavailable{"the cgroup tree is mounted read-only: " + t.mount, fixReadOn}
 			}
-			return &Unavailable{fmt.Sprintf("no cgroup is delegated to user %d: %v", os.Geteuid(), err), fixUser}
+			return &Unavailable{fmt.Sprintf("no cgroup is delegated to user %d: %v", self(), err), fixUser}
 		}
 		if err != nil || dir == t.mount || dir == "/" {
 			break
@@ -70,7 +70,7 @@ func (h *Hierarchy) handDown(controllers []string) error {
 		}
 		if h.Parents[c] == "" {
 			fix := fixKernel
-			if os.Geteuid() != 0 {
+			if self() != 0 {
 				fix = fixSystemd
 			}
 			return &Unavailable{fmt.Sprintf("the %s controller is not handed down to %s (its cgroup.controllers does not list it)", c, h.Root), fix}
