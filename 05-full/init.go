@@ -58,7 +58,7 @@ func initProcess(n *narrate.Narrator) error {
 			return err
 		}
 		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			if all, _ := children(ct.PID); all == 1 {
+			if len(children(ct.PID)) == 1 {
 				break
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/namespace"
 	"containerkit/05-full/container"
 	"containerkit/lessons/child"
 	"containerkit/lessons/narrate"
@@ -148,17 +150,11 @@ func status(file, field string) string {
 	return ""
 }
 
-// payloadOf finds the payload as the host sees it: the child of process number 1, which is about to start it.
+// payloadOf finds the payload as the host sees it: the first child of process number 1, which is about to start it.
 func payloadOf(pid int) (int, error) {
 	for range 200 {
-		files, err := filepath.Glob("/proc/[0-9]*/status")
-		if err != nil {
-			return 0, err
-		}
-		for _, f := range files {
-			if status(f, "PPid") == strconv.Itoa(pid) {
-				return strconv.Atoi(filepath.Base(filepath.Dir(f)))
-			}
+		if all := children(pid); len(all) > 0 {
+			return all[0], nil
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -176,23 +172,31 @@ func becomes(pid int, name string) error {
 	return fmt.Errorf("process %d does not execute %s", pid, name)
 }
 
-// zombies counts the dead children that a process has not waited for.
-func zombies(pid int) (count int) {
-	_, count = children(pid)
-	return count
-}
-
-// children counts the children of a process, and those of them that are dead and not waited for.
-func children(pid int) (all, dead int) {
-	files, _ := filepath.Glob("/proc/[0-9]*/status")
-	for _, f := range files {
-		if status(f, "PPid") != strconv.Itoa(pid) {
+// children are those of a process, in the order in which their innermost PID namespace has given them numbers: orphans
+// that came to it later are later.
+func children(pid int) (list []int) {
+	inner := map[int]int{}
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		child, _ := strconv.Atoi(filepath.Base(d))
+		if status(d+"/status", "PPid") != strconv.Itoa(pid) {
 			continue
 		}
-		all++
-		if strings.HasPrefix(status(f, "State"), "Z") {
-			dead++
+		if numbers, err := namespace.NSpid(child); err == nil {
+			inner[child] = numbers[len(numbers)-1]
+			list = append(list, child)
 		}
 	}
-	return all, dead
+	slices.SortFunc(list, func(a, b int) int { return inner[a] - inner[b] })
+	return list
+}
+
+// zombies counts the dead children that a process has not waited for.
+func zombies(pid int) (count int) {
+	for _, child := range children(pid) {
+		if strings.HasPrefix(status(fmt.Sprintf("/proc/%d/status", child), "State"), "Z") {
+			count++
+		}
+	}
+	return count
 }
