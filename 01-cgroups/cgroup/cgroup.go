@@ -85,24 +85,48 @@ func (h *Hierarchy) New(name string, r Resources) (*Group, error) {
 	return g, nil
 }
 
-// mkdir makes one directory of the group and marks it as ours.
+// mkdir makes one directory of the group and marks it as ours: a lock on it says "the owner lives" to Sweep of another
+// process. The kernel drops it when we end, however we end, and close-on-exec keeps it from our children.
 func (g *Group) mkdir(controller, parent string) error {
 	dir := filepath.Join(parent, g.Name)
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
+	// Until it is locked it looks like a dead owner's. Root's Sweep, which goes through the groups of ordinary users under
+	// another lock than theirs, may take it away: then it is made again.
+	return retry(func() error {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		g.dirs[controller] = dir
+		f, err := openDir(dir)
+		if errors.Is(err, unix.ENOENT) {
+			return errNotYet
+		}
+		if err != nil {
+			return err
+		}
+		if err := flock(f); err != nil {
+			return err
+		}
+		if _, err := os.Stat(dir); err != nil {
+			_ = f.Close()
+			return errNotYet
+		}
+		g.locks = append(g.locks, f)
+		return nil
+	}, errNotYet)
+}
+
+// flock waits for the lock of an open directory: flock(2).
+func flock(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err == nil {
+			return nil
+		}
+		if err != unix.EINTR {
+			_ = f.Close()
+			return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
+		}
 	}
-	g.dirs[controller] = dir
-	// The lock says "the owner lives" to Sweep of another process. The kernel drops it when we end, however we end,
-	// and close-on-exec keeps it from our children.
-	f, err := openDir(dir)
-	if err != nil {
-		return err
-	}
-	g.locks = append(g.locks, f)
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return &os.PathError{Op: "flock", Path: dir, Err: err}
-	}
-	return nil
 }
 
 func openDir(dir string) (*os.File, error) {

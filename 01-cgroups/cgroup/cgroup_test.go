@@ -312,6 +312,34 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// On v2 root sweeps the groups of ordinary users too, under another lock than theirs: a sweep may meet a group that has
+// been made and has no owner yet.
+func TestAGroupThatIsSweptAtItsBirthIsMadeAgain(t *testing.T) {
+	h := group(t, Resources{}).Hierarchy()
+	stop, swept := make(chan struct{}), make(chan int)
+	go func() {
+		var removed []string
+		for {
+			select {
+			case <-stop:
+				swept <- len(removed)
+				return
+			default:
+				_ = sweepTree(h.sweepRoots()[0], &removed)
+			}
+		}
+	}()
+	for range 300 {
+		g, err := h.New("test", Resources{})
+		require.NoError(t, err)
+		_, err = g.Procs()
+		require.NoError(t, err, "it is there")
+		require.NoError(t, g.Remove())
+	}
+	close(stop)
+	t.Logf("%d groups were swept at their birth", <-swept)
+}
+
 // v2: what was switched on for our groups is off again when the last has gone.
 func TestRestore(t *testing.T) {
 	h, err := Find()

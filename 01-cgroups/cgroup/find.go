@@ -208,15 +208,8 @@ func (h *Hierarchy) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, &os.PathError{Op: "flock", Path: dir, Err: err}
+	if err := flock(f); err != nil {
+		return nil, err
 	}
 	return func() { _ = f.Close() }, nil
 }
