@@ -344,7 +344,10 @@ func seeDevices(m Markers) (bool, string) {
 	return m.Dev != 0 && device("/dev") == m.Dev, fmt.Sprintf("%d nodes", len(nodes))
 }
 
-func seeShm(m Markers) (bool, string) { return m.Shm != 0 && device("/dev/shm") == m.Shm, "" }
+func seeShm(m Markers) (bool, string) {
+	files, _ := os.ReadDir("/dev/shm")
+	return m.Shm != 0 && device("/dev/shm") == m.Shm, fmt.Sprintf("files in it: %d", len(files))
+}
 
 func seeMounts(m Markers) (bool, string) {
 	raw, err := os.ReadFile("/proc/self/mountinfo")
