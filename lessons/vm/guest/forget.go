@@ -15,13 +15,16 @@ import (
 // whenever many have come we have the kernel drop those that are not in use: /proc/sys/vm/drop_caches, in
 // Documentation/admin-guide/sysctl/vm.rst.
 //
-// It looks often: the other half of limit must last until what was dropped has been closed outside.
+// The other half of limit must last until it looks again, and what was dropped has been closed outside, which takes up to
+// a tenth of a second. A look takes some milliseconds in emulation, so it looks only as often as that needs: each new
+// file is a question to virtiofsd, and so a guest learns of 30,000 in a second at most.
 func forget(limit uint64) {
 	if limit == 0 {
 		return
 	}
+	pause := time.Duration(min(limit, 60_000)/2) * time.Second / 30_000
 	for {
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(pause)
 		if known() > limit/2 {
 			// 2: inodes and directory entries, not the contents of files.
 			if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("2"), 0); err != nil {
