@@ -25,7 +25,7 @@ func terminal(n *narrate.Narrator) error {
 	}
 	without = strings.ReplaceAll(without, "\n", ", ")
 	n.Before("tty and stty in a container whose standard input and output are none", narrate.Data{"said": without})
-	n.Note("lending it our own terminal would lend it more than a screen: with ioctl(TIOCSTI) a program could type commands into the shell that started the container.")
+	n.Note("lending it our own terminal would lend it more than a screen: with ioctl(TIOCSTI) a program could type commands into the shell that started the container, where the kernel still lets it (since Linux 6.2: dev.tty.legacy_tiocsti).")
 	n.Do(narrate.Call{
 		Text: "open a pair in the container's own devpts, give the inner end to the command as its controlling terminal, and pass the outer end out through a socket",
 		Go:   "container.Config{Terminal: true, Size: …}", Sys: `open("/dev/pts/ptmx"), setsid(), ioctl(TIOCSCTTY), sendmsg(SCM_RIGHTS)`,

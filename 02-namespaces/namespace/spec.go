@@ -36,8 +36,9 @@ func AsNeeded(s Set) Spec {
 }
 
 // IDs that containers get when we may hand out any: 65536 from here on. systemd reserves the range for containers
-// (systemd's UIDS-GIDS.md), so no user of the machine has one of them, and who breaks out as one of them is nobody. (On a
-// machine that hands out /etc/subuid from 100000 on, as useradd does, the seventh user's containers may have them too.)
+// (systemd's UIDS-GIDS.md), so nobody logs in with one of them, and who breaks out as one of them is nobody. (Containers of
+// an ordinary user may have them too: /etc/subuid begins with 524288 on Fedora; where it begins with 100000, the seventh
+// user has them.)
 const (
 	FirstID = 524288
 	IDCount = 65536
