@@ -64,7 +64,24 @@ func TestConversation(t *testing.T) {
 	require.Equal(t, "through", string(got))
 	_, err = receive(int(b.Fd()), &m)
 	require.ErrorIs(t, err, io.EOF)
-	require.Error(t, send(int(b.Fd()), &message{Error: strings.Repeat("x", packet)}), "too large for a packet")
+}
+
+// The largest message that is not refused in words is one that the kernel takes.
+func TestTheLargestPacketFitsTheSocket(t *testing.T) {
+	a, b, err := conversation()
+	require.NoError(t, err)
+	defer a.Close()
+	defer b.Close()
+	empty, err := pack(&message{})
+	require.NoError(t, err)
+	long := message{Error: strings.Repeat("x", packet-len(empty))}
+	require.NoError(t, send(int(a.Fd()), &long))
+	var got message
+	_, err = receive(int(b.Fd()), &got)
+	require.NoError(t, err)
+	require.Equal(t, long, got)
+	long.Error += "x"
+	require.ErrorContains(t, send(int(a.Fd()), &long), "command and environment of")
 }
 
 // needNamespaces keeps the test's goroutine on one thread, with which its containers die, and skips where the kernel

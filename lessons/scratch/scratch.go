@@ -122,7 +122,7 @@ func (d *Dir) Remove() error {
 
 // empty removes everything in the directory behind fd, whose path is for messages only.
 func empty(fd int, path string) error {
-	dir, err := openIn(fd, ".")
+	dir, err := openIn(fd, ".", unix.O_RDONLY)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -132,10 +132,23 @@ func empty(fd int, path string) error {
 	if err != nil {
 		return err
 	}
+	// Any directory of an image may be closed to its owner, for writing or altogether, as overlay's work directory is. It is
+	// ours: open it up.
+	opened := false
+	unlink := func(name string, flags int) error {
+		err := unix.Unlinkat(fd, name, flags)
+		if err == unix.EACCES && !opened {
+			opened = true
+			if unix.Fchmod(fd, 0o700) == nil {
+				err = unix.Unlinkat(fd, name, flags)
+			}
+		}
+		return err
+	}
 	var errs []error
 	for _, name := range names {
 		here := path + "/" + name
-		err := unix.Unlinkat(fd, name, 0)
+		err := unlink(name, 0)
 		if err == nil {
 			continue
 		}
@@ -143,11 +156,10 @@ func empty(fd int, path string) error {
 			errs = append(errs, &os.PathError{Op: "remove", Path: here, Err: err})
 			continue
 		}
-		sub, err := openIn(fd, name)
+		sub, err := openIn(fd, name, unix.O_RDONLY)
 		if err == unix.EACCES {
-			// Overlay's work directory has mode 000, and so may any directory of an image. It is ours: open it up.
-			if err = unix.Fchmodat(fd, name, 0o700, 0); err == nil {
-				sub, err = openIn(fd, name)
+			if err = openUp(fd, name); err == nil {
+				sub, err = openIn(fd, name, unix.O_RDONLY)
 			}
 		}
 		if err != nil {
@@ -157,7 +169,7 @@ func empty(fd int, path string) error {
 		err = empty(sub, here)
 		unix.Close(sub)
 		if err == nil {
-			if e := unix.Unlinkat(fd, name, unix.AT_REMOVEDIR); e != nil {
+			if e := unlink(name, unix.AT_REMOVEDIR); e != nil {
 				err = &os.PathError{Op: "remove", Path: here, Err: e}
 			}
 		}
@@ -168,10 +180,21 @@ func empty(fd int, path string) error {
 	return errors.Join(errs...)
 }
 
+// openUp gives us all rights to a directory that we may not even read. fchmodat(2) would follow a link that somebody has put
+// in its place meanwhile; by way of its descriptor it is this one.
+func openUp(fd int, name string) error {
+	dir, err := openIn(fd, name, unix.O_PATH)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", dir), 0o700)
+}
+
 // openIn opens a directory, and refuses to pass a mount point (EXDEV) or a link (ELOOP): openat2(2).
-func openIn(fd int, name string) (int, error) {
+func openIn(fd int, name string, flags uint64) (int, error) {
 	return unix.Openat2(fd, name, &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Flags:   flags | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_BENEATH,
 	})
 }

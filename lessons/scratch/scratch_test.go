@@ -43,6 +43,11 @@ func TestRemove(t *testing.T) {
 	require.NoError(t, os.MkdirAll(d.Join("a/b/c"), 0o755))
 	require.NoError(t, os.WriteFile(d.Join("a/b/file"), nil, 0o400))
 	require.NoError(t, os.Chmod(d.Join("a/b"), 0))
+	// What follows is no obstacle for root; the ordinary user's run of this test exercises it.
+	require.NoError(t, os.MkdirAll(d.Join("closed/to/writing"), 0o755))
+	require.NoError(t, os.WriteFile(d.Join("closed/to/file"), nil, 0o644))
+	require.NoError(t, os.Chmod(d.Join("closed/to"), 0o555))
+	require.NoError(t, os.Chmod(d.Join("closed"), 0o500))
 	require.NoError(t, d.Remove())
 	require.NoError(t, d.Remove(), "twice is fine")
 	require.NoDirExists(t, d.Path)
