@@ -292,11 +292,18 @@ func (t *talk) run(signals <-chan os.Signal) (status int, err error) {
 	defer late.Stop()
 	runs, interrupts := false, 0
 	first := true
+	var over error // why the machine has ended
 	for {
+		// What a machine that has ended said before is read to its end, however slowly our output is taken.
+		var silence <-chan time.Time
+		if ended == nil {
+			silence = time.After(3 * time.Second)
+		}
 		select {
-		case err := <-ended:
+		case over = <-ended:
 			ended = nil
-			return 0, t.died(err)
+		case <-silence:
+			return 0, t.died(over)
 		case <-t.c.Cancel:
 			return 0, ErrCancelled
 		case <-late.C:
@@ -319,14 +326,16 @@ func (t *talk) run(signals <-chan os.Signal) (status int, err error) {
 			_ = out.Write(wire.KindSignal, []byte{byte(s)})
 		case f := <-frames:
 			if f.err != nil {
-				// The processes end a moment after the stream; they know why.
-				select {
-				case err := <-ended:
-					ended = nil
-					return 0, t.died(err)
-				case <-time.After(3 * time.Second):
-					return 0, t.died(fmt.Errorf("read from the guest: %w", f.err))
+				// The processes end a moment after the stream, if not before; they know why.
+				if ended != nil {
+					select {
+					case over = <-ended:
+						ended = nil
+					case <-time.After(3 * time.Second):
+						over = fmt.Errorf("read from the guest: %w", f.err)
+					}
 				}
+				return 0, t.died(over)
 			}
 			switch f.kind {
 			case wire.KindHello:

@@ -402,6 +402,32 @@ func unixSockets(t *testing.T) (inodes []string) {
 	return inodes
 }
 
+// A machine that has ended may have said more than we have read: a slow reader of our output gets all of it, and the status.
+func TestWhatTheGuestSaidLastIsNotLost(t *testing.T) {
+	for range 20 {
+		ours, theirs := net.Pipe()
+		go func() {
+			w := wire.NewWriter(theirs)
+			for range 3 {
+				_ = w.Write(wire.KindOut, []byte("said\n"))
+			}
+			_ = w.WriteJSON(wire.KindExit, wire.Exit{Status: 7})
+			_ = theirs.Close()
+		}()
+		out, err := os.CreateTemp(t.TempDir(), "")
+		require.NoError(t, err)
+		m := &Machine{Conn: ours, Console: strings.NewReader(""), Kill: func() {}, Wait: func() error { return nil }}
+		late := &talk{c: &Config{Stdout: out, Stderr: os.Stderr}, m: m, s: new(wire.Start), phase: func(string) {}, patience: time.Minute}
+		status, err := late.run(nil)
+		require.NoError(t, err)
+		require.Equal(t, 7, status)
+		said, err := os.ReadFile(out.Name())
+		require.NoError(t, err)
+		require.Equal(t, "said\nsaid\nsaid\n", string(said))
+		require.NoError(t, out.Close())
+	}
+}
+
 // A guest that hangs before its command runs is given up, and its kernel's last words are told.
 func TestAGuestThatHangsIsGivenUp(t *testing.T) {
 	ours, theirs := net.Pipe()
