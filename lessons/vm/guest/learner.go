@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -89,19 +90,35 @@ func addLearner(s *wire.Start, uid int) error {
 	if err := os.Chown(learnerHome, uid, uid); err != nil {
 		return err
 	}
-	// The checkout and Go's caches may lie in somebody's closed home. He may pass through, not look around.
 	for _, dir := range s.Open {
-		for ; dir != "/"; dir = filepath.Dir(dir) {
-			st, err := os.Stat(dir)
-			if errors.Is(err, os.ErrNotExist) {
-				continue
-			}
-			if err == nil && st.Mode()&0o001 == 0 {
-				err = os.Chmod(dir, st.Mode().Perm()|0o001)
-			}
-			if err != nil {
-				return err
-			}
+		if err := openWay(dir, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openWay lets the ordinary user pass through to a directory, not look around: the checkout and Go's caches may lie in
+// somebody's closed home. A tree that is shared is the host's own, and not changed.
+func openWay(dir string, s *wire.Start) error {
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		st, err := os.Stat(dir)
+		if errors.Is(err, os.ErrNotExist) || err == nil && st.Mode()&0o001 != 0 {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		shared := slices.ContainsFunc(s.Shares, func(share wire.Share) bool {
+			return dir == share.Path || strings.HasPrefix(dir, share.Path+"/")
+		})
+		if !shared {
+			err = os.Chmod(dir, st.Mode()|0o001)
+		} else if s.User == learner {
+			err = fmt.Errorf("%s is closed to others, and it is the host's own, shared for writing: chmod o+x it there, or take -share ro", dir)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
