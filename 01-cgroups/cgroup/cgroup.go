@@ -103,7 +103,7 @@ func (g *Group) mkdir(controller, parent string) error {
 		if err != nil {
 			return err
 		}
-		if err := flock(f); err != nil {
+		if err := flock(f, patience); err != nil {
 			return err
 		}
 		if _, err := os.Stat(dir); err != nil {
@@ -112,21 +112,21 @@ func (g *Group) mkdir(controller, parent string) error {
 		}
 		g.locks = append(g.locks, f)
 		return nil
-	}, errNotYet)
+	}, errNotYet, patience)
 }
 
-// flock waits for the lock of an open directory: flock(2).
-func flock(f *os.File) error {
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err == nil {
-			return nil
-		}
-		if err != unix.EINTR {
-			_ = f.Close()
-			return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
-		}
+// flock waits for the lock of an open directory, which it closes if somebody else keeps it: anybody can who may read the
+// directory (flock(2)).
+func flock(f *os.File, wait time.Duration) error {
+	err := retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }, unix.EWOULDBLOCK, wait)
+	if err == nil {
+		return nil
 	}
+	_ = f.Close()
+	if err == unix.EWOULDBLOCK {
+		return fmt.Errorf("cgroup: somebody has held the lock of %s for %v (lslocks -o PID,COMMAND,PATH tells who)", f.Name(), wait)
+	}
+	return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
 }
 
 func openDir(dir string) (*os.File, error) {
@@ -361,7 +361,7 @@ func removeTree(dir string) error {
 		}
 	}
 	// EBUSY: a killed process has not quite gone yet.
-	err = retry(func() error { return unix.Rmdir(dir) }, unix.EBUSY)
+	err = retry(func() error { return unix.Rmdir(dir) }, unix.EBUSY, patience)
 	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 	}
@@ -371,10 +371,10 @@ func removeTree(dir string) error {
 // patience is how long the kernel may take to do what it has been told.
 const patience = 5 * time.Second
 
-// retry repeats f while it fails with the given error, for a while.
-func retry(f func() error, while error) error {
+// retry repeats f while it fails with the given error, but not for longer than wait.
+func retry(f func() error, while error, wait time.Duration) error {
 	pause := 100 * time.Microsecond
-	for end := time.Now().Add(patience); ; pause = min(2*pause, 20*time.Millisecond) {
+	for end := time.Now().Add(wait); ; pause = min(2*pause, 20*time.Millisecond) {
 		err := f()
 		if !errors.Is(err, while) || time.Now().After(end) {
 			return err
@@ -394,7 +394,7 @@ func waitEmpty(dir string) error {
 			return errNotYet
 		}
 		return err
-	}, errNotYet)
+	}, errNotYet, patience)
 	if err != nil {
 		return fmt.Errorf("cgroup: empty %s: %w", dir, err)
 	}

@@ -340,6 +340,17 @@ func TestAGroupThatIsSweptAtItsBirthIsMadeAgain(t *testing.T) {
 	t.Logf("%d groups were swept at their birth", <-swept)
 }
 
+// Anybody may lock a directory that he can open. Who waits for it says so, and does not wait for ever.
+func TestSomebodyHoldsTheLock(t *testing.T) {
+	dir, err := openDir(t.TempDir())
+	require.NoError(t, err)
+	defer dir.Close()
+	require.NoError(t, flock(dir, time.Second))
+	again, err := openDir(dir.Name())
+	require.NoError(t, err)
+	require.ErrorContains(t, flock(again, 30*time.Millisecond), "lslocks")
+}
+
 // v2: what was switched on for our groups is off again when the last has gone.
 func TestRestore(t *testing.T) {
 	h, err := Find()

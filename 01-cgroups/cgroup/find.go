@@ -208,7 +208,8 @@ func (h *Hierarchy) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(f); err != nil {
+	// Who sweeps holds it as long as it takes to kill what others have left, group after group.
+	if err := flock(f, 6*patience); err != nil {
 		return nil, err
 	}
 	return func() { _ = f.Close() }, nil

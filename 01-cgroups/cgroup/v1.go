@@ -171,7 +171,7 @@ func freeze1(dir, state string) error {
 			return errNotYet
 		}
 		return err
-	}, errNotYet)
+	}, errNotYet, patience)
 	if err != nil {
 		return fmt.Errorf("cgroup: wait for %s in %s/freezer.state: %w", state, dir, err)
 	}

@@ -157,7 +157,7 @@ func freeze2(dir, state string) error {
 			return errNotYet
 		}
 		return err
-	}, errNotYet)
+	}, errNotYet, patience)
 	if err != nil {
 		return fmt.Errorf("cgroup: wait for \"frozen %s\" in %s/cgroup.events: %w", state, dir, err)
 	}
