@@ -58,7 +58,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	if p.Started != nil {
 		p.Started()
 	}
-	defer stage.Forward(func(s syscall.Signal) { _ = cmd.Process.Signal(s) })()
+	defer stage.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })()
 	err = cmd.Wait()
 	if cmd.ProcessState == nil {
 		return 0, err

@@ -157,7 +157,7 @@ func soFar(p stage.Payload) (int, error) {
 	if err != nil {
 		return container.Status(err), err
 	}
-	stage.Forward(func(s syscall.Signal) { _ = ct.Signal(s) }) // until the program ends, which is soon
+	stage.Forward(true, func(s syscall.Signal) { _ = ct.Signal(s) }) // until the program ends, which is soon
 	p.Started()
 	if ct.Terminal != nil {
 		return ct.Relay(os.Stdin, os.Stdout)

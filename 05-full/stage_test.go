@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 
 	"containerkit/05-full/container"
@@ -179,6 +181,31 @@ func TestSignals(t *testing.T) {
 		_ = cmd.Wait()
 		require.Equal(t, test.status, cmd.ProcessState.ExitCode())
 	}
+}
+
+// A command of which not all is on the terminal gets it as a descriptor, and no more: it is not the terminal of its session, so
+// that it can type nothing into it (TIOCSTI), and a Ctrl-C comes by way of us, once.
+func TestOurTerminalIsOnlyLent(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	cmd := stagetest.Me().Command(ctx, "-quiet", "--", "sh", "-c", `trap 'n=$((n+1))' INT
+		test -t 0 && read -r _ _ _ _ _ _ tty _ </proc/self/stat && echo "lent, terminal of the session: $tty"
+		sleep 1; sleep 1; echo "interrupts: $n"`)
+	cmd.Stdin = nil
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	cmd.Stderr = os.Stderr
+	tty, err := pty.Start(cmd)
+	require.NoError(t, err)
+	defer tty.Close()
+	lines := bufio.NewScanner(out)
+	require.True(t, lines.Scan())
+	require.Equal(t, "lent, terminal of the session: 0", lines.Text())
+	_, err = tty.Write([]byte{3})
+	require.NoError(t, err)
+	require.True(t, lines.Scan())
+	require.Equal(t, "interrupts: 1", lines.Text())
+	require.NoError(t, cmd.Wait())
 }
 
 // kill -9 of the program, at any moment, takes the container along; the next run removes the cgroup.

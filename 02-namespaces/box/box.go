@@ -127,7 +127,7 @@ func (b Box[Spec]) Run(p stage.Payload, spec func(pid int) (Spec, error)) (statu
 	if err := c.Start(); err != nil {
 		return 0, fmt.Errorf("start the container: %w", err)
 	}
-	defer stage.Forward(func(s syscall.Signal) { _ = c.Process.Signal(s) })()
+	defer stage.Forward(false, func(s syscall.Signal) { _ = c.Process.Signal(s) })()
 	if o.Spec, err = spec(c.Process.Pid); err != nil {
 		return 0, err
 	}

@@ -42,7 +42,8 @@ type errands struct {
 	files       []int  // duplicates, further up, of the descriptors 0, 1, 2…, so that putting one in place overwrites no other
 	maps        [2]int // the pipe on which it is told that its ID maps are written; 0 if there are none to wait for
 	dropGroups  bool   // our supplementary groups are none of its business: setgroups(2)
-	session     bool   // setsid, and 0 as the controlling terminal
+	session     bool   // a session of its own: setsid(2)
+	terminal    bool   // 0 becomes its controlling terminal
 	group       bool   // a process group of its own, which gets the terminal 0
 	mask        unix.Sigset_t
 	defaultSig  [32]byte // a struct sigaction that says SIG_DFL
@@ -73,7 +74,8 @@ func prepare(path string, argv []string, attr *syscall.ProcAttr) (e *errands, pi
 	}
 	e.argv, e.envv, e.keep = &args[0], &env[0], []any{args, env}
 	if attr.Sys != nil {
-		e.session, e.group, e.deathSignal = attr.Sys.Setctty, attr.Sys.Foreground, uintptr(attr.Sys.Pdeathsig)
+		e.session, e.terminal, e.group = attr.Sys.Setsid, attr.Sys.Setctty, attr.Sys.Foreground
+		e.deathSignal = uintptr(attr.Sys.Pdeathsig)
 	}
 	var opened []int
 	done = func() {
@@ -217,7 +219,7 @@ func run(e *errands) {
 			goto failed
 		}
 	}
-	if e.session {
+	if e.terminal {
 		if _, _, e.errno = syscall.RawSyscall(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0); e.errno != 0 {
 			goto failed
 		}

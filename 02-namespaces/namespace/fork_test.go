@@ -3,6 +3,7 @@
 package namespace
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -34,7 +35,21 @@ func TestForkCopy(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 7, ws.ExitStatus())
 	}
-	_, err := forkCopy("/no/such/program", []string{"x"}, &syscall.ProcAttr{})
+	// A session of its own, without a terminal: the sixth field of proc_pid_stat(5) is its leader.
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	leader, err := forkCopy("/bin/sh", []string{"sh", "-c", "read -r _ _ _ _ _ session _ </proc/self/stat; echo $session"},
+		&syscall.ProcAttr{Files: []uintptr{0, w.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true}})
+	require.NoError(t, err)
+	w.Close()
+	said, err := io.ReadAll(r)
+	require.NoError(t, err)
+	r.Close()
+	_, err = unix.Wait4(leader, nil, 0, nil)
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintln(leader), string(said))
+
+	_, err = forkCopy("/no/such/program", []string{"x"}, &syscall.ProcAttr{})
 	require.ErrorIs(t, err, unix.ENOENT)
 	pid, err := forkCopy("/bin/sh", []string{"sh", "-c", "kill -TERM $$; sleep 5"}, &syscall.ProcAttr{})
 	require.NoError(t, err)

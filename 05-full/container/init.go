@@ -212,10 +212,13 @@ func usualFiles() error {
 
 // session is what the payload's process gets beyond its descriptors.
 func (a *assembly) session() *syscall.SysProcAttr {
-	if !a.Terminal {
-		return nil
+	// A session of its own (setsid(2)). A terminal of ours that it was lent as a descriptor is then not its controlling one,
+	// or it could type commands into our shell (ioctl_tty(2), TIOCSTI).
+	attr := &syscall.SysProcAttr{Setsid: true}
+	if a.Terminal {
+		// Descriptor 0 is its controlling terminal: Ctrl-C typed there goes to the payload's foreground process group, and job
+		// control works (ioctl_tty(2), TIOCSCTTY).
+		attr.Setctty, attr.Ctty = true, 0
 	}
-	// A session of its own, with descriptor 0 as its controlling terminal: Ctrl-C typed there goes to the payload's
-	// foreground process group, and job control works (setsid(2), ioctl_tty(2) TIOCSCTTY).
-	return &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	return attr
 }

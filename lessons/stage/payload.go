@@ -25,8 +25,9 @@ func (p Payload) Streams() (stdin, stdout, stderr *os.File) {
 var forwarded = []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 
 // Forward passes on to the payload, until stop is called, what people and tools send to this program. It begins in the
-// background: catching signals takes a while, and the payload need not wait for it.
-func Forward(send func(syscall.Signal)) (stop func()) {
+// background: catching signals takes a while, and the payload need not wait for it. typed says that it must be told of what
+// is typed at our terminal, too, because it has a session of its own.
+func Forward(typed bool, send func(syscall.Signal)) (stop func()) {
 	signals := make(chan os.Signal, 8)
 	done := make(chan struct{})
 	go func() {
@@ -34,7 +35,7 @@ func Forward(send func(syscall.Signal)) (stop func()) {
 		for {
 			select {
 			case s := <-signals:
-				if !typed(s) {
+				if typed || !fromTerminal(s) {
 					send(s.(syscall.Signal))
 				}
 			case <-done:
@@ -46,9 +47,9 @@ func Forward(send func(syscall.Signal)) (stop func()) {
 	return func() { close(done) }
 }
 
-// typed tells whether a signal is a Ctrl-C or Ctrl-\ from our terminal. Then the payload has got it already: the
-// terminal sends it to all of its foreground process group, in which we both are.
-func typed(s os.Signal) bool {
+// fromTerminal tells whether a signal is a Ctrl-C or Ctrl-\ from our terminal. Then a payload in our session has got it
+// already: the terminal sends it to all of its foreground process group, in which we both are.
+func fromTerminal(s os.Signal) bool {
 	if s != syscall.SIGINT && s != syscall.SIGQUIT {
 		return false
 	}

@@ -308,7 +308,7 @@ func (p Program) reenter(o narrate.Options, names, command []string) (status int
 	}
 	go func() {
 		for s := range signals {
-			if !typed(s) {
+			if !fromTerminal(s) {
 				_ = cmd.Process.Signal(s)
 			}
 		}
