@@ -42,7 +42,7 @@ var parts = map[container.Part]narrate.Call{
 	container.Connected: {
 		Text: "loopback is switched on; the cable to the bridge was plugged in from outside while the process waited",
 		Go:   "lo.Up; network.Endpoint.Connect", Sys: "ioctl(SIOCSIFFLAGS)", Man: "netdevice(7), veth(4)", Hand: "ip link set lo up", At: lo.Up},
-	container.Walled: {Text: "at last its powers go: capabilities, new privileges, open descriptors, a look into process 1", Go: "walls", Sys: "close_range, prctl(PR_CAPBSET_DROP), capset, prctl(PR_SET_NO_NEW_PRIVS), prctl(PR_SET_DUMPABLE)", Man: "capabilities(7)", Hand: "setpriv --no-new-privs --bounding-set=-all sh", At: container.KeepCapabilities},
+	container.Walled: {Text: "at last its powers go: capabilities, new privileges, open descriptors, the caller's keys, a look into process 1", Go: "walls", Sys: "close_range, keyctl, prctl(PR_CAPBSET_DROP), capset, prctl(PR_SET_NO_NEW_PRIVS), prctl(PR_SET_DUMPABLE)", Man: "capabilities(7)", Hand: "setpriv --no-new-privs --bounding-set=-all sh", At: container.KeepCapabilities},
 	container.Ready:  {Text: "process number 1 starts the command, and from now on forwards signals and buries the dead", Go: "namespace.RunSession", Sys: "clone, execve, wait4", Man: "pid_namespaces(7)", At: namespace.RunSession},
 }
 

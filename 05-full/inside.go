@@ -89,6 +89,7 @@ type view struct {
 	Caps       string // CapEff of /proc/self/status
 	NoNewPrivs int
 	Files      int    // descriptors beyond its own
+	Key        string // what reading the key that we left in the session said
 	Init       string // what opening /proc/1/mem for writing said
 	Interrupts string // what reading /proc/interrupts gave
 	Sysctl     string // what opening a setting of its own network for writing said
@@ -110,6 +111,7 @@ var viewer = child.Register("view", func(c *child.Conn) error {
 			v.Files++
 		}
 	}
+	v.Key = readKey(forgottenKey)
 	v.Init = outcome("/proc/1/mem", os.O_RDWR)
 	v.Interrupts = "covered: 0 bytes"
 	if raw, err := os.ReadFile("/proc/interrupts"); err != nil {
@@ -132,6 +134,23 @@ func outcome(path string, flags int) string {
 		f.Close()
 		return "opened"
 	}
+	return refusal(err)
+}
+
+// readKey reads a key of the session's key ring and tells how it went: keyctl(2).
+func readKey(name string) string {
+	key, err := unix.KeyctlSearch(unix.KEY_SPEC_SESSION_KEYRING, "user", name, 0)
+	if err == nil {
+		_, err = unix.KeyctlBuffer(unix.KEYCTL_READ, key, make([]byte, 64), 0)
+	}
+	if err == nil {
+		return "read"
+	}
+	return refusal(err)
+}
+
+// refusal is the name of an error.
+func refusal(err error) string {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		return unix.ErrnoName(errno)

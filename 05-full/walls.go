@@ -11,7 +11,11 @@ import (
 	"containerkit/lessons/narrate"
 )
 
-const everyWall = container.Capabilities | container.NoNewPrivs | container.Descriptors | container.Undumpable | container.CoveredPaths
+const everyWall = container.Capabilities | container.NoNewPrivs | container.Descriptors | container.Undumpable | container.CoveredPaths |
+	container.SessionKeys
+
+// forgottenKey is the name of a key of ours.
+const forgottenKey = "containerkit-forgotten"
 
 func walls(n *narrate.Narrator) error {
 	n.Question("Root in its own namespaces: what can it still do, and who takes that away?")
@@ -28,21 +32,27 @@ func walls(n *narrate.Narrator) error {
 	}
 	defer unix.Close(forgotten)
 
+	// And a key of the session, as a login with Kerberos leaves one. The session's key ring is one of our own from here on.
+	_, noKeys := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
+	if noKeys == nil {
+		_, noKeys = unix.AddKey("user", forgottenKey, []byte("secret"), unix.KEY_SPEC_SESSION_KEYRING)
+	}
+
 	bare, err := viewFrom(n, everyWall)
 	if err != nil {
 		return err
 	}
 	n.Before("a container with all its namespaces and its own root, but without walls", narrate.Data{
-		"CapEff": bare.Caps, "NoNewPrivs": bare.NoNewPrivs, "directories left open": bare.Files,
+		"CapEff": bare.Caps, "NoNewPrivs": bare.NoNewPrivs, "directories left open": bare.Files, "key of the session": bare.Key,
 		"/proc/1/mem": bare.Init, "/proc/interrupts": bare.Interrupts, "/proc/sys/net": bare.Sysctl})
 	without := container.Wall(0)
 	if n.Without {
 		without = everyWall
 	}
 	n.Do(narrate.Call{
-		Text: "the last part of the assembly: keep docker's default capabilities and drop the rest, in every set; no_new_privs; close what was left open; let nobody look into number 1",
-		Go:   "container.Kept", Sys: "prctl(PR_CAPBSET_DROP, …), capset(…), prctl(PR_SET_NO_NEW_PRIVS, 1), close_range(3, …, CLOSE_RANGE_CLOEXEC), prctl(PR_SET_DUMPABLE, 0)",
-		Man: "capabilities(7), prctl(2), close_range(2)", Hand: "docker run --security-opt no-new-privileges …; setpriv --bounding-set …", At: container.KeepCapabilities})
+		Text: "the last part of the assembly: keep docker's default capabilities and drop the rest, in every set; no_new_privs; close what was left open; an empty key ring; let nobody look into number 1",
+		Go:   "container.Kept", Sys: "prctl(PR_CAPBSET_DROP, …), capset(…), prctl(PR_SET_NO_NEW_PRIVS, 1), close_range(3, …, CLOSE_RANGE_CLOEXEC), keyctl(KEYCTL_JOIN_SESSION_KEYRING), prctl(PR_SET_DUMPABLE, 0)",
+		Man: "capabilities(7), prctl(2), close_range(2), session-keyring(7)", Hand: "docker run --security-opt no-new-privileges …; setpriv --bounding-set …", At: container.KeepCapabilities})
 	walled, err := viewFrom(n, without)
 	if err != nil {
 		return err
@@ -56,6 +66,11 @@ func walls(n *narrate.Narrator) error {
 	n.Proof("of the capabilities, docker's default set is left", walled.Caps == want, walled.Caps, bare.Caps)
 	n.Proof("no program can give it more", walled.NoNewPrivs == 1, walled.NoNewPrivs, bare.NoNewPrivs)
 	n.Proof("no directory of the host came along through a forgotten descriptor", walled.Files == 0, walled.Files, bare.Files)
+	if noKeys == nil {
+		n.Proof("no key of the caller's session came along", walled.Key == "ENOKEY", walled.Key, bare.Key)
+	} else {
+		n.Skip("no keys here: "+noKeys.Error(), false)
+	}
 	n.Proof("the memory of process number 1 is out of reach", walled.Init == "EACCES", walled.Init, bare.Init)
 	n.Proof("what /proc tells of the hardware is covered", walled.Interrupts == "covered: 0 bytes", walled.Interrupts, bare.Interrupts)
 	n.Proof("the settings of its network are out of reach", walled.Sysctl != "opened", walled.Sysctl, bare.Sysctl)

@@ -84,6 +84,7 @@ const (
 	Descriptors                   // nothing that the parent left open is inherited: close_range(2)
 	Undumpable                    // nobody inside can look into process 1 or change it: prctl(2), PR_SET_DUMPABLE
 	CoveredPaths                  // masked and read-only paths
+	SessionKeys                   // the keys of the caller's session stay outside: keyctl(2), KEYCTL_JOIN_SESSION_KEYRING
 )
 
 // plan is what the parent tells the child. It travels as one packet.

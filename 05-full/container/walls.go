@@ -3,6 +3,8 @@
 package container
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"os"
 
@@ -42,6 +44,15 @@ func (a *assembly) walls() error {
 		// already. A single directory of the host would be a way out, whatever the root (CVE-2024-21626).
 		if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 			return os.NewSyscallError("close_range", err)
+		}
+	}
+	if a.Without&SessionKeys == 0 {
+		// No namespace hides the key ring of the caller's login: who inherits it can read what is in it, Kerberos tickets for
+		// example, whatever his user ID is. An empty one without a name takes its place (session-keyring(7)). ENOSYS, EPERM: a
+		// kernel without keys, or a filter of system calls, which keeps them from the payload too.
+		_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
+		if err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("an empty session key ring (so many may a user have: /proc/sys/kernel/keys/maxkeys): %w", err)
 		}
 	}
 	if a.Without&Capabilities == 0 {
