@@ -220,7 +220,8 @@ func virtiofsdArgs(daemon, dir, cache string) []string {
 }
 
 // waitingSocket is a listening socket with one connection that waits to be accepted, and the other end of that. Its
-// name is one that the kernel picks, in the abstract name space: no file (unix(7), "Autobind feature").
+// name is one that the kernel picks, in the abstract name space: no file (unix(7), "Autobind feature"). Such a name has no
+// permissions: whoever guesses it may connect. So there is room for one who waits, and if that is not us, it is an error.
 func waitingSocket() (listener, connected *os.File, err error) {
 	l, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -228,7 +229,7 @@ func waitingSocket() (listener, connected *os.File, err error) {
 	}
 	listener = os.NewFile(uintptr(l), "listener")
 	if err = unix.Bind(l, &unix.SockaddrUnix{}); err == nil {
-		err = unix.Listen(l, 1)
+		err = unix.Listen(l, 0) // one may wait, the next would have to
 	}
 	var name unix.Sockaddr
 	if err == nil {
@@ -236,14 +237,17 @@ func waitingSocket() (listener, connected *os.File, err error) {
 	}
 	c := -1
 	if err == nil {
-		c, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		c, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	}
 	if err != nil {
 		listener.Close()
 		return nil, nil, fmt.Errorf("a socket for virtiofsd: %w", err)
 	}
 	connected = os.NewFile(uintptr(c), "connected")
-	if err := unix.Connect(c, name); err != nil {
+	if err = unix.Connect(c, name); err == nil {
+		err = unix.SetNonblock(c, false) // for QEMU
+	}
+	if err != nil {
 		listener.Close()
 		connected.Close()
 		return nil, nil, fmt.Errorf("connect to virtiofsd's socket: %w", err)

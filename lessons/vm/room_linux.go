@@ -209,7 +209,8 @@ func furnish(share string) error {
 			return err
 		}
 	}
-	// Nothing that runs here needs to write to the host's tree, so nothing can, whichever path it takes.
+	// Nothing that runs here needs to write to the host's files, so nothing can, whichever path it takes. (Devices and sockets
+	// are no files in this sense: who breaks out of the guest's kernel reaches those that its user may use.)
 	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
 		return &os.PathError{Op: "mount_setattr read-only", Path: "/", Err: err}
 	}

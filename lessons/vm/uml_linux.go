@@ -213,7 +213,8 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 var umlPowers = []capability.Cap{capability.CAP_DAC_OVERRIDE, capability.CAP_DAC_READ_SEARCH, capability.CAP_CHOWN, capability.CAP_FOWNER, capability.CAP_FSETID}
 
 // startWeak starts a command with these capabilities at most. A guest that has broken out of its kernel, which is a
-// program like any other, could otherwise mount the host's tree writable again.
+// program like any other, could otherwise mount the host's tree writable again. (It is no wall against what a user may do
+// without powers: see furnish.)
 func startWeak(cmd *exec.Cmd) error {
 	started := make(chan error)
 	go func() {

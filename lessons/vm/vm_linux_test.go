@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/child"
 	"containerkit/lessons/vm/wire"
@@ -400,6 +401,20 @@ func unixSockets(t *testing.T) (inodes []string) {
 		}
 	}
 	return inodes
+}
+
+// Nobody but us gets into the queue of virtiofsd, which hands out the host's files.
+func TestVirtiofsdServesNobodyElse(t *testing.T) {
+	listener, connected, err := waitingSocket()
+	require.NoError(t, err)
+	defer listener.Close()
+	defer connected.Close()
+	name, err := unix.Getsockname(int(listener.Fd()))
+	require.NoError(t, err)
+	stranger, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	require.NoError(t, err)
+	defer unix.Close(stranger)
+	require.ErrorIs(t, unix.Connect(stranger, name), unix.EAGAIN)
 }
 
 // A machine that has ended may have said more than we have read: a slow reader of our output gets all of it, and the status.
