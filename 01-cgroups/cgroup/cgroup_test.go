@@ -351,8 +351,9 @@ func TestSomebodyHoldsTheLock(t *testing.T) {
 	require.ErrorContains(t, flock(again, 30*time.Millisecond), "lslocks")
 }
 
-// v2: what was switched on for our groups is off again when the last has gone.
-func TestRestore(t *testing.T) {
+// inner is a hierarchy on v2 that is the test's alone, below a group of its own: nobody hands anything down there yet.
+func inner(t *testing.T) *Hierarchy {
+	t.Helper()
 	h, err := Find()
 	if err != nil {
 		t.Skip(err)
@@ -360,27 +361,59 @@ func TestRestore(t *testing.T) {
 	if h.Version != V2 {
 		t.Skip("cgroup v1 hands nothing down")
 	}
-	before, err := read(h.Root + "/cgroup.subtree_control")
+	g := group(t, Resources{Pids: 100, CPU: 0.9, Count: []string{"memory"}})
+	for _, c := range []string{"pids", "cpu", "memory"} {
+		require.NoError(t, g.HandDown(c))
+	}
+	root := g.Path("") + "/root"
+	require.NoError(t, os.Mkdir(root, 0o755))
+	on, err := read(root + "/cgroup.subtree_control")
 	require.NoError(t, err)
-	var last []*Group
+	require.Empty(t, strings.TrimSpace(on))
+	return &Hierarchy{Version: V2, Own: root, Root: root, Parents: map[string]string{"pids": root, "cpu": root, "memory": root}}
+}
+
+// v2: what was switched on for our groups is off again when the last has gone.
+func TestRestore(t *testing.T) {
+	h := inner(t)
+	on := func() string {
+		text, err := read(h.Root + "/cgroup.subtree_control")
+		require.NoError(t, err)
+		return strings.TrimSpace(text)
+	}
+	var groups []*Group
 	for range 2 {
-		g := group(t, Resources{Pids: 10, CPU: 0.5, Count: []string{"memory"}})
-		last = append(last, g)
+		g, err := h.New("test", Resources{Pids: 10, CPU: 0.5, Count: []string{"memory"}})
+		require.NoError(t, err)
+		groups = append(groups, g)
 	}
-	during, err := read(h.Root + "/cgroup.subtree_control")
-	require.NoError(t, err)
-	require.Contains(t, during, "pids")
-	require.NoError(t, last[0].Remove())
-	still, err := read(h.Root + "/cgroup.subtree_control")
-	require.NoError(t, err)
-	require.Equal(t, during, still, "the other group needs them")
-	require.NoError(t, last[1].Remove())
-	if others, _ := filepath.Glob(h.Root + "/" + Prefix + "*"); len(others) > 0 {
-		t.Skipf("other tests have groups: %v", others)
+	require.ElementsMatch(t, []string{"cpu", "memory", "pids"}, strings.Fields(on()))
+	require.NoError(t, groups[0].Remove())
+	require.ElementsMatch(t, []string{"cpu", "memory", "pids"}, strings.Fields(on()), "the other group needs them")
+	require.NoError(t, groups[1].Remove())
+	require.Empty(t, on())
+}
+
+// v2: a limit that somebody else has set meanwhile, with a controller that we have switched on, is not taken away.
+func TestRestoreLeavesWhatOthersUse(t *testing.T) {
+	for _, limit := range []string{"", "77"} {
+		h := inner(t)
+		g, err := h.New("test", Resources{Pids: 10})
+		require.NoError(t, err)
+		other := h.Root + "/somebody-else"
+		require.NoError(t, os.Mkdir(other, 0o755))
+		if limit != "" {
+			require.NoError(t, write(other+"/pids.max", limit))
+		}
+		require.NoError(t, g.Remove())
+		after, err := read(other + "/pids.max")
+		if limit == "" {
+			require.ErrorIs(t, err, os.ErrNotExist, "who has set nothing does not keep it on")
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, limit, strings.TrimSpace(after))
 	}
-	after, err := read(h.Root + "/cgroup.subtree_control")
-	require.NoError(t, err)
-	require.Equal(t, before, after)
 }
 
 func TestDisk(t *testing.T) {

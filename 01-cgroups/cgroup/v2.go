@@ -111,27 +111,53 @@ func (h *Hierarchy) inhabited(err error) error {
 	}
 }
 
-// restore takes back what handDown switched on, when the last of our groups has gone.
+// restore takes back what handDown switched on, when the last of our groups has gone. What somebody else has come to use
+// meanwhile is theirs, and stays on.
 func (h *Hierarchy) restore() error {
-	var markers []string
+	var markers, others []string
 	for _, dir := range children(h.Root) {
 		switch name := filepath.Base(dir); {
 		case strings.HasPrefix(name, added):
 			markers = append(markers, dir)
 		case strings.HasPrefix(name, Prefix):
 			return nil // somebody is still there
+		default:
+			others = append(others, dir)
 		}
 	}
 	var errs []error
 	for _, dir := range markers {
 		c := strings.TrimPrefix(filepath.Base(dir), added)
-		// EBUSY: somebody else hands it further down by now. Then it is theirs, and stays.
-		if err := write(h.Root+"/cgroup.subtree_control", "-"+c); err != nil && !errors.Is(err, unix.EBUSY) {
-			errs = append(errs, err)
+		// The kernel would take it away from a group that has set a limit, and the limit with it. EBUSY: a group hands it
+		// further down.
+		if !slices.ContainsFunc(others, func(other string) bool { return uses(other, c) }) {
+			if err := write(h.Root+"/cgroup.subtree_control", "-"+c); err != nil && !errors.Is(err, unix.EBUSY) {
+				errs = append(errs, err)
+			}
 		}
 		errs = append(errs, removeTree(dir))
 	}
 	return errors.Join(errs...)
+}
+
+// unset is what the files of a controller say in a group that nobody has set anything for:
+// Documentation/admin-guide/cgroup-v2.rst.
+var unset = map[string]map[string]string{
+	"pids":   {"pids.max": "max"},
+	"cpu":    {"cpu.max": "max 100000", "cpu.weight": "100"},
+	"cpuset": {"cpuset.cpus": "", "cpuset.mems": ""},
+	"io":     {"io.max": "", "io.weight": "default 100"},
+	"memory": {"memory.max": "max", "memory.high": "max", "memory.swap.max": "max", "memory.low": "0", "memory.min": "0"},
+}
+
+// uses tells whether somebody has set something for a group that needs the controller.
+func uses(dir, controller string) bool {
+	for file, usual := range unset[controller] {
+		if text, err := read(dir + "/" + file); err == nil && strings.TrimSpace(text) != usual {
+			return true
+		}
+	}
+	return false
 }
 
 // HandsDown tells whether Root handed a controller down before any of our groups was made.
