@@ -3,17 +3,16 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/lessons/child"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/narrate"
 	"containerkit/lessons/scratch"
 	"containerkit/lessons/stage"
@@ -112,16 +111,12 @@ func populate(dir string, files map[string]string) error {
 	return nil
 }
 
-// outcome is what a call came to, as text: the errno's own words, or "allowed".
+// outcome is what a call came to, in a word: "allowed", or the name of its errno.
 func outcome(err error) string {
-	var e syscall.Errno
-	switch {
-	case err == nil:
+	if err == nil {
 		return "allowed"
-	case errors.As(err, &e):
-		return unix.ErrnoName(e)
 	}
-	return err.Error()
+	return errno.Name(err)
 }
 
 // look reads a file and returns what it says, or how that failed.

@@ -51,7 +51,7 @@ func look(n *narrate.Narrator, pid int, part container.Part) {
 	proc := fmt.Sprintf("/proc/%d", pid)
 	switch part {
 	case container.Born:
-		n.Evidence(proc+"/status, NSpid: its number here, and inside", status(proc+"/status", "NSpid"))
+		n.Evidence(proc+"/status, NSpid: its number here, and inside", status(pid, "NSpid"))
 		n.Evidence(proc+"/uid_map: who root inside is outside", squeeze(read(proc+"/uid_map")))
 		n.Evidence(proc+"/ns: namespaces that are not ours", namespacesNotOurs(pid))
 	case container.Base, container.Dev, container.Covered:
@@ -61,8 +61,8 @@ func look(n *narrate.Narrator, pid int, part container.Part) {
 	case container.Connected:
 		n.Evidence("addresses in its network", addresses(pid))
 	case container.Walled:
-		n.Evidence(proc+"/status, CapEff", status(proc+"/status", "CapEff"))
-		n.Evidence(proc+"/status, NoNewPrivs", status(proc+"/status", "NoNewPrivs"))
+		n.Evidence(proc+"/status, CapEff", status(pid, "CapEff"))
+		n.Evidence(proc+"/status, NoNewPrivs", status(pid, "NoNewPrivs"))
 	}
 }
 
@@ -132,8 +132,8 @@ func claims(n *narrate.Narrator, got, control int, after, before view, group *cg
 		n.Skip("no time namespace: this kernel has none", false)
 	}
 	n.Proof("it has all "+word+" namespaces to itself", namespacesNotOurs(got) == all, namespacesNotOurs(got), namespacesNotOurs(control))
-	inside := strings.Fields(status(fmt.Sprintf("/proc/%d/status", got), "NSpid"))
-	own := strings.Fields(status(fmt.Sprintf("/proc/%d/status", control), "NSpid"))
+	inside := strings.Fields(status(got, "NSpid"))
+	own := strings.Fields(status(control, "NSpid"))
 	n.Proof("its process has one more number, inside", len(inside) == len(own)+1, fmt.Sprintf("%d numbers", len(inside)), fmt.Sprintf("%d numbers", len(own)))
 	roots := func(pid int) int { return strings.Count(read(fmt.Sprintf("/proc/%d/mountinfo", pid)), hostRoot()) }
 	n.Proof("the host's root is not in its mount table", roots(got) == 0, roots(got), roots(control))
@@ -195,7 +195,7 @@ func read(path string) string {
 func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func alive(pid int) bool {
-	return !strings.HasPrefix(status(fmt.Sprintf("/proc/%d/status", pid), "State"), "Z") && unix.Kill(pid, 0) == nil
+	return !strings.HasPrefix(status(pid, "State"), "Z") && unix.Kill(pid, 0) == nil
 }
 
 func waitGone(pid int) bool {

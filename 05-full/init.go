@@ -57,10 +57,8 @@ func initProcess(n *narrate.Narrator) error {
 		if err := becomes(payload, "sleep"); err != nil {
 			return err
 		}
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			if len(children(ct.PID)) == 1 {
-				break
-			}
+		for end := time.Now().Add(5 * time.Second); len(children(ct.PID)) != 1 && time.Now().Before(end); {
+			time.Sleep(20 * time.Millisecond)
 		}
 		n.Evidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload))))
 		number = zombies(ct.PID)

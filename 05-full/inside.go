@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +18,7 @@ import (
 	"containerkit/02-namespaces/namespace"
 	"containerkit/05-full/container"
 	"containerkit/lessons/child"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/narrate"
 	"containerkit/lessons/stage"
 )
@@ -102,8 +101,8 @@ var viewer = child.Register("view", func(c *child.Conn) error {
 	if v.Hostname, err = os.Hostname(); err != nil {
 		return err
 	}
-	v.Caps = status("/proc/self/status", "CapEff")
-	v.NoNewPrivs, _ = strconv.Atoi(status("/proc/self/status", "NoNewPrivs"))
+	v.Caps = status(0, "CapEff")
+	v.NoNewPrivs, _ = strconv.Atoi(status(0, "NoNewPrivs"))
 	// Whatever refers to a directory was left open by somebody: we opened none.
 	for fd := 3; fd < 256; fd++ {
 		var st unix.Stat_t
@@ -134,7 +133,7 @@ func outcome(path string, flags int) string {
 		f.Close()
 		return "opened"
 	}
-	return refusal(err)
+	return errno.Name(err)
 }
 
 // readKey reads a key of the session's key ring and tells how it went: keyctl(2).
@@ -146,27 +145,13 @@ func readKey(name string) string {
 	if err == nil {
 		return "read"
 	}
-	return refusal(err)
+	return errno.Name(err)
 }
 
-// refusal is the name of an error.
-func refusal(err error) string {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return unix.ErrnoName(errno)
-	}
-	return err.Error()
-}
-
-// status reads a field of a file like /proc/PID/status; empty if it is not there.
-func status(file, field string) string {
-	raw, _ := os.ReadFile(file)
-	for line := range strings.Lines(string(raw)) {
-		if value, ok := strings.CutPrefix(line, field+":"); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
+// status is a field of /proc/PID/status; empty if there is no such process any more. pid 0 is ourselves.
+func status(pid int, field string) string {
+	value, _ := namespace.Status(pid, field)
+	return value
 }
 
 // payloadOf finds the payload as the host sees it: the first child of process number 1, which is about to start it.
@@ -195,10 +180,9 @@ func becomes(pid int, name string) error {
 // that came to it later are later.
 func children(pid int) (list []int) {
 	inner := map[int]int{}
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, d := range dirs {
-		child, _ := strconv.Atoi(filepath.Base(d))
-		if status(d+"/status", "PPid") != strconv.Itoa(pid) {
+	all, _ := namespace.Processes()
+	for _, child := range all {
+		if status(child, "PPid") != strconv.Itoa(pid) {
 			continue
 		}
 		if numbers, err := namespace.NSpid(child); err == nil {
@@ -213,7 +197,7 @@ func children(pid int) (list []int) {
 // zombies counts the dead children that a process has not waited for.
 func zombies(pid int) (count int) {
 	for _, child := range children(pid) {
-		if strings.HasPrefix(status(fmt.Sprintf("/proc/%d/status", child), "State"), "Z") {
+		if strings.HasPrefix(status(child, "State"), "Z") {
 			count++
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/child"
+	"containerkit/lessons/errno"
 )
 
 // Markers tell the attacker inside what to look for: the host's side of every probe.
@@ -68,13 +69,7 @@ var attacker = child.Register("leaks", func(c *child.Conn) error {
 })
 
 // refused tells an attack that failed by its error.
-func refused(err error) (bool, string) {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return false, unix.ErrnoName(errno)
-	}
-	return false, err.Error()
-}
+func refused(err error) (bool, string) { return false, errno.Name(err) }
 
 // did is the verdict on an attack that is one call.
 func did(err error, saw string) (bool, string) {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/child"
+	"containerkit/lessons/errno"
 )
 
 // Go moves main to another thread when it likes, unless it has been told before main.
@@ -128,12 +129,8 @@ func Apply(cmd *exec.Cmd, namespaces uintptr) {
 
 // Outcome is what a call came to, in a word: "allowed", or the name of its errno.
 func Outcome(err error) string {
-	var e syscall.Errno
-	switch {
-	case err == nil:
+	if err == nil {
 		return "allowed"
-	case errors.As(err, &e):
-		return unix.ErrnoName(e)
 	}
-	return err.Error()
+	return errno.Name(err)
 }
