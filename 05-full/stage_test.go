@@ -201,6 +201,7 @@ func TestOurTerminalIsOnlyLent(t *testing.T) {
 	lines := bufio.NewScanner(out)
 	require.True(t, lines.Scan())
 	require.Equal(t, "lent, terminal of the session: 0", lines.Text())
+	time.Sleep(200 * time.Millisecond) // our handler is installed in the background
 	_, err = tty.Write([]byte{3})
 	require.NoError(t, err)
 	require.True(t, lines.Scan())

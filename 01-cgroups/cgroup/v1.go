@@ -75,11 +75,11 @@ func (h *Hierarchy) find1(trees []tree) error {
 			if len(t.controllers) == 0 {
 				continue // hybrid's v2 tree: nice to have
 			}
-			fix := fixRoot
-			if self() == 0 {
+			who, fix := self(), fixRoot
+			if who == 0 {
 				fix = fixReadOn
 			}
-			return &Unavailable{fmt.Sprintf("user %d may not make cgroups (v1): %v", self(), err), fix}
+			return &Unavailable{fmt.Sprintf("user %d may not make cgroups (v1): %v", who, err), fix}
 		}
 		if len(t.controllers) == 0 {
 			h.Hybrid = true

@@ -16,8 +16,8 @@ import (
 // Documentation/admin-guide/sysctl/vm.rst.
 //
 // The other half of limit must last until it looks again, and what was dropped has been closed outside, which takes up to
-// a tenth of a second. A look takes some milliseconds in emulation, so it looks only as often as that needs: each new
-// file is a question to virtiofsd, and so a guest learns of 30,000 in a second at most.
+// a tenth of a second. A look takes some milliseconds in emulation, so it looks only as often as that needs, and once in a
+// second at least: each new file is a question to virtiofsd, and so a guest learns of 30,000 in a second at most.
 func forget(limit uint64) {
 	if limit == 0 {
 		return
