@@ -145,3 +145,23 @@ func TestEnvironment(t *testing.T) {
 	require.Contains(t, string(out), "A=b")
 	require.NotContains(t, string(out), "SECRET")
 }
+
+// The timer slack that lets the first process start undisturbed is not the payload's, nor the caller's any more.
+func TestTimerSlack(t *testing.T) {
+	needNamespaces(t)
+	before, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	require.NoError(t, err)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	status, err := Run(Config{Args: []string{"cat", "/proc/self/timerslack_ns"}, Stdout: w})
+	w.Close()
+	require.NoError(t, err)
+	require.Equal(t, 0, status)
+	out, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.Equal(t, "50000\n", string(out))
+	after, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +46,8 @@ func runInit() int {
 	// Go locks init functions to the main thread anyway, but only after this call it knows that the thread is special,
 	// and has new threads made by another one. Before Linux 6.3 a thread that has unshared its time namespace can make none.
 	runtime.LockOSThread()
+	// Only Go's own threads sleep longer, see spawn. The payload inherits this thread's timer slack: the kernel's default.
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(50*time.Microsecond), 0, 0, 0)
 	// What ps shows as its name would otherwise be "exe", of /proc/self/exe.
 	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&[]byte("container-init\x00")[0])), 0, 0, 0)
 	extra, err := strconv.Atoi(os.Args[1])
