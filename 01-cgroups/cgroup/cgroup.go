@@ -85,10 +85,15 @@ func (h *Hierarchy) New(name string, r Resources) (*Group, error) {
 	return g, nil
 }
 
-// mkdir makes one directory of the group and marks it as ours: a lock on it says "the owner lives" to Sweep of another
+// mkdir makes the group's directory in the tree of a controller, and marks it as ours: a lock on it says "the owner lives" to Sweep of another
 // process. The kernel drops it when we end, however we end, and close-on-exec keeps it from our children.
 func (g *Group) mkdir(controller, parent string) error {
 	dir := filepath.Join(parent, g.Name)
+	// Where cpu and cpuacct are one tree (the usual mount), one directory serves both.
+	if slices.Contains(g.all(), dir) {
+		g.dirs[controller] = dir
+		return nil
+	}
 	// Until it is locked it looks like a dead owner's. Root's Sweep, which goes through the groups of ordinary users under
 	// another lock than theirs, may take it away: then it is made again.
 	return retry(func() error {

@@ -340,6 +340,20 @@ func TestAGroupThatIsSweptAtItsBirthIsMadeAgain(t *testing.T) {
 	t.Logf("%d groups were swept at their birth", <-swept)
 }
 
+// Where one tree has two controllers, as v1 usually mounts cpu and cpuacct, a group has one directory there, and so has a
+// group below it. (Ordinary directories play the trees; this machine may have mounted them apart.)
+func TestTwoControllersInOneTree(t *testing.T) {
+	cpu, freezer := t.TempDir(), t.TempDir()
+	g := &Group{Version: V1, dirs: map[string]string{"cpu": cpu, "cpuacct": cpu, "freezer": freezer}}
+	below, err := g.Below("deeper")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"cpu": cpu + "/deeper", "cpuacct": cpu + "/deeper", "freezer": freezer + "/deeper"}, below.dirs)
+	require.Len(t, below.locks, 2)
+	for _, lock := range below.locks {
+		require.NoError(t, lock.Close())
+	}
+}
+
 // Anybody may lock a directory that he can open. Who waits for it says so, and does not wait for ever.
 func TestSomebodyHoldsTheLock(t *testing.T) {
 	dir, err := openDir(t.TempDir())

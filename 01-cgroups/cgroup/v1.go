@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -122,11 +121,6 @@ func (g *Group) make1(r Resources) error {
 		}
 		if parent == "" {
 			return &Unavailable{"no tree with the " + c + " controller is mounted", fixKernel}
-		}
-		// Where cpu and cpuacct are one tree (the usual mount), one directory serves both.
-		if dir := filepath.Join(parent, g.Name); slices.Contains(g.all(), dir) {
-			g.dirs[c] = dir
-			continue
 		}
 		if err := g.mkdir(c, parent); err != nil {
 			return err
