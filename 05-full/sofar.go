@@ -157,6 +157,9 @@ func soFar(p stage.Payload) (int, error) {
 	if err != nil {
 		return container.Status(err), err
 	}
+	if ct.Unmapped != nil {
+		say(fmt.Sprintf("without an ID map for the files of -rootfs, which belong to nobody inside: %v", ct.Unmapped))
+	}
 	stage.Forward(true, func(s syscall.Signal) { _ = ct.Signal(s) }) // until the program ends, which is soon
 	p.Started()
 	if ct.Terminal != nil {

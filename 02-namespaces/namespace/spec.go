@@ -49,9 +49,13 @@ const (
 // to wait.
 func Container() Spec {
 	uids, gids := ContainerIDs()
-	shifted := uids[0].Outside == FirstID
-	return Spec{New: All &^ (Time | Cgroup), UIDs: uids, GIDs: gids, Setgroups: shifted}
+	s := Spec{New: All &^ (Time | Cgroup), UIDs: uids, GIDs: gids}
+	s.Setgroups = s.Shifted()
+	return s
 }
+
+// Shifted tells whether root inside is none of the host's users, so that files of theirs belong to nobody inside.
+func (s Spec) Shifted() bool { return len(s.UIDs) > 0 && s.UIDs[0].Outside == FirstID }
 
 // ContainerIDs are the maps for a container's user namespace: a range of its own if we may set it up, else ourselves
 // alone. It looks at our own maps, because we may be in a user namespace, where fewer IDs exist than on the host.

@@ -28,8 +28,9 @@ type Rootfs struct {
 }
 
 // Begin makes the mount namespace safe to work in, picks up what comes from the host, and prepares the place where
-// the root is built.
-func Begin(s Spec) (*Rootfs, error) {
+// the root is built. layers, the lowest first, take the place of Spec.Dir and Layers if somebody has picked them up for us:
+// see PickUpMapped.
+func Begin(s Spec, layers ...int) (*Rootfs, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func Begin(s Spec) (*Rootfs, error) {
 	if err := namespace.MakePrivate(); err != nil {
 		return nil, err
 	}
-	r := &Rootfs{Spec: s}
+	r := &Rootfs{Spec: s, layers: layers}
 	// The tmpfs below hides what is under /tmp, which may well be an image or a volume. So they are picked up first.
 	for _, dir := range s.lower() {
 		fd, err := PickUp(dir, false)

@@ -93,6 +93,9 @@ func (s Spec) lower() []string {
 	return append([]string{s.Dir}, s.Layers...)
 }
 
+// OnBoard tells whether the root is made of the host's own files.
+func (s Spec) OnBoard() bool { return len(s.lower()) == 0 }
+
 // Enter builds the root and moves this process into it: all of the steps below, in order.
 func (s Spec) Enter() error {
 	r, err := Begin(s)

@@ -98,6 +98,7 @@ type plan struct {
 	Size     unix.Winsize
 	Trace    bool
 	Without  Wall
+	Layers   int // so many descriptors of layers come along, after those of v1's groups: rootfs.Begin
 }
 
 func (p *plan) fields(w *wire) {
@@ -110,6 +111,7 @@ func (p *plan) fields(w *wire) {
 	number(w, &p.Size.Col)
 	w.yes(&p.Trace)
 	number(w, &p.Without)
+	number(w, &p.Layers)
 
 	r := &p.Root
 	w.text(&r.Dir)
@@ -134,7 +136,7 @@ func (p *plan) fields(w *wire) {
 
 // plan checks what can be checked before anything is made, and fills in the defaults.
 func (c Config) plan() (plan, error) {
-	p := plan{c.Args, nil, c.Dir, c.Hostname, c.Root, c.Terminal, c.Size, c.Trace != nil, c.Without}
+	p := plan{c.Args, nil, c.Dir, c.Hostname, c.Root, c.Terminal, c.Size, c.Trace != nil, c.Without, 0}
 	if len(c.Args) == 0 || c.Args[0] == "" {
 		return p, errors.New("container: no command to run")
 	}

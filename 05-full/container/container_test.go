@@ -5,12 +5,16 @@ package container
 import (
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/namespace"
+	"containerkit/03-rootfs/rootfs"
 )
 
 // The plan is checked before anything is made, and filled in.
@@ -127,6 +131,55 @@ func TestErrnoCrosses(t *testing.T) {
 	status, err := Run(Config{Args: []string{"no-such-command"}})
 	require.ErrorIs(t, err, unix.ENOENT)
 	require.Equal(t, 127, status)
+}
+
+// The files of a root belong to the same numbers inside, root's to root, who can change them; the host's stay as they are. Where
+// the kernel has no mounts with ID maps, they belong to nobody, and that is said. An ordinary user has the first for free: his
+// files are his.
+func TestFilesOfARootKeepTheirOwners(t *testing.T) {
+	needNamespaces(t)
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) // without an ID map the container's root, a stranger, looks for it himself
+	for _, d := range []string{"usr", "others"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o755))
+	}
+	for _, link := range []string{"bin", "lib", "lib64", "sbin"} {
+		if target, err := os.Readlink("/" + link); err == nil {
+			require.NoError(t, os.Symlink(target, filepath.Join(dir, link)))
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("as it was\n"), 0o644))
+	shifted := namespace.Container().Shifted()
+	if shifted {
+		require.NoError(t, os.Chown(filepath.Join(dir, "others"), 7, 8))
+	}
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	ct, err := Start(Config{
+		Root:   rootfs.Spec{Dir: dir, Volumes: []rootfs.Volume{{Source: "/usr", Target: "/usr", ReadOnly: true}}},
+		Args:   []string{"sh", "-c", "stat -c '%n %u %g' /file /others; echo more >>/file && cat /file"},
+		Stdout: w, Stderr: w,
+	})
+	w.Close()
+	require.NoError(t, err)
+	out, err := io.ReadAll(r)
+	require.NoError(t, err)
+	_, err = ct.Wait()
+	require.NoError(t, err)
+	switch {
+	case !shifted:
+		require.Equal(t, "/file 0 0\n/others 0 0\nas it was\nmore\n", string(out))
+	case ct.Unmapped != nil:
+		t.Log(ct.Unmapped)
+		require.Contains(t, string(out), "/file 65534 65534\n/others 65534 65534\n")
+		require.Contains(t, string(out), "denied")
+	default:
+		require.Equal(t, "/file 0 0\n/others 7 8\nas it was\nmore\n", string(out))
+	}
+	host, err := os.ReadFile(filepath.Join(dir, "file"))
+	require.NoError(t, err)
+	require.Equal(t, "as it was\n", string(host))
 }
 
 // The payload's environment is its own, and the first process shows none of the caller's.

@@ -36,6 +36,7 @@ func init() {
 type assembly struct {
 	plan
 	conn   int
+	layers []int // the root's, if the parent has picked them up
 	root   *rootfs.Rootfs
 	files  []*os.File // the payload's descriptors
 	master *os.File   // the outer end of its terminal
@@ -74,10 +75,12 @@ func runInit() int {
 // run builds the container from inside, part by part, in the order of order.go.
 func (a *assembly) run() (status int, err error) {
 	signals := namespace.CatchSignals()
-	tasks, err := receive(a.conn, &a.plan)
+	fds, err := receive(a.conn, &a.plan)
 	if err != nil {
 		return 125, fmt.Errorf("receive the plan: %w", err)
 	}
+	tasks := fds[:len(fds)-a.Layers]
+	a.layers = fds[len(tasks):]
 	// First of all into the cgroup: whatever comes after is limited, and counted. On v2 we were born there.
 	var files []*os.File
 	for _, fd := range tasks {
@@ -170,7 +173,7 @@ func (a *assembly) born() error {
 
 func (a *assembly) base() (err error) {
 	// Begin also makes all mounts private, before the first one of ours.
-	if a.root, err = rootfs.Begin(a.Root); err != nil {
+	if a.root, err = rootfs.Begin(a.Root, a.layers...); err != nil {
 		return err
 	}
 	return a.root.Base()

@@ -118,8 +118,9 @@ func recvmsg(fd int, raw, rights []byte, flags int) (n, oobn int, err error) {
 	}
 }
 
-// manyFiles is more than ever come with one message: a file for each tree of cgroup v1.
-const manyFiles = 32
+// manyFiles come with one message at most, says the kernel: unix(7), SCM_MAX_FD. Here they are the trees of cgroup v1 and the
+// layers of a root.
+const manyFiles = 253
 
 // descriptors takes them out of a control message (unix(7), SCM_RIGHTS).
 func descriptors(rights []byte) ([]int, error) {

@@ -15,6 +15,7 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/03-rootfs/rootfs"
 	"containerkit/lessons/child"
 )
 
@@ -24,6 +25,8 @@ type Container struct {
 	PID int
 	// Group holds its limits; nil if it was started without.
 	Group *cgroup.Group
+	// Unmapped says why the files of Config.Root belong to nobody inside, if they do. See rootfs.Spec.PickUpMapped.
+	Unmapped error
 	// Terminal is our end of the container's terminal; nil if it has none.
 	Terminal *os.File
 
@@ -59,16 +62,23 @@ func Start(c Config) (_ *Container, err error) {
 			return nil, err
 		}
 	}
-	if err := ct.spawn(c); err != nil {
+	spec := namespace.Container()
+	if err := ct.spawn(c, spec); err != nil {
 		return nil, err
 	}
-	var tasks []*os.File
+	var files []*os.File
 	if tree != nil && !born {
 		if ct.Group, err = tree.New("container", c.Resources); err != nil {
 			return nil, err
 		}
-		if tasks, err = ct.Group.JoinFiles(); err != nil {
+		if files, err = ct.Group.JoinFiles(); err != nil {
 			return nil, err
+		}
+	}
+	if spec.Shifted() && !c.Root.OnBoard() {
+		if layers := ct.layers(c.Root); layers != nil {
+			files, p.Layers = append(files, layers...), len(layers)
+			p.Root.Dir, p.Root.Layers = "", nil // the child may not even be allowed to look there
 		}
 	}
 	// The child waits for its plan: it exists, in its namespaces, and has done nothing.
@@ -76,9 +86,9 @@ func Start(c Config) (_ *Container, err error) {
 		err = c.Connect(ct.PID)
 	}
 	if err == nil {
-		err = send(int(ct.conn.Fd()), &p, tasks...)
+		err = send(int(ct.conn.Fd()), &p, files...)
 	}
-	for _, f := range tasks {
+	for _, f := range files {
 		f.Close()
 	}
 	if err != nil {
@@ -95,9 +105,21 @@ func (c Config) tree() (*cgroup.Hierarchy, error) {
 	return cgroup.Find()
 }
 
+// layers picks up the files of a root that is not on board, so that they keep their owners: root's are root's inside. Where
+// the kernel cannot do that, the child picks them up itself, and they belong to nobody.
+func (ct *Container) layers(root rootfs.Spec) (layers []*os.File) {
+	users, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", ct.PID))
+	if err == nil {
+		defer users.Close()
+		layers, err = root.PickUpMapped(int(users.Fd()))
+	}
+	ct.Unmapped = err
+	return layers
+}
+
 // spawn starts the child: this program, under another name, in its cgroup and in six new namespaces. The other two
 // (cgroup and time) it makes itself: see package namespace for why they have to wait.
-func (ct *Container) spawn(c Config) error {
+func (ct *Container) spawn(c Config, spec namespace.Spec) error {
 	ours, theirs, err := conversation()
 	if err != nil {
 		return err
@@ -120,7 +142,7 @@ func (ct *Container) spawn(c Config) error {
 	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }() // 0: what our thread began with
 	// The payload's environment comes with the plan; nothing of ours must show in /proc/1/environ. Two threads of Go's
 	// scheduler are enough for a process that waits.
-	ct.PID, err = namespace.Container().Start(child.Self(), []string{initName, strconv.Itoa(len(c.Extra))},
+	ct.PID, err = spec.Start(child.Self(), []string{initName, strconv.Itoa(len(c.Extra))},
 		[]string{"GOMAXPROCS=2"}, append(files, theirs), birth)
 	if err != nil {
 		return fmt.Errorf("start a process in new namespaces: %w", err)
