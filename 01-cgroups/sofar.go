@@ -46,6 +46,8 @@ func soFar(p stage.Payload) (status int, err error) {
 		}
 		defer after()
 	}
+	signals := stage.Catch()
+	defer signals.Stop()
 	if err := cmd.Start(); err != nil {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -55,10 +57,10 @@ func soFar(p stage.Payload) (status int, err error) {
 		}
 		return 0, err
 	}
+	signals.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })
 	if p.Started != nil {
 		p.Started()
 	}
-	defer stage.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })()
 	err = cmd.Wait()
 	if cmd.ProcessState == nil {
 		return 0, err

@@ -176,7 +176,7 @@ func TestSignals(t *testing.T) {
 		require.NoError(t, cmd.Start())
 		_, err = out.Read(make([]byte, 3))
 		require.NoError(t, err)
-		time.Sleep(50 * time.Millisecond) // the handler is installed in the background
+		time.Sleep(300 * time.Millisecond) // the handler is installed in the background
 		require.NoError(t, cmd.Process.Signal(test.signal))
 		_ = cmd.Wait()
 		require.Equal(t, test.status, cmd.ProcessState.ExitCode())

@@ -124,10 +124,12 @@ func (b Box[Spec]) Run(p stage.Payload, spec func(pid int) (Spec, error)) (statu
 	if group != nil && group.Version == cgroup.V2 {
 		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, group.FD() // born inside: clone3(2)
 	}
+	signals := stage.Catch()
+	defer signals.Stop()
 	if err := c.Start(); err != nil {
 		return 0, fmt.Errorf("start the container: %w", err)
 	}
-	defer stage.Forward(false, func(s syscall.Signal) { _ = c.Process.Signal(s) })()
+	signals.Forward(false, func(s syscall.Signal) { _ = c.Process.Signal(s) })
 	if o.Spec, err = spec(c.Process.Pid); err != nil {
 		return 0, err
 	}

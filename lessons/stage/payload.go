@@ -24,27 +24,33 @@ func (p Payload) Streams() (stdin, stdout, stderr *os.File) {
 // forwarded are the signals by which people and tools tell a program something.
 var forwarded = []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 
-// Forward passes on to the payload, until stop is called, what people and tools send to this program. It begins in the
-// background: catching signals takes a while, and the payload need not wait for it. typed says that it must be told of what
-// is typed at our terminal, too, because it has a session of its own.
-func Forward(typed bool, send func(syscall.Signal)) (stop func()) {
-	signals := make(chan os.Signal, 8)
-	done := make(chan struct{})
+// Signals are caught for a payload, and kept until it can get them.
+type Signals chan os.Signal
+
+// Catch catches what people and tools send to this program. Without it a signal ends the program, and the payload with it,
+// though the payload may want to do something else about it: call it before the payload can run.
+func Catch() Signals {
+	s := make(Signals, 8)
+	signal.Notify(s, forwarded...)
+	return s
+}
+
+// Forward passes them on to the payload, those that were kept first, until Stop. typed says that it must be told of what is
+// typed at our terminal, too, because it has a session of its own.
+func (s Signals) Forward(typed bool, send func(syscall.Signal)) {
 	go func() {
-		signal.Notify(signals, forwarded...)
-		for {
-			select {
-			case s := <-signals:
-				if typed || !fromTerminal(s) {
-					send(s.(syscall.Signal))
-				}
-			case <-done:
-				signal.Stop(signals)
-				return
+		for sig := range s {
+			if typed || !fromTerminal(sig) {
+				send(sig.(syscall.Signal))
 			}
 		}
 	}()
-	return func() { close(done) }
+}
+
+// Stop ends the catching.
+func (s Signals) Stop() {
+	signal.Stop(s)
+	close(s)
 }
 
 // fromTerminal tells whether a signal is a Ctrl-C or Ctrl-\ from our terminal. Then a payload in our session has got it

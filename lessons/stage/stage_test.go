@@ -185,3 +185,21 @@ func TestStatus(t *testing.T) {
 		require.Equal(t, want, Status(cmd.ProcessState), script)
 	}
 }
+
+// Signals that come before there is a payload are kept for it, and after Stop none is taken.
+func TestSignalsAreKept(t *testing.T) {
+	s := Catch()
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGUSR1))
+	require.Eventually(t, func() bool { return len(s) == 1 }, time.Minute, time.Millisecond)
+	got := make(chan syscall.Signal, 2)
+	s.Forward(true, func(s syscall.Signal) { got <- s })
+	require.Equal(t, syscall.SIGUSR1, <-got)
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+	require.Equal(t, syscall.SIGTERM, <-got)
+	s.Stop()
+	other := Catch()
+	defer other.Stop()
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGUSR2))
+	require.Eventually(t, func() bool { return len(other) == 1 }, time.Minute, time.Millisecond)
+	require.Empty(t, got)
+}
