@@ -160,7 +160,7 @@ func soFar(p stage.Payload) (int, error) {
 	if ct.Unmapped != nil {
 		say(fmt.Sprintf("without an ID map for the files of -rootfs, which belong to nobody inside: %v", ct.Unmapped))
 	}
-	// Beside the command, which need not wait: before it began, this would take a twentieth of a start. A signal that comes in
+	// Beside the command, which need not wait: before it began, this would take 4 % of a start. A signal that comes in
 	// this moment ends us, and the container with us. Until the program ends, which is soon.
 	go func() { stage.Catch().Forward(true, func(s syscall.Signal) { _ = ct.Signal(s) }) }()
 	p.Started()

@@ -85,8 +85,8 @@ func (h *Hierarchy) New(name string, r Resources) (*Group, error) {
 	return g, nil
 }
 
-// mkdir makes the group's directory in the tree of a controller, and marks it as ours: a lock on it says "the owner lives" to Sweep of another
-// process. The kernel drops it when we end, however we end, and close-on-exec keeps it from our children.
+// mkdir makes the group's directory in the tree of a controller, and marks it as ours: a lock on it says "the owner lives"
+// to Sweep of another process. The kernel drops it when we end, however we end, and close-on-exec keeps it from our children.
 func (g *Group) mkdir(controller, parent string) error {
 	dir := filepath.Join(parent, g.Name)
 	// Where cpu and cpuacct are one tree (the usual mount), one directory serves both.

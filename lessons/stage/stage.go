@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
@@ -299,20 +298,13 @@ func (p Program) reenter(o narrate.Options, names, command []string) (status int
 	p.Sandbox(cmd)
 	// Ctrl-C reaches the whole process group: the copy cleans up, and we wait for it. A signal that is meant for us
 	// alone is passed on: if we died of it, the copy would be killed before it could clean up.
-	// (Not signal.Ignore: a child inherits an ignored signal. Not Forward, which begins to catch them a moment too late.)
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, forwarded...)
-	defer signal.Stop(signals)
+	// (Not signal.Ignore: a child inherits an ignored signal.)
+	signals := Catch()
+	defer signals.Stop()
 	if err := cmd.Start(); err != nil {
 		return p.refused(o, names, command, fmt.Errorf("start a process in namespaces of its own: %w", err)), false
 	}
-	go func() {
-		for s := range signals {
-			if !fromTerminal(s) {
-				_ = cmd.Process.Signal(s)
-			}
-		}
-	}()
+	signals.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })
 	_ = cmd.Wait() // how it ended, its state tells
 	return Status(cmd.ProcessState), true
 }
