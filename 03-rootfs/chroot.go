@@ -12,6 +12,7 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/narrate"
 )
 
@@ -42,7 +43,7 @@ var inChroot = answering("in-chroot", func(q chrootAsk) (a chrootAnswer, err err
 	a.Hostname, _ = os.Hostname()
 	fd, err := unix.Openat(outside, strings.TrimPrefix(q.Marker, "/"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		a.ByHandle = outcome(err)
+		a.ByHandle = errno.Outcome(err)
 		return a, nil
 	}
 	buf := make([]byte, 256)

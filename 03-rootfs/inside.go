@@ -111,19 +111,11 @@ func populate(dir string, files map[string]string) error {
 	return nil
 }
 
-// outcome is what a call came to, in a word: "allowed", or the name of its errno.
-func outcome(err error) string {
-	if err == nil {
-		return "allowed"
-	}
-	return errno.Name(err)
-}
-
 // look reads a file and returns what it says, or how that failed.
 func look(path string) string {
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return outcome(err)
+		return errno.Outcome(err)
 	}
 	return string(raw)
 }
@@ -134,14 +126,14 @@ func attempt(path string) string {
 	if err == nil {
 		unix.Close(fd)
 	}
-	return outcome(err)
+	return errno.Outcome(err)
 }
 
 // list names what is in a directory.
 func list(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return []string{outcome(err)}
+		return []string{errno.Outcome(err)}
 	}
 	names := []string{}
 	for _, e := range entries {
@@ -154,7 +146,7 @@ func list(dir string) []string {
 func mounts(pid any) []string {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%v/mountinfo", pid))
 	if err != nil {
-		return []string{outcome(err)}
+		return []string{errno.Outcome(err)}
 	}
 	return strings.Split(strings.TrimSpace(string(raw)), "\n")
 }

@@ -15,6 +15,7 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/narrate"
 )
 
@@ -65,7 +66,7 @@ func describe(path string) string {
 	var st unix.Stat_t
 	switch err := unix.Lstat(path, &st); {
 	case err != nil:
-		return outcome(err)
+		return errno.Outcome(err)
 	case st.Mode&unix.S_IFMT == unix.S_IFCHR:
 		return fmt.Sprintf("character device %d,%d", unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev)))
 	case st.Mode&unix.S_IFMT == unix.S_IFREG:

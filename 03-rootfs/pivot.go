@@ -8,6 +8,7 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/narrate"
 )
 
@@ -25,7 +26,7 @@ var pivoting = answering("pivoting", func(q pivotAsk) (a pivotAnswer, err error)
 	if q.Chroot {
 		err = rootfs.Chroot(q.Root)
 	} else {
-		a.TooEarly = outcome(rootfs.PivotRoot(q.Root))
+		a.TooEarly = errno.Outcome(rootfs.PivotRoot(q.Root))
 		if err = rootfs.Bind(q.Root, q.Root); err == nil {
 			err = rootfs.PivotRoot(q.Root)
 		}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/03-rootfs/rootfs"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/narrate"
 )
 
@@ -48,7 +49,7 @@ func viewNow() (v view) {
 	if err == nil {
 		unix.Close(fd)
 	}
-	v.Setting = outcome(err)
+	v.Setting = errno.Outcome(err)
 	return v
 }
 

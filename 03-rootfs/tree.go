@@ -17,6 +17,7 @@ import (
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/03-rootfs/rootfs/needs"
 	"containerkit/lessons/child"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/narrate"
 	"containerkit/lessons/stage"
 )
@@ -144,7 +145,7 @@ func runIn(root, program string) (string, error) {
 		return "", err
 	}
 	if err := p.Receive(nil); !errors.Is(err, io.EOF) {
-		return "exec: " + outcome(err), nil
+		return "exec: " + errno.Outcome(err), nil
 	}
 	err = p.Wait()
 	if p.ProcessState == nil {

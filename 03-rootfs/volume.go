@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/03-rootfs/rootfs"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/narrate"
 )
 
@@ -64,7 +65,7 @@ var withVolumes = answering("with-volumes", func(q volumeAsk) (a volumeAnswer, e
 	if err := q.Spec.Enter(); err != nil {
 		return a, err
 	}
-	a.Write = outcome(os.WriteFile("/writable/note", []byte(q.Note), 0o644))
+	a.Write = errno.Outcome(os.WriteFile("/writable/note", []byte(q.Note), 0o644))
 	a.WriteRO, a.WriteBelow = attempt("/lent/note"), attempt("/lent/"+filepath.Base(q.Below)+"/note")
 	for _, line := range mounts("self") {
 		if target := strings.Fields(line)[4]; strings.HasSuffix(target, "/trap") {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -44,14 +45,14 @@ var covering = room.New("cover", 0, func(c *covered) error {
 	err = Cover(paths("no-such", "secret", "firmware", "scsi"), paths("no-such-either", "sys"))
 	c.File, c.Dirs, c.Intruder = read("secret"), names("firmware")+names("scsi"), touch("firmware/intruder")
 	c.Setting, c.At = read("sys/setting"), mountAt("sys")
-	c.Set, c.SetBelow = room.Outcome(os.WriteFile("sys/setting", []byte("0"), 0o644)), touch("sys/below/new")
+	c.Set, c.SetBelow = errno.Outcome(os.WriteFile("sys/setting", []byte("0"), 0o644)), touch("sys/below/new")
 	return err
 })
 
 // What is masked reads as empty, be it file or directory; what is read-only still reads; what is not there is no error.
 func TestCover(t *testing.T) {
 	saw, err := covering.Run(t)
-	claim.State(t, "errno", room.Outcome(err))
+	claim.State(t, "errno", errno.Outcome(err))
 	claim.State(t, "masked file", saw.File)
 	claim.State(t, "masked directories", saw.Dirs)
 	claim.State(t, "write in a masked directory", saw.Intruder)

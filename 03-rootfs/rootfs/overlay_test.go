@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -35,7 +36,7 @@ var overlaying = room.New("overlay", 0, func(l *layered) error {
 		return err
 	}
 	if err := unix.Mount("overlay", "merged", "overlay", 0, "userxattr,lowerdir=top,upperdir=c/upper,workdir=c/work"); err != nil {
-		l.Refused = room.Outcome(err)
+		l.Refused = errno.Outcome(err)
 		return nil
 	}
 	if err := unix.Unmount("merged", 0); err != nil {
@@ -47,7 +48,7 @@ var overlaying = room.New("overlay", 0, func(l *layered) error {
 	if err == nil {
 		touch("merged/new")
 		l.Upper, l.Lower, l.Work = names("upper"), names("top")+" and "+names("ba:se"), names("work")
-		l.Remade = room.Outcome(errors.Join(os.RemoveAll("merged/dir"), os.Mkdir("merged/dir", 0o755)))
+		l.Remade = errno.Outcome(errors.Join(os.RemoveAll("merged/dir"), os.Mkdir("merged/dir", 0o755)))
 	}
 	return err
 })
@@ -58,7 +59,7 @@ func TestOverlay(t *testing.T) {
 	if saw.Refused != "" {
 		t.Skipf("this kernel mounts no overlay in a user namespace (%s): that takes Linux 5.11 and the module overlay", saw.Refused)
 	}
-	claim.State(t, "errno", room.Outcome(err))
+	claim.State(t, "errno", errno.Outcome(err))
 	claim.State(t, "mounted", saw.At)
 	claim.State(t, "options of the overlay", saw.At.Super)
 	claim.State(t, "the file that both layers have", saw.Both)

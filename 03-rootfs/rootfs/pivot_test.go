@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -37,7 +38,7 @@ var pivoting = room.New("pivot", 0, func(p *pivoted) error {
 	p.Root = names("/")
 	p.Dir, _ = os.Getwd()
 	if raw, err := unix.Getcwd(make([]byte, unix.PathMax)); err != nil || raw == 0 {
-		p.Dir = room.Outcome(err)
+		p.Dir = errno.Outcome(err)
 	}
 	table := read("/proc/self/mountinfo")
 	for line := range strings.Lines(table) {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -27,7 +28,7 @@ var mountingProc = room.New("proc", unix.CLONE_NEWPID, func(p *procfs) error {
 	}
 	// Where parts of /proc are covered, as in a Docker container, the kernel gives a user namespace no new one.
 	if err := unix.Mount("proc", "control", "proc", 0, ""); err != nil {
-		p.Refused = room.Outcome(err)
+		p.Refused = errno.Outcome(err)
 		return nil
 	}
 	if err := unix.Unmount("control", 0); err != nil {

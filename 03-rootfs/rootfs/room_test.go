@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/child"
-	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/errno"
 )
 
 func TestMain(m *testing.M) {
@@ -40,7 +40,7 @@ func files(of map[string]string) error {
 func read(path string) string {
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return room.Outcome(err)
+		return errno.Outcome(err)
 	}
 	return string(raw)
 }
@@ -51,14 +51,14 @@ func touch(path string) string {
 	if err == nil {
 		unix.Close(fd)
 	}
-	return room.Outcome(err)
+	return errno.Outcome(err)
 }
 
 // names lists what is in a directory, in one line.
 func names(dir string) string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return room.Outcome(err)
+		return errno.Outcome(err)
 	}
 	list := []string{}
 	for _, e := range entries {
@@ -72,7 +72,7 @@ func kind(path string) string {
 	var st unix.Stat_t
 	switch err := unix.Lstat(path, &st); {
 	case err != nil:
-		return room.Outcome(err)
+		return errno.Outcome(err)
 	case st.Mode&unix.S_IFMT == unix.S_IFCHR:
 		return fmt.Sprintf("character device %d,%d", unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev)))
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:

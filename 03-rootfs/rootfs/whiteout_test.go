@@ -5,6 +5,7 @@ package rootfs
 import (
 	"testing"
 
+	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -36,7 +37,7 @@ var deleting = room.New("whiteout", 0, func(w *whitedOut) error {
 		return failed
 	}
 	if err := Overlay([]string{"layer", "below"}, "upper", "work", "merged", 0); err != nil {
-		w.Refused = room.Outcome(err)
+		w.Refused = errno.Outcome(err)
 	}
 	w.Merged = names("merged")
 	return nil
@@ -45,7 +46,7 @@ var deleting = room.New("whiteout", 0, func(w *whitedOut) error {
 // What has a whiteout in a layer is not seen, and still there below.
 func TestWhiteout(t *testing.T) {
 	saw, err := deleting.Run(t)
-	claim.State(t, "errno", room.Outcome(err))
+	claim.State(t, "errno", errno.Outcome(err))
 	claim.State(t, "in the layer, for a file of below", saw.Other)
 	claim.State(t, "in the layer, for a file of its own", saw.File)
 	claim.State(t, "in the layer, for a directory of its own", saw.Dir)

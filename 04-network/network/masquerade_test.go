@@ -10,6 +10,7 @@ import (
 
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -53,7 +54,7 @@ func TestMasquerade(t *testing.T) {
 	if saw.Lacking != "" {
 		t.Skip(saw.Lacking)
 	}
-	claim.State(t, "errno", room.Outcome(err))
+	claim.State(t, "errno", errno.Outcome(err))
 	claim.State(t, "rules", saw.Rules)
 	claim.State(t, "the container's call", saw.After)
 	claim.NoError(t, "the kernel takes the rules", err)

@@ -13,6 +13,7 @@ import (
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
 	"containerkit/04-network/network/lo"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -67,7 +68,7 @@ func TestPublish(t *testing.T) {
 	if saw.Lacking != "" {
 		t.Skip(saw.Lacking)
 	}
-	claim.State(t, "errno", room.Outcome(err))
+	claim.State(t, "errno", errno.Outcome(err))
 	claim.State(t, "rules", saw.Rules)
 	claim.State(t, "from the internet", saw.Outside)
 	claim.State(t, "from the host", saw.Host)

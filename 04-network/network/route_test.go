@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/04-network/network"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -63,7 +64,7 @@ func TestDefaultRoute(t *testing.T) {
 	if saw.Lacking != "" {
 		t.Skip(saw.Lacking)
 	}
-	claim.State(t, "errno", room.Outcome(err))
+	claim.State(t, "errno", errno.Outcome(err))
 	claim.State(t, "routes of the container", saw.There)
 	claim.State(t, "routes of the host", saw.Here)
 	claim.State(t, "ping", saw.After)

@@ -21,7 +21,7 @@ import (
 
 	"containerkit/04-network/network"
 	"containerkit/lessons/child"
-	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/errno"
 )
 
 func TestMain(m *testing.M) {
@@ -119,7 +119,7 @@ func reason(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		return "no answer"
 	}
-	return room.Outcome(err)
+	return errno.Outcome(err)
 }
 
 // linkNames are the links in the namespace of pid (0: ours), in one line, as `ip link` tells them.

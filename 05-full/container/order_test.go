@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"containerkit/03-rootfs/rootfs"
+	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
-	"containerkit/lessons/exercise/room"
 )
 
 // inventory is a shell's look around inside. It uses nothing but builtins, so it needs no program but sh.
@@ -66,7 +66,7 @@ func TestOrder(t *testing.T) {
 	})
 	w.Close()
 	claim.State(t, "done", strings.Join(done, " "))
-	claim.State(t, "errno", room.Outcome(err))
+	claim.State(t, "errno", errno.Outcome(err))
 	claim.State(t, "exit status", status)
 	out, e := io.ReadAll(r)
 	require.NoError(t, e)

@@ -16,3 +16,11 @@ func Name(err error) string {
 	}
 	return err.Error()
 }
+
+// Outcome is what a call came to, in a word: "allowed", or the name of its errno.
+func Outcome(err error) string {
+	if err == nil {
+		return "allowed"
+	}
+	return Name(err)
+}
