@@ -26,8 +26,8 @@ import (
 var parts = map[container.Part]narrate.Call{
 	container.Born: {
 		Text: "a process is born in its cgroup and in new namespaces; cgroup and time it unshares itself, once it is in its group",
-		Go:   "namespace.Container().Fill(attr); cgroup.JoinSelf(tasks)", Sys: "clone(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET), unshare(CLONE_NEWCGROUP|CLONE_NEWTIME)",
-		Man: "namespaces(7), cgroups(7)", Hand: "unshare --user --map-root-user --pid --fork --mount --uts --ipc --net --cgroup --time sh", At: namespace.Spec.Fill},
+		Go:   "namespace.Container().Vfork(birth, inside); cgroup.JoinSelf(tasks)", Sys: "clone3(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET|CLONE_VM|CLONE_VFORK), unshare(CLONE_NEWCGROUP|CLONE_NEWTIME)",
+		Man: "namespaces(7), cgroups(7)", Hand: "unshare --user --map-root-user --pid --fork --mount --uts --ipc --net --cgroup --time sh", At: namespace.Spec.Vfork},
 	container.Named: {Text: "it gets a name", Go: "namespace.SetHostname", Sys: "sethostname", Man: "sethostname(2)", Hand: "hostname container", At: namespace.SetHostname},
 	container.Base: {
 		Text: "its mounts become private, and its files are laid out on a tmpfs: the host's /usr below, a layer in memory on top",
@@ -42,8 +42,8 @@ var parts = map[container.Part]narrate.Call{
 	container.Connected: {
 		Text: "loopback is switched on; the cable to the bridge was plugged in from outside while the process waited",
 		Go:   "lo.Up; network.Endpoint.Connect", Sys: "ioctl(SIOCSIFFLAGS)", Man: "netdevice(7), veth(4)", Hand: "ip link set lo up", At: lo.Up},
-	container.Walled: {Text: "at last its powers go: capabilities, new privileges, open descriptors, the caller's keys, a look into process 1", Go: "walls", Sys: "close_range, keyctl, prctl(PR_CAPBSET_DROP), capset, prctl(PR_SET_NO_NEW_PRIVS), prctl(PR_SET_DUMPABLE)", Man: "capabilities(7)", Hand: "setpriv --no-new-privs --bounding-set=-all sh", At: container.KeepCapabilities},
-	container.Ready:  {Text: "process number 1 starts the command, and from now on forwards signals and buries the dead", Go: "namespace.RunSession", Sys: "clone, execve, wait4", Man: "pid_namespaces(7)", At: namespace.RunSession},
+	container.Walled: {Text: "at last its powers go: capabilities, new privileges, the caller's keys", Go: "walls", Sys: "keyctl, prctl(PR_CAPBSET_DROP), capset, prctl(PR_SET_NO_NEW_PRIVS)", Man: "capabilities(7)", Hand: "setpriv --no-new-privs --bounding-set=-all sh", At: container.KeepCapabilities},
+	container.Ready:  {Text: "process number 1 starts the command, without open descriptors of ours; itself it becomes a program of forty instructions, which nobody inside can look into, and which forwards signals and buries the dead", Go: "namespace.NumberOne", Sys: "close_range, clone, execve, prctl(PR_SET_DUMPABLE), rt_sigtimedwait, wait4", Man: "pid_namespaces(7)", At: namespace.NumberOne},
 }
 
 // look reads, from outside, what a part has changed.

@@ -35,9 +35,9 @@ func initProcess(n *narrate.Narrator) error {
 	end()
 
 	n.Do(narrate.Call{
-		Text: "our own process stays number 1, forwards signals to the command and waits for everyone who ends",
-		Go:   "namespace.RunSession(argv, env, files, attr)", Sys: "wait4(-1, …), kill(payload, …)",
-		Man: "pid_namespaces(7), wait(2)", Hand: "docker run --init …", At: namespace.RunSession})
+		Text: "a program of ours is number 1, forty instructions long: it forwards signals to the command and waits for everyone who ends",
+		Go:   "namespace.NumberOne(argv, env, files, attr, true)", Sys: "wait4(-1, …), rt_sigtimedwait(…), kill(payload, …)",
+		Man: "pid_namespaces(7), wait(2), sigwait(3)", Hand: "docker run --init …", At: namespace.NumberOne})
 	number, forwarded, status := left, ignored, 0
 	if !n.Without {
 		c := options.Config

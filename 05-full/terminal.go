@@ -27,9 +27,9 @@ func terminal(n *narrate.Narrator) error {
 	n.Before("tty and stty in a container whose standard input and output are none", narrate.Data{"said": without})
 	n.Note("lending it our own terminal would lend it more than a screen: with ioctl(TIOCSTI) a program could type commands into the shell that started the container, where the kernel still lets it (since Linux 6.2: dev.tty.legacy_tiocsti).")
 	n.Do(narrate.Call{
-		Text: "open a pair in the container's own devpts, give the inner end to the command as its controlling terminal, and pass the outer end out through a socket",
-		Go:   "container.Config{Terminal: true, Size: …}", Sys: `open("/dev/pts/ptmx"), setsid(), ioctl(TIOCSCTTY), sendmsg(SCM_RIGHTS)`,
-		Man: "pts(4), ioctl_tty(2), unix(7)", Hand: "script -qc 'tty; stty size' /dev/null", At: (*container.Container).Relay})
+		Text: "open a pair in the container's own devpts, give the inner end to the command as its controlling terminal, and keep the outer end",
+		Go:   "container.Config{Terminal: true, Size: …}", Sys: `open("/dev/pts/ptmx"), setsid(), ioctl(TIOCSCTTY)`,
+		Man: "pts(4), ioctl_tty(2)", Hand: "script -qc 'tty; stty size' /dev/null", At: (*container.Container).Relay})
 
 	said := without
 	goesOn, err := typeCtrlC(false, nil)

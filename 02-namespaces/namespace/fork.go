@@ -39,23 +39,18 @@ func simple(a *syscall.SysProcAttr) bool {
 type errands struct {
 	path        *byte
 	argv, envv  **byte
-	files       []int  // duplicates, further up, of the descriptors 0, 1, 2…, so that putting one in place overwrites no other
-	maps        [2]int // the pipe on which it is told that its ID maps are written; 0 if there are none to wait for
-	dropGroups  bool   // our supplementary groups are none of its business: setgroups(2)
-	session     bool   // a session of its own: setsid(2)
-	terminal    bool   // 0 becomes its controlling terminal
-	group       bool   // a process group of its own, which gets the terminal 0
+	files       []int // duplicates, further up, of the descriptors 0, 1, 2…, so that putting one in place overwrites no other
+	session     bool  // a session of its own: setsid(2)
+	terminal    bool  // 0 becomes its controlling terminal
+	group       bool  // a process group of its own, which gets the terminal 0
 	mask        unix.Sigset_t
 	defaultSig  [32]byte // a struct sigaction that says SIG_DFL
 	deathSignal uintptr  // what it gets when its parent dies; 0 is nothing
 	report      int      // the pipe on which a failure is told
 	pgid        int32
-	word        [1]byte
 	errno       syscall.Errno
 
-	keep  []any // what path, argv and envv point to
-	pidFD int32
-	stack [childStack]byte // of a child that borrows our memory
+	keep []any // what path, argv and envv point to
 }
 
 // prepare makes the errands of a child. done closes what was opened for them here; the child has its own copies.
@@ -182,29 +177,7 @@ func run(e *errands) {
 	for sig := uintptr(1); sig <= 64; sig++ { // SIGKILL and SIGSTOP refuse, which does not matter
 		syscall.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&e.defaultSig)), 0, 8, 0, 0)
 	}
-	if e.maps[1] != 0 {
-		// Our copy of the parent's end: as long as it is open, we would not notice that the parent has died.
-		syscall.RawSyscall(unix.SYS_CLOSE, uintptr(e.maps[1]), 0, 0)
-		n, _, _ := syscall.RawSyscall(unix.SYS_READ, uintptr(e.maps[0]), uintptr(unsafe.Pointer(&e.word)), 1)
-		if n != 1 {
-			e.errno = syscall.EPIPE
-			goto failed
-		}
-		if e.dropGroups {
-			if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); e.errno != 0 {
-				goto failed
-			}
-		}
-		// We are root by the map now, but only in name: execve would take our capabilities as from any user, if we did
-		// not become root in earnest. capabilities(7), "Capabilities and execution of programs by root".
-		if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETGID, 0, 0, 0); e.errno != 0 {
-			goto failed
-		}
-		if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETUID, 0, 0, 0); e.errno != 0 {
-			goto failed
-		}
-	}
-	if e.deathSignal != 0 { // after setuid, which would undo it
+	if e.deathSignal != 0 {
 		if _, _, e.errno = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, e.deathSignal, 0); e.errno != 0 {
 			goto failed
 		}

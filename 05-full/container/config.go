@@ -87,56 +87,10 @@ const (
 	SessionKeys                   // the keys of the caller's session stay outside: keyctl(2), KEYCTL_JOIN_SESSION_KEYRING
 )
 
-// plan is what the parent tells the child. It travels as one packet.
-type plan struct {
-	Args     []string
-	Env      []string
-	Dir      string
-	Hostname string
-	Root     rootfs.Spec
-	Terminal bool
-	Size     unix.Winsize
-	Trace    bool
-	Without  Wall
-	Layers   int // so many descriptors of layers come along, after those of v1's groups: rootfs.Begin
-}
-
-func (p *plan) fields(w *wire) {
-	w.texts(&p.Args)
-	w.texts(&p.Env)
-	w.text(&p.Dir)
-	w.text(&p.Hostname)
-	w.yes(&p.Terminal)
-	number(w, &p.Size.Row)
-	number(w, &p.Size.Col)
-	w.yes(&p.Trace)
-	number(w, &p.Without)
-	number(w, &p.Layers)
-
-	r := &p.Root
-	w.text(&r.Dir)
-	w.texts(&r.Layers)
-	w.yes(&r.ReadOnly)
-	w.text(&r.Hostname)
-	w.text(&r.Hosts)
-	w.text(&r.Resolv)
-	number(w, &r.Size)
-	n := len(r.Volumes)
-	number(w, &n)
-	for i := 0; i < n && w.err == nil; i++ {
-		if w.reading {
-			r.Volumes = append(r.Volumes, rootfs.Volume{})
-		}
-		v := &r.Volumes[i]
-		w.text(&v.Source)
-		w.text(&v.Target)
-		w.yes(&v.ReadOnly)
-	}
-}
-
-// plan checks what can be checked before anything is made, and fills in the defaults.
-func (c Config) plan() (plan, error) {
-	p := plan{c.Args, nil, c.Dir, c.Hostname, c.Root, c.Terminal, c.Size, c.Trace != nil, c.Without, 0}
+// complete checks what can be checked before anything is made, and fills in the defaults. Env is all of the payload's
+// environment then.
+func (c Config) complete() (Config, error) {
+	p := c
 	if len(c.Args) == 0 || c.Args[0] == "" {
 		return p, errors.New("container: no command to run")
 	}
@@ -155,7 +109,7 @@ func (c Config) plan() (plan, error) {
 	if !path.IsAbs(p.Dir) {
 		return p, fmt.Errorf("container: working directory %q: it must start with /", p.Dir)
 	}
-	p.Env = append(append(p.Env, DefaultEnv...), "HOSTNAME="+p.Hostname)
+	p.Env = append(append([]string{}, DefaultEnv...), "HOSTNAME="+p.Hostname)
 	if c.Terminal {
 		p.Env = append(p.Env, "TERM="+terminalType())
 	}

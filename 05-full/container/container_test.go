@@ -19,7 +19,7 @@ import (
 
 // The plan is checked before anything is made, and filled in.
 func TestPlan(t *testing.T) {
-	p, err := Config{Args: []string{"true"}, Env: []string{"A=b"}}.plan()
+	p, err := Config{Args: []string{"true"}, Env: []string{"A=b"}}.complete()
 	require.NoError(t, err)
 	require.Equal(t, DefaultHostname, p.Hostname)
 	require.Equal(t, DefaultHostname, p.Root.Hostname)
@@ -33,59 +33,9 @@ func TestPlan(t *testing.T) {
 		{Args: []string{"true"}, Dir: "here"},
 		{Args: []string{"true"}, Env: []string{"=x"}},
 	} {
-		_, err := bad.plan()
+		_, err := bad.complete()
 		require.Error(t, err, "%+v", bad)
 	}
-}
-
-// Packets keep their borders, carry descriptors, and an end is an end.
-func TestConversation(t *testing.T) {
-	a, b, err := conversation()
-	require.NoError(t, err)
-	defer b.Close()
-	require.NoError(t, send(int(a.Fd()), &message{Part: Born}))
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	defer r.Close()
-	require.NoError(t, send(int(a.Fd()), &message{Part: Ready}, w))
-	w.Close()
-	a.Close()
-
-	var m message
-	fds, err := receive(int(b.Fd()), &m)
-	require.NoError(t, err)
-	require.Equal(t, message{Part: Born}, m)
-	require.Empty(t, fds)
-	fds, err = receive(int(b.Fd()), &m)
-	require.NoError(t, err)
-	require.Equal(t, Ready, m.Part)
-	pipe := os.NewFile(uintptr(fds[0]), "pipe")
-	_, err = pipe.WriteString("through")
-	require.NoError(t, err)
-	pipe.Close()
-	got, err := io.ReadAll(r)
-	require.NoError(t, err)
-	require.Equal(t, "through", string(got))
-	_, err = receive(int(b.Fd()), &m)
-	require.ErrorIs(t, err, io.EOF)
-}
-
-// The largest message that is not refused in words is one that the kernel takes.
-func TestTheLargestPacketFitsTheSocket(t *testing.T) {
-	a, b, err := conversation()
-	require.NoError(t, err)
-	defer a.Close()
-	defer b.Close()
-	empty, err := pack(&message{})
-	require.NoError(t, err)
-	long := message{Error: strings.Repeat("x", packet-len(empty))}
-	require.NoError(t, send(int(a.Fd()), &long))
-	var got message
-	_, err = receive(int(b.Fd()), &got)
-	require.NoError(t, err)
-	require.Equal(t, long, got)
-	long.Error += "x"
-	require.ErrorContains(t, send(int(a.Fd()), &long), "command and environment of")
 }
 
 // needNamespaces keeps the test's goroutine on one thread, with which its containers die, and skips where the kernel
@@ -122,7 +72,7 @@ func TestConnectFails(t *testing.T) {
 	require.ErrorIs(t, unix.Kill(pid, 0), unix.ESRCH)
 }
 
-// An error of the child keeps its errno on the way to the parent.
+// An error inside keeps its errno on the way out.
 func TestErrnoCrosses(t *testing.T) {
 	needNamespaces(t)
 	_, err := Start(Config{Args: []string{"true"}, Dir: "/no/such/directory"})
@@ -197,24 +147,4 @@ func TestEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(out), "A=b")
 	require.NotContains(t, string(out), "SECRET")
-}
-
-// The timer slack that lets the first process start undisturbed is not the payload's, nor the caller's any more.
-func TestTimerSlack(t *testing.T) {
-	needNamespaces(t)
-	before, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
-	require.NoError(t, err)
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	defer r.Close()
-	status, err := Run(Config{Args: []string{"cat", "/proc/self/timerslack_ns"}, Stdout: w})
-	w.Close()
-	require.NoError(t, err)
-	require.Equal(t, 0, status)
-	out, err := io.ReadAll(r)
-	require.NoError(t, err)
-	require.Equal(t, "50000\n", string(out))
-	after, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
-	require.NoError(t, err)
-	require.Equal(t, before, after)
 }

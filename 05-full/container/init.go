@@ -3,14 +3,9 @@
 package container
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"strconv"
 	"syscall"
-	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -20,99 +15,74 @@ import (
 	"containerkit/04-network/network/lo"
 )
 
-// initName is argv[0] of the child, and what ps shows for process number 1.
-const initName = "containerkit-init"
-
-// init is where the child begins: before main, and before the packages that only the parent needs are initialised,
-// because Go initialises a package as soon as those that it imports are. That is worth a quarter of a start. It runs
-// on the main thread, and init functions stay there: what the thread unshares, the payload inherits.
-func init() {
-	if len(os.Args) == 2 && os.Args[0] == initName {
-		os.Exit(runInit())
-	}
-}
-
-// assembly is the child's view of the work.
+// assembly is a container while it is built. One goroutine builds it, in process number 1 of the container (inside); another one
+// helps and looks on in the process that has called Start (outside).
 type assembly struct {
-	plan
-	conn   int
-	layers []int // the root's, if the parent has picked them up
-	root   *rootfs.Rootfs
-	files  []*os.File // the payload's descriptors
-	master *os.File   // the outer end of its terminal
+	Config
+	spec   namespace.Spec
+	files  []*os.File    // the payload's descriptors
+	born   chan int      // number 1 exists, and this is its number as we count
+	helped chan help     // here is what it needs from outside
+	done   chan Part     // a part is done, if somebody wants to know
+	seen   chan struct{} // he has looked: go on
+	idle   chan struct{} // outside has ended
+	ct     Container
+
+	root  *rootfs.Rootfs
+	inner *os.File // the payload's end of its terminal
 }
 
-// runInit is process number 1 of the container, from its first instruction to its last.
-func runInit() int {
-	// Go locks init functions to the main thread anyway, but only after this call it knows that the thread is special,
-	// and has new threads made by another one. Before Linux 6.3 a thread that has unshared its time namespace can make none.
-	runtime.LockOSThread()
-	// Only Go's own threads sleep longer, see spawn. The payload inherits this thread's timer slack: the kernel's default.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(50*time.Microsecond), 0, 0, 0)
-	// What ps shows as its name would otherwise be "exe", of /proc/self/exe.
-	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&[]byte("container-init\x00")[0])), 0, 0, 0)
-	extra, err := strconv.Atoi(os.Args[1])
-	if err != nil {
-		return 125
-	}
-	a := &assembly{conn: 3 + extra}
-	for fd := range 3 + extra {
-		a.files = append(a.files, os.NewFile(uintptr(fd), "payload"))
-	}
-	// None of our descriptors reaches the payload by accident; those meant for it are duplicated at its start.
-	for fd := 3; fd <= a.conn; fd++ {
-		unix.CloseOnExec(fd)
-	}
-	status, err := a.run()
-	if err != nil {
-		m := message{Error: err.Error(), Status: status}
-		errors.As(err, &m.Errno)
-		_ = send(a.conn, &m)
-	}
-	return status
+// help is what can only be had outside.
+type help struct {
+	tasks  []*os.File // of the cgroup on v1: see cgroup.JoinSelf
+	layers []*os.File // of the root, picked up with an ID map: see rootfs.PickUpMapped
+	err    error
 }
 
-// run builds the container from inside, part by part, in the order of order.go.
-func (a *assembly) run() (status int, err error) {
-	signals := namespace.CatchSignals()
-	fds, err := receive(a.conn, &a.plan)
-	if err != nil {
-		return 125, fmt.Errorf("receive the plan: %w", err)
+// inside builds the container from inside, part by part, in the order of order.go, and starts the payload. It returns the
+// program that process number 1 is from then on.
+func (a *assembly) inside(p namespace.Process) (program namespace.Program, err error) {
+	a.born <- p.PID
+	help := <-a.helped
+	if help.err != nil {
+		return program, help.err
 	}
-	tasks := fds[:len(fds)-a.Layers]
-	a.layers = fds[len(tasks):]
 	// First of all into the cgroup: whatever comes after is limited, and counted. On v2 we were born there.
-	var files []*os.File
-	for _, fd := range tasks {
-		files = append(files, os.NewFile(uintptr(fd), "tasks"))
-	}
-	if err := cgroup.JoinSelf(files); err != nil {
-		return 125, err
+	if err := cgroup.JoinSelf(help.tasks); err != nil {
+		return program, err
 	}
 	parts, err := order()
 	if err != nil {
-		return 125, err
+		return program, err
 	}
 	for _, part := range append(parts, Ready) {
-		if err := a.do(part); err != nil {
-			return 125, err
+		if err := a.do(part, help.layers); err != nil {
+			return program, err
 		}
-		if err := a.tell(part); err != nil {
-			return 125, err
+		a.tell(part)
+	}
+	if a.Without&Descriptors == 0 {
+		if err := closeDescriptors(); err != nil {
+			return program, err
 		}
 	}
-	return signals.RunSession(a.Args, a.Env, a.files, a.session())
+	undumpable := a.Without&Undumpable == 0
+	program, status, err := namespace.NumberOne(a.Args, a.Env, a.files, a.session(), undumpable)
+	if err != nil {
+		return program, &failure{err, status}
+	}
+	return program, nil
 }
 
 // do does a part.
-func (a *assembly) do(part Part) error {
+func (a *assembly) do(part Part, layers []*os.File) error {
 	switch part {
 	case Born:
-		return a.born()
+		return a.unshare()
 	case Named:
 		return namespace.SetHostname(a.Hostname)
 	case Base:
-		return a.base()
+		return a.base(layers)
 	case Covered:
 		return a.cover()
 	case Connected:
@@ -142,24 +112,16 @@ func (a *assembly) do(part Part) error {
 	return fmt.Errorf("container: there is no part %q", part)
 }
 
-// tell tells the parent that a part is done and waits until it has looked, if it wants to look. Otherwise it only
-// hears of the last one.
-func (a *assembly) tell(part Part) error {
-	if !a.Trace && part != Ready {
-		return nil
+// tell tells the parent that a part is done and waits until it has looked, if it wants to look.
+func (a *assembly) tell(part Part) {
+	if a.Trace != nil {
+		a.done <- part
+		<-a.seen
 	}
-	if part == Ready && a.Terminal {
-		return a.sendTerminal()
-	}
-	if err := send(a.conn, &message{Part: part}); err != nil || !a.Trace {
-		return err
-	}
-	_, err := receive(a.conn, &message{}) // go on
-	return err
 }
 
-// born makes the two namespaces that could not be made with the others.
-func (a *assembly) born() error {
+// unshare makes the two namespaces that could not be made with the others.
+func (a *assembly) unshare() error {
 	// The cgroup that we have just joined becomes the root of what we see.
 	if err := namespace.UnshareCgroup(); err != nil {
 		return err
@@ -171,9 +133,16 @@ func (a *assembly) born() error {
 	return namespace.UnshareUptime()
 }
 
-func (a *assembly) base() (err error) {
+func (a *assembly) base(layers []*os.File) (err error) {
+	root, fds := a.Root, []int(nil)
+	for _, f := range layers {
+		fds = append(fds, int(f.Fd()))
+	}
+	if len(fds) > 0 {
+		root.Dir, root.Layers = "", nil // we may not even be allowed to look there
+	}
 	// Begin also makes all mounts private, before the first one of ours.
-	if a.root, err = rootfs.Begin(a.Root, a.layers...); err != nil {
+	if a.root, err = rootfs.Begin(root, fds...); err != nil {
 		return err
 	}
 	return a.root.Base()
@@ -207,6 +176,7 @@ func (a *assembly) ready() error {
 
 // usualFiles sets the soft limit on open descriptors to the kernel's default, 1024, whatever the limit of who starts the
 // container. Go raises its own to the hard limit, and programs that use select(2) break above 1024. getrlimit(2)
+// (Go lowers it for each program that it starts to what it was, but not for those that come after a call of Setrlimit.)
 func usualFiles() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -5,18 +5,15 @@ package container
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strconv"
+	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/child"
 )
 
 // A Container is one that runs.
@@ -30,24 +27,29 @@ type Container struct {
 	// Terminal is our end of the container's terminal; nil if it has none.
 	Terminal *os.File
 
-	conn   *os.File
 	pidfd  int  // process number 1, whatever becomes of its number: pidfd_open(2)
 	reaped bool // it has been waited for
 }
 
-// Start builds a container and starts its payload. If it fails, nothing is left.
+// Start builds a container and starts its payload. If it fails, nothing is left. An error that the payload's command is to
+// blame for has an exit status of its own: see Status.
 //
-// The child dies with the thread that calls Start (prctl(2), PR_SET_PDEATHSIG): call it from the main goroutine,
-// locked to the main thread, and the container cannot outlive the program, not even after kill -9.
+// The container dies with the thread that calls Start (prctl(2), PR_SET_PDEATHSIG): call it from the main goroutine, locked to
+// the main thread, and the container cannot outlive the program, not even after kill -9. Connect and Trace are called
+// from another goroutine.
 func Start(c Config) (_ *Container, err error) {
-	p, err := c.plan()
+	if c, err = c.complete(); err != nil {
+		return nil, err
+	}
+	files, err := c.descriptors()
 	if err != nil {
 		return nil, err
 	}
-	ct := &Container{}
+	a := &assembly{Config: c, files: files, spec: namespace.Container(), born: make(chan int, 1), helped: make(chan help, 1),
+		done: make(chan Part), seen: make(chan struct{}), idle: make(chan struct{})}
 	defer func() {
 		if err != nil {
-			ct.destroy()
+			err = errors.Join(err, a.ct.destroy())
 		}
 	}()
 	tree, err := c.tree()
@@ -55,47 +57,73 @@ func Start(c Config) (_ *Container, err error) {
 		return nil, err
 	}
 	// On v2 a process is born in its group, so the group comes first. On v1 it joins by itself, its first deed: there
-	// the group is made while the child's own program starts.
-	born := tree != nil && tree.Version == cgroup.V2
-	if born {
-		if ct.Group, err = tree.New("container", c.Resources); err != nil {
+	// the group is made while the process is.
+	birth := namespace.Birth{DeathSignal: syscall.SIGKILL}
+	if tree != nil && tree.Version == cgroup.V2 {
+		if a.ct.Group, err = tree.New("container", c.Resources); err != nil {
 			return nil, err
 		}
+		birth.Cgroup = a.ct.Group.FD()
 	}
-	spec := namespace.Container()
-	if err := ct.spawn(c, spec); err != nil {
-		return nil, err
-	}
-	var files []*os.File
-	if tree != nil && !born {
-		if ct.Group, err = tree.New("container", c.Resources); err != nil {
-			return nil, err
-		}
-		if files, err = ct.Group.JoinFiles(); err != nil {
-			return nil, err
-		}
-	}
-	if spec.Shifted() && !c.Root.OnBoard() {
-		if layers := ct.layers(c.Root); layers != nil {
-			files, p.Layers = append(files, layers...), len(layers)
-			p.Root.Dir, p.Root.Layers = "", nil // the child may not even be allowed to look there
-		}
-	}
-	// The child waits for its plan: it exists, in its namespaces, and has done nothing.
-	if c.Connect != nil {
-		err = c.Connect(ct.PID)
-	}
-	if err == nil {
-		err = send(int(ct.conn.Fd()), &p, files...)
-	}
-	for _, f := range files {
-		f.Close()
+	starting.Lock()
+	defer starting.Unlock()
+	go a.outside(tree)
+	// From here on this goroutine is process number 1 of the container, until that executes a program of its own.
+	p, err := a.spec.Vfork(birth, a.inside)
+	close(a.born)
+	close(a.done)
+	<-a.idle
+	if a.inner != nil {
+		_ = a.inner.Close() // the payload has its own
 	}
 	if err != nil {
 		return nil, err
 	}
-	return ct, ct.listen(c.Trace)
+	a.ct.PID, a.ct.pidfd = p.PID, p.PidFD
+	return &a.ct, nil
 }
+
+// starting lets one container after another be started: while one borrows our memory, the next would find it undumpable, and
+// an ordinary user may not write its ID maps then.
+var starting sync.Mutex
+
+// outside is the goroutine that stays with us while another one builds the container: it makes what can only be had outside,
+// and shows each part to who wants to look.
+func (a *assembly) outside(tree *cgroup.Hierarchy) {
+	defer close(a.idle)
+	var h help
+	if tree != nil && a.ct.Group == nil {
+		if a.ct.Group, h.err = tree.New("container", a.Resources); h.err == nil {
+			h.tasks, h.err = a.ct.Group.JoinFiles()
+		}
+	}
+	pid, ok := <-a.born // it waits for us: it exists, in its namespaces, and has done nothing
+	if !ok {
+		return
+	}
+	if h.err == nil && a.spec.Shifted() && !a.Root.OnBoard() {
+		h.layers, a.ct.Unmapped = layers(a.Root, pid)
+	}
+	if h.err == nil && a.Connect != nil {
+		h.err = a.Connect(pid)
+	}
+	a.helped <- h
+	for part := range a.done {
+		a.Trace(pid, part)
+		a.seen <- struct{}{}
+	}
+	for _, f := range append(h.tasks, h.layers...) {
+		_ = f.Close()
+	}
+}
+
+// failure is an error with the exit status that stands for it.
+type failure struct {
+	error
+	status int
+}
+
+func (e *failure) Unwrap() error { return e.error }
 
 // tree is where the container's cgroup will stand; nil if it needs none.
 func (c Config) tree() (*cgroup.Hierarchy, error) {
@@ -106,48 +134,14 @@ func (c Config) tree() (*cgroup.Hierarchy, error) {
 }
 
 // layers picks up the files of a root that is not on board, so that they keep their owners: root's are root's inside. Where
-// the kernel cannot do that, the child picks them up itself, and they belong to nobody.
-func (ct *Container) layers(root rootfs.Spec) (layers []*os.File) {
-	users, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", ct.PID))
-	if err == nil {
-		defer users.Close()
-		layers, err = root.PickUpMapped(int(users.Fd()))
-	}
-	ct.Unmapped = err
-	return layers
-}
-
-// spawn starts the child: this program, under another name, in its cgroup and in six new namespaces. The other two
-// (cgroup and time) it makes itself: see package namespace for why they have to wait.
-func (ct *Container) spawn(c Config, spec namespace.Spec) error {
-	ours, theirs, err := conversation()
+// the kernel cannot do that, process number 1 picks them up itself, and they belong to nobody.
+func layers(root rootfs.Spec, pid int) ([]*os.File, error) {
+	users, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", pid))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ct.conn = ours
-	defer theirs.Close()
-
-	files, err := c.descriptors()
-	if err != nil {
-		return err
-	}
-	birth := namespace.Birth{PidFD: &ct.pidfd, DeathSignal: syscall.SIGKILL}
-	if ct.Group != nil {
-		birth.Cgroup = ct.Group.FD()
-	}
-	// One thread of Go's runtime watches the others, and while a program starts it sleeps 20 µs at a time. Where it wakes up
-	// on the processor of the thread that starts the program, that costs a twentieth of a container's start. With more timer
-	// slack, which is inherited, the kernel lets it sleep longer: prctl(2), PR_SET_TIMERSLACK. The payload has none of it, see runInit.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(time.Millisecond), 0, 0, 0)
-	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }() // 0: what our thread began with
-	// The payload's environment comes with the plan; nothing of ours must show in /proc/1/environ. Two threads of Go's
-	// scheduler are enough for a process that waits.
-	ct.PID, err = spec.Start(child.Self(), []string{initName, strconv.Itoa(len(c.Extra))},
-		[]string{"GOMAXPROCS=2"}, append(files, theirs), birth)
-	if err != nil {
-		return fmt.Errorf("start a process in new namespaces: %w", err)
-	}
-	return nil
+	defer users.Close()
+	return root.PickUpMapped(int(users.Fd()))
 }
 
 // descriptors are the payload's: the three standard ones, and Extra.
@@ -165,49 +159,15 @@ func (c Config) descriptors() ([]*os.File, error) {
 	return files, nil
 }
 
-// listen follows the assembly until the payload is about to start.
-func (ct *Container) listen(trace func(int, Part)) error {
-	fd := int(ct.conn.Fd())
-	for {
-		var m message
-		files, err := receive(fd, &m)
-		switch {
-		case errors.Is(err, io.EOF):
-			return errors.New("container: its first process died during the assembly")
-		case err != nil:
-			return err
-		case m.Error != "":
-			return &failure{m.Error, m.Errno, m.Status}
-		}
-		if len(files) > 0 {
-			ct.Terminal = os.NewFile(uintptr(files[0]), "terminal")
-		}
-		if trace != nil {
-			trace(ct.PID, m.Part)
-			if err := send(fd, &message{}); err != nil {
-				return err
-			}
-		}
-		if m.Part == Ready {
-			return nil
-		}
-	}
-}
-
 // Signal sends a signal to the payload, by way of process number 1, which forwards it.
 func (ct *Container) Signal(s syscall.Signal) error {
 	return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(ct.pidfd, s, nil, 0))
 }
 
 // Wait waits until the payload has ended, removes what was made, and returns the payload's exit status: 128+n if
-// signal n ended it, 127 if there is no such command and 126 if it cannot be executed, with the reason.
+// signal n ended it.
 func (ct *Container) Wait() (status int, err error) {
 	defer func() { err = errors.Join(err, ct.destroy()) }()
-	// The conversation ends with process number 1, or with a last word on why the payload could not be started.
-	var m message
-	if _, err := receive(int(ct.conn.Fd()), &m); err == nil && m.Error != "" {
-		return m.Status, &failure{m.Error, m.Errno, m.Status}
-	}
 	ws, err := ct.reap()
 	switch {
 	case err != nil:
@@ -262,10 +222,8 @@ func (ct *Container) destroy() error {
 		_ = unix.Close(ct.pidfd)
 		ct.pidfd = -1
 	}
-	for _, f := range []*os.File{ct.conn, ct.Terminal} {
-		if f != nil {
-			_ = f.Close()
-		}
+	if ct.Terminal != nil {
+		_ = ct.Terminal.Close()
 	}
 	if ct.Group == nil {
 		return nil

@@ -39,18 +39,10 @@ func (a *assembly) openTerminal() error {
 			return os.NewSyscallError("ioctl(TIOCSWINSZ)", err)
 		}
 	}
-	inner := os.NewFile(uintptr(slave), name)
-	a.files[0], a.files[1], a.files[2] = inner, inner, inner
-	a.master = os.NewFile(uintptr(master), "ptmx")
+	a.inner = os.NewFile(uintptr(slave), name)
+	a.files[0], a.files[1], a.files[2] = a.inner, a.inner, a.inner
+	a.ct.Terminal = os.NewFile(uintptr(master), "ptmx") // the descriptors are the parent's, too
 	return nil
-}
-
-// sendTerminal passes the outer end to the parent with the word that all is ready (unix(7), SCM_RIGHTS).
-func (a *assembly) sendTerminal() error {
-	if err := send(a.conn, &message{Part: Ready}, a.master); err != nil {
-		return err
-	}
-	return a.master.Close()
 }
 
 // Resize tells the container's terminal how large ours is. The kernel sends SIGWINCH inside.

@@ -37,15 +37,8 @@ var Kept = []Capability{
 	{capability.CAP_AUDIT_WRITE, "write to the audit log, as login programs do"},
 }
 
-// walls takes away what the payload does not need. The payload is started from this thread and inherits all of it.
+// walls takes away what the payload does not need. The payload is started by this process and inherits what is left.
 func (a *assembly) walls() error {
-	if a.Without&Descriptors == 0 {
-		// Whatever the parent left open without knowing closes when the payload is executed; ours have the flag
-		// already. A single directory of the host would be a way out, whatever the root (CVE-2024-21626).
-		if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-			return os.NewSyscallError("close_range", err)
-		}
-	}
 	if a.Without&SessionKeys == 0 {
 		// No namespace hides the key ring of the caller's login: who inherits it can read what is in it, Kerberos tickets for
 		// example, whatever his user ID is. An empty one without a name takes its place (session-keyring(7)). ENOSYS, EPERM: a
@@ -66,13 +59,12 @@ func (a *assembly) walls() error {
 			return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", err)
 		}
 	}
-	if a.Without&Undumpable == 0 {
-		// We stay in the container as process 1, under the payload's own user ID, and Go's other threads still have
-		// every capability. This denies /proc/1/mem, /proc/1/exe (the host's copy of this program!) and ptrace(2) to
-		// everybody inside, while execve gives the payload a fresh start.
-		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-			return os.NewSyscallError("prctl(PR_SET_DUMPABLE)", err)
-		}
-	}
 	return nil
+}
+
+// closeDescriptors has whatever the parent left open without knowing closed when the payload is executed. A single directory of
+// the host would be a way out, whatever the root (CVE-2024-21626). CLOSE_RANGE_UNSHARE parts our descriptors from the parent's,
+// which stay as they are.
+func closeDescriptors() error {
+	return os.NewSyscallError("close_range", unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC|unix.CLOSE_RANGE_UNSHARE))
 }
