@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -50,6 +51,8 @@ type Program struct {
 // no panic, which ends both of us. Who kills the process from outside in these milliseconds ends us, too: what it held of
 // our memory, nobody can tell.
 func (s Spec) Vfork(b Birth, inside func(Process) (Program, error)) (Process, error) {
+	vforking.Lock()
+	defer vforking.Unlock()
 	// The thread is our other half from here on. With this, Go also has new threads made by another one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -128,6 +131,10 @@ func (s Spec) Vfork(b Birth, inside func(Process) (Program, error)) (Process, er
 	}
 	return p, nil
 }
+
+// vforking lets one after another borrow our memory. It may be undumpable meanwhile, and an ordinary user could not write the ID
+// maps of the next: its /proc would not belong to him (proc(5), "dumpable").
+var vforking sync.Mutex
 
 var everySignal = unix.Sigset_t{Val: [16]uint64{math.MaxUint64}}
 

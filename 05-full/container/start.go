@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -65,8 +64,6 @@ func Start(c Config) (_ *Container, err error) {
 		}
 		birth.Cgroup = a.ct.Group.FD()
 	}
-	starting.Lock()
-	defer starting.Unlock()
 	go a.outside(tree)
 	// From here on this goroutine is process number 1 of the container, until that executes a program of its own.
 	p, err := a.spec.Vfork(birth, a.inside)
@@ -82,10 +79,6 @@ func Start(c Config) (_ *Container, err error) {
 	a.ct.PID, a.ct.pidfd = p.PID, p.PidFD
 	return &a.ct, nil
 }
-
-// starting lets one container after another be started: while one borrows our memory, the next would find it undumpable, and
-// an ordinary user may not write its ID maps then.
-var starting sync.Mutex
 
 // outside is the goroutine that stays with us while another one builds the container: it makes what can only be had outside,
 // and shows each part to who wants to look.
