@@ -3,7 +3,6 @@
 package namespace
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -51,16 +50,14 @@ type Program struct {
 // no panic, which ends both of us. Who kills the process from outside in these milliseconds ends us, too: what it held of
 // our memory, nobody can tell.
 func (s Spec) Vfork(b Birth, inside func(Process) (Program, error)) (Process, error) {
+	if !assembled {
+		return Process{}, fmt.Errorf("vfork: it takes a few lines of assembly, and there are none for %s", runtime.GOARCH)
+	}
 	vforking.Lock()
 	defer vforking.Unlock()
 	// The thread is our other half from here on. With this, Go also has new threads made by another one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	parent, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		return Process{}, os.NewSyscallError("pidfd_open", err)
-	}
-	defer unix.Close(parent)
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	if err != nil {
 		return Process{}, os.NewSyscallError("prctl(PR_GET_DUMPABLE)", err)
@@ -80,7 +77,8 @@ func (s Spec) Vfork(b Birth, inside func(Process) (Program, error)) (Process, er
 		flags: uint64(s.New) | unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_FILES | unix.CLONE_CLEAR_SIGHAND |
 			unix.CLONE_PIDFD | unix.CLONE_PARENT_SETTID,
 		exitSignal: uint64(unix.SIGCHLD),
-	}}
+	}, parent: os.Getpid(), deathSignal: uintptr(b.DeathSignal), groups: s.Setgroups, dumpable: uintptr(dumpable),
+		stat: [16]byte([]byte("/proc/self/stat\x00"))}
 	v.args.pidFD = uint64(uintptr(unsafe.Pointer(&v.pidFD)))
 	v.args.parentTID = uint64(uintptr(unsafe.Pointer(&v.pid)))
 	if b.Cgroup != 0 {
@@ -97,17 +95,14 @@ func (s Spec) Vfork(b Birth, inside func(Process) (Program, error)) (Process, er
 		return Process{}, os.NewSyscallError("clone3", errno)
 	}
 
-	// We are the new process.
-	p := Process{int(v.pid), int(v.pidFD)}
-	err = dieWith(parent, b.DeathSignal)
+	// We are the new process. First of all it must be sure to die with us, for nothing of Go moves on without our threads.
+	v.dieWithParent()
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
-	if s.New&User != 0 && err == nil {
+	p := Process{int(v.pid), int(v.pidFD)}
+	if s.New&User != 0 {
 		born <- p.PID
 		if err = <-mapped; err == nil {
-			err = s.becomeRoot(dumpable)
-		}
-		if err == nil {
-			err = dieWith(parent, b.DeathSignal) // again: who changes his user takes it back
+			err = v.becomeRoot()
 		}
 	}
 	var program Program
@@ -123,7 +118,7 @@ func (s Spec) Vfork(b Birth, inside func(Process) (Program, error)) (Process, er
 
 	// We are ourselves again: the process has left our memory.
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(dumpable), 0, 0, 0) // it counts by memory, and becomeRoot or inside may have changed it
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, v.dumpable, 0, 0, 0) // it counts by memory, and becomeRoot or inside may have changed it
 	if err != nil {
 		unix.Close(p.PidFD)
 		_, _ = unix.Wait4(p.PID, nil, 0, nil)
@@ -140,49 +135,86 @@ var everySignal = unix.Sigset_t{Val: [16]uint64{math.MaxUint64}}
 
 // vforked is what the kernel, the assembly and both processes know of a vfork. It is on the heap: a goroutine's stack may move.
 type vforked struct {
-	args       cloneArgs
-	place      place
-	pid, pidFD int32
+	args        cloneArgs
+	place       place
+	pid, pidFD  int32
+	parent      int
+	deathSignal uintptr
+	groups      bool // setgroups(2) is allowed inside
+	dumpable    uintptr
+	stat        [16]byte  // a path
+	line        [256]byte // and what is in the file
 }
 
 // cloneArgs is struct clone_args of clone3(2); what we leave zero has no name.
 type cloneArgs struct{ flags, pidFD, _, parentTID, exitSignal, _, _, _, _, _, cgroup uint64 }
 
-// A place is where a goroutine stands: its stack pointer, frame pointer and, on processors that keep it in a register, the
-// address that it returns to.
-type place struct{ sp, fp, lr uintptr }
+// A place is where a goroutine stands: its stack pointer, its frame pointer and, on processors that keep it in a register, the
+// address that it returns to. Only assembly looks into it.
+type place [3]uintptr
 
 // becomeRoot makes the process in earnest what the map says. Without it, execve would take its capabilities, as from
 // any user: capabilities(7), "Capabilities and execution of programs by root".
-func (s Spec) becomeRoot(dumpable int) error {
-	// Not unix.Setuid and the like: Go's ask all threads to do the same.
-	if s.Setgroups { // the groups that we are in are none of its business: setgroups(2)
+func (v *vforked) becomeRoot() error {
+	if call, errno := v.setIDs(); errno != 0 {
+		return os.NewSyscallError(call, errno)
+	}
+	return nil
+}
+
+// setIDs is not interrupted by Go, as little as dieWithParent, which it undoes: a change of user takes back both the death signal
+// and the right to write one's own /proc/self. (Not unix.Setuid and the like: Go's ask all threads to do the same.)
+//
+//go:nosplit
+func (v *vforked) setIDs() (call string, errno syscall.Errno) {
+	if v.groups { // the groups that we are in are none of its business: setgroups(2)
 		if _, _, errno := syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
-			return os.NewSyscallError("setgroups", errno)
+			return "setgroups", errno
 		}
 	}
 	if _, _, errno := syscall.RawSyscall(unix.SYS_SETGID, 0, 0, 0); errno != 0 {
-		return os.NewSyscallError("setgid", errno)
+		return "setgid", errno
 	}
 	if _, _, errno := syscall.RawSyscall(unix.SYS_SETUID, 0, 0, 0); errno != 0 {
-		return os.NewSyscallError("setuid", errno)
+		return "setuid", errno
 	}
-	// Who has changed his user may not write his own /proc/self any more, before this: proc(5), "dumpable".
-	return os.NewSyscallError("prctl(PR_SET_DUMPABLE)", unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(dumpable), 0, 0, 0))
+	v.dieWithParent()
+	_, _, errno = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, v.dumpable, 0)
+	return "prctl(PR_SET_DUMPABLE)", errno
 }
 
-// dieWith asks for a signal when the parent dies. If it has died before, the signal would never come.
-func dieWith(parent int, s syscall.Signal) error {
-	if s == 0 {
-		return nil
+// dieWithParent asks for a signal when the parent dies: prctl(2), PR_SET_PDEATHSIG. If the parent has died before, the signal
+// never comes, and the process has another parent already: then it ends here. It is in raw system calls, without growth
+// of the stack, because everywhere else Go may make us wait for a thread that has died. (Not getppid(2): in a PID namespace
+// of our own every parent outside is 0.)
+//
+//go:nosplit
+func (v *vforked) dieWithParent() {
+	if v.deathSignal == 0 {
+		return
 	}
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(s), 0, 0, 0); err != nil {
-		return os.NewSyscallError("prctl(PR_SET_PDEATHSIG)", err)
+	syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, v.deathSignal, 0)
+	fd, _, errno := syscall.RawSyscall6(unix.SYS_OPENAT, 0, uintptr(unsafe.Pointer(&v.stat)), unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, 0)
+	if errno != 0 {
+		return // without /proc nobody writes ID maps either
 	}
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(parent), Events: unix.POLLIN}}, 0); n > 0 || err != nil {
-		return errors.Join(errors.New("the parent has died"), err)
+	n, _, _ := syscall.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&v.line)), uintptr(len(v.line)))
+	syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+	// "PID (NAME) S PPID …", and a name may hold parentheses: proc_pid_stat(5).
+	end, parent := 0, 0
+	for i := 0; i < len(v.line) && i < int(n); i++ {
+		if v.line[i] == ')' {
+			end = i
+		}
 	}
-	return nil
+	for i := end + 4; i < len(v.line) && v.line[i] >= '0' && v.line[i] <= '9'; i++ {
+		parent = 10*parent + int(v.line[i]-'0')
+	}
+	if parent != v.parent {
+		for {
+			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
+		}
+	}
 }
 
 // execute executes a program in the process that has borrowed our memory, and returns in ours; or it fails, and returns

@@ -4,6 +4,8 @@ package namespace
 
 import "syscall"
 
+const assembled = true
+
 // vfork is clone3(2) with CLONE_VFORK. It returns 0 in the new process. In ours it does not return: when the new process
 // has left, we go on where that one stood, and it is leave that returns.
 //
