@@ -65,7 +65,7 @@ func fileInMemory() (int, error) {
 		fd, err = unix.MemfdCreate("init", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
-		return -1, fmt.Errorf("a file in memory for number 1 (sysctl vm.memfd_noexec=2 forbids it): %w", os.NewSyscallError("memfd_create", err))
+		return -1, fmt.Errorf("a program in memory for number 1: %w", os.NewSyscallError("memfd_create", err))
 	}
 	return fd, nil
 }

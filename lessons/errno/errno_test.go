@@ -49,6 +49,7 @@ func TestExplain(t *testing.T) {
 		{&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EROFS}, "read-only here, as Docker"},
 		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/io.max", Err: syscall.ENODEV}, "whole disk"},
 		{&os.PathError{Op: "write", Path: "/proc/self/timens_offsets", Err: syscall.EACCES}, "before the first one"},
+		{fmt.Errorf("a program in memory: %w", os.NewSyscallError("memfd_create", syscall.EACCES)), "vm.memfd_noexec=1"},
 		{&os.PathError{Op: "write", Path: "/proc/7/uid_map", Err: syscall.EPERM}, "map your own ID only"},
 		{&os.PathError{Op: "fork/exec", Path: "/proc/self/exe", Err: syscall.ENOSPC}, "max_*_namespaces"},
 		{&os.PathError{Op: "fork/exec", Path: "/bin/true", Err: syscall.EAGAIN}, "pids.max"},

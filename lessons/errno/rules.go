@@ -144,6 +144,7 @@ var rules = []rule{
 	{is(syscall.EPERM, syscall.EACCES), of("bpf"), func(failure) string {
 		return privilege("Loading a BPF program needs CAP_BPF (device rules on cgroup v2 also CAP_NET_ADMIN or CAP_SYS_ADMIN) in the first user namespace.")
 	}},
+	{is(syscall.EACCES), of("memfd_create"), say("No file in memory may be executed here. As root: sysctl vm.memfd_noexec=1 (it counts for a PID namespace; the kernel's document on sysctl/vm)")},
 	{is(syscall.EACCES), of("exec"), say("The file is not executable, it is a directory, a directory on the way may not be searched, or the mount has noexec. (execve(2))")},
 	{is(syscall.ENOTTY), nil, say("This is no terminal: standard input or output was redirected.")},
 	{is(syscall.ENOSYS), nil, say("This kernel has no such system call, or the seccomp filter of an outer container pretends so. (uname -r; grep Seccomp /proc/self/status)")},
