@@ -46,7 +46,12 @@ func launch(n *narrate.Narrator, function string, change func(*container.Config)
 		ours.Close()
 		return nil, nil, nil, err
 	}
+	// Who looks on may take his time, and press Ctrl-C half-way.
+	half, started := make(chan struct{}), make(chan struct{})
+	c.Cancel = half
+	defer stage.OnInterrupt(func() { close(half); <-started })()
 	ct, err := container.Start(c)
+	close(started)
 	if err != nil {
 		ours.Close()
 		return nil, nil, nil, err

@@ -40,6 +40,10 @@ type Config struct {
 	// half-built container can be looked at from outside.
 	Trace func(pid int, part Part)
 
+	// Cancel, if it is closed before Start has returned, ends the assembly after the part that is being done, even if Trace
+	// does not return.
+	Cancel <-chan struct{}
+
 	// Without leaves walls out. It is for lessons that show what a wall is good for, and for nothing else.
 	Without Wall
 }

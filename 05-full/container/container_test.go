@@ -3,9 +3,11 @@
 package container
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
 )
@@ -61,6 +64,35 @@ func TestTrace(t *testing.T) {
 	want, err := order()
 	require.NoError(t, err)
 	require.Equal(t, append(want, Ready), parts)
+}
+
+// Who gives up half-way leaves nothing, though he who looks on never comes back.
+func TestCancel(t *testing.T) {
+	needNamespaces(t)
+	group := cgroup.Resources{Pids: 20}
+	if _, err := cgroup.Find(); err != nil {
+		t.Log("without a group: ", err)
+		group = cgroup.Resources{}
+	}
+	var pid int
+	var name string
+	cancel, forever := make(chan struct{}), make(chan struct{})
+	defer close(forever)
+	_, err := Start(Config{Args: []string{"true"}, Resources: group, Cancel: cancel, Trace: func(p int, part Part) {
+		if pid = p; part == Pivoted {
+			raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", p))
+			name = regexp.MustCompile(cgroup.Prefix + `container-[0-9a-f]+`).FindString(string(raw))
+			close(cancel)
+			<-forever
+		}
+	}})
+	require.ErrorIs(t, err, errCanceled)
+	require.ErrorIs(t, unix.Kill(pid, 0), unix.ESRCH)
+	require.Equal(t, group.Empty(), name == "")
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d os.DirEntry, err error) error {
+		require.False(t, name != "" && d.Name() == name, path)
+		return nil
+	})
 }
 
 // What Connect reports ends the start, with nothing left.

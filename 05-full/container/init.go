@@ -59,7 +59,9 @@ func (a *assembly) inside(p namespace.Process) (program namespace.Program, err e
 		if err := a.do(part, help.layers); err != nil {
 			return program, err
 		}
-		a.tell(part)
+		if err := a.tell(part); err != nil {
+			return program, err
+		}
 	}
 	if a.Without&Descriptors == 0 {
 		if err := closeDescriptors(); err != nil {
@@ -113,10 +115,16 @@ func (a *assembly) do(part Part, layers []*os.File) error {
 }
 
 // tell tells the parent that a part is done and waits until it has looked, if it wants to look.
-func (a *assembly) tell(part Part) {
-	if a.Trace != nil {
-		a.done <- part
-		<-a.seen
+func (a *assembly) tell(part Part) error {
+	if a.Trace == nil {
+		return nil
+	}
+	a.done <- part
+	select {
+	case <-a.seen:
+		return nil
+	case <-a.Cancel:
+		return errCanceled
 	}
 }
 

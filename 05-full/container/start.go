@@ -69,7 +69,10 @@ func Start(c Config) (_ *Container, err error) {
 	p, err := a.spec.Vfork(birth, a.inside)
 	close(a.born)
 	close(a.done)
-	<-a.idle
+	select {
+	case <-a.idle:
+	case <-c.Cancel: // who looks on may not come back
+	}
 	if a.inner != nil {
 		_ = a.inner.Close() // the payload has its own
 	}
@@ -103,12 +106,17 @@ func (a *assembly) outside(tree *cgroup.Hierarchy) {
 	a.helped <- h
 	for part := range a.done {
 		a.Trace(pid, part)
-		a.seen <- struct{}{}
+		select {
+		case a.seen <- struct{}{}:
+		case <-a.Cancel:
+		}
 	}
 	for _, f := range append(h.tasks, h.layers...) {
 		_ = f.Close()
 	}
 }
+
+var errCanceled = errors.New("container: canceled half-way")
 
 // failure is an error with the exit status that stands for it.
 type failure struct {
