@@ -60,7 +60,7 @@ func TestNumberOnePassesSignalsOn(t *testing.T) {
 		require.Equal(t, 128+15, end(t, p).ExitStatus())
 	}
 	// One that is not passed on is not for number 1 either.
-	p, r := asNumberOne(t, "echo ready; read -r line; sleep 0.1; exit 6")
+	p, r := asNumberOne(t, "echo ready; sleep 0.3; exit 6")
 	_, err := io.ReadFull(r, make([]byte, len("ready\n")))
 	require.NoError(t, err)
 	require.NoError(t, unix.PidfdSendSignal(p.PidFD, unix.SIGIO, nil, 0))
