@@ -26,36 +26,17 @@ func RunAsInit(argv, env []string, files []*os.File) (status int, err error) {
 	return RunSession(argv, env, files, nil)
 }
 
-// RunSession is RunAsInit with attributes for the payload's process: Setsid and Setctty make it the leader of a
-// session with a terminal of its own; Foreground gives it the terminal that is there, see Foreground.
-func RunSession(argv, env []string, files []*os.File, attr *syscall.SysProcAttr) (status int, err error) {
-	return CatchSignals().RunSession(argv, env, files, attr)
-}
-
 // passedOn are the signals that process number 1 passes on to the payload: those that people and tools send to a
 // program to tell it something.
 var passedOn = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTERM,
 	unix.SIGCONT, unix.SIGTSTP, unix.SIGWINCH}
 
-// Signals are caught, and kept until there is a payload to pass them on to.
-type Signals struct{ ready chan chan os.Signal }
-
-// CatchSignals begins to catch the signals that are passed on. Go asks another thread for each of them, which takes a
-// while: call it early, and the rest of the start goes on beside it.
-func CatchSignals() Signals {
-	s := Signals{make(chan chan os.Signal, 1)}
-	go func() {
-		c := make(chan os.Signal, 16)
-		signal.Notify(c, passedOn...)
-		s.ready <- c
-	}()
-	return s
-}
-
-// RunSession is the function of that name, with signals that are being caught already.
-func (s Signals) RunSession(argv, env []string, files []*os.File, attr *syscall.SysProcAttr) (status int, err error) {
+// RunSession is RunAsInit with attributes for the payload's process: Setsid and Setctty make it the leader of a
+// session with a terminal of its own; Foreground gives it the terminal that is there, see Foreground.
+func RunSession(argv, env []string, files []*os.File, attr *syscall.SysProcAttr) (status int, err error) {
 	// Before the payload starts, so that no signal is lost in between.
-	signals := <-s.ready
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, passedOn...)
 	pid, err := start(argv, env, files, attr)
 	if err != nil {
 		if os.IsNotExist(err) {
@@ -115,7 +96,8 @@ func start(argv, env []string, files []*os.File, attr *syscall.SysProcAttr) (pid
 	for i, f := range files {
 		fds[i] = f.Fd()
 	}
-	defer runtime.KeepAlive(files) // see Spec.Start
+	// We go on with numbers. Without this, Go may find that nobody uses a file any more, and close it before the child has it.
+	defer runtime.KeepAlive(files)
 	pid, err = ForkExec(path, argv, &syscall.ProcAttr{Env: env, Files: fds, Sys: attr})
 	if err != nil {
 		return 0, &os.PathError{Op: "exec", Path: path, Err: err}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -73,14 +74,18 @@ func (s Spec) Vfork(b Birth, inside func(Process) (Program, error)) (Process, er
 		}()
 	}
 
-	v := &vforked{args: cloneArgs{
+	self, _ := os.Readlink("/proc/self") // our number as that /proc counts; no /proc, no maps
+	parent, _ := strconv.Atoi(self)
+
+	v := &vforked{parent: parent, deathSignal: uintptr(b.DeathSignal), groups: s.Setgroups, dumpable: uintptr(dumpable),
+		stat: [16]byte([]byte("/proc/self/stat\x00"))}
+	v.args = cloneArgs{
 		flags: uint64(s.New) | unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_FILES | unix.CLONE_CLEAR_SIGHAND |
 			unix.CLONE_PIDFD | unix.CLONE_PARENT_SETTID,
+		pidFD:      uint64(uintptr(unsafe.Pointer(&v.pidFD))),
+		parentTID:  uint64(uintptr(unsafe.Pointer(&v.pid))),
 		exitSignal: uint64(unix.SIGCHLD),
-	}, parent: os.Getpid(), deathSignal: uintptr(b.DeathSignal), groups: s.Setgroups, dumpable: uintptr(dumpable),
-		stat: [16]byte([]byte("/proc/self/stat\x00"))}
-	v.args.pidFD = uint64(uintptr(unsafe.Pointer(&v.pidFD)))
-	v.args.parentTID = uint64(uintptr(unsafe.Pointer(&v.pid)))
+	}
 	if b.Cgroup != 0 {
 		v.args.flags |= unix.CLONE_INTO_CGROUP
 		v.args.cgroup = uint64(b.Cgroup)
