@@ -42,8 +42,8 @@ type Program struct {
 // third of a container's start. Here nothing is copied, as in vfork(2): the new process borrows our memory and our
 // descriptors (CLONE_VM, CLONE_FILES), and our thread sleeps until it has executed a program (CLONE_VFORK). In between it
 // is that thread, to Go: all of Go works inside, channels, the collector and what other goroutines do at our end. What the
-// kernel counts by process is its own: namespaces, user and group, working directory and mask, limits, signal handlers (of
-// which it has none, CLONE_CLEAR_SIGHAND).
+// kernel counts by process is its own: namespaces, user and group, working directory and mask, limits, and what signals do,
+// which is the default for all.
 //
 // Four things must not happen inside. No goroutine started there should make system calls for the new process: it may run on
 // any thread, and all the others are ours. No syscall.Setuid and the like, which Go applies to all threads. No file that
@@ -80,8 +80,7 @@ func (s Spec) Vfork(b Birth, inside func(Process) (Program, error)) (Process, er
 	v := &vforked{parent: parent, deathSignal: uintptr(b.DeathSignal), groups: s.Setgroups, dumpable: uintptr(dumpable),
 		stat: [16]byte([]byte("/proc/self/stat\x00"))}
 	v.args = cloneArgs{
-		flags: uint64(s.New) | unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_FILES | unix.CLONE_CLEAR_SIGHAND |
-			unix.CLONE_PIDFD | unix.CLONE_PARENT_SETTID,
+		flags:      uint64(s.New) | unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_FILES | unix.CLONE_PIDFD | unix.CLONE_PARENT_SETTID,
 		pidFD:      uint64(uintptr(unsafe.Pointer(&v.pidFD))),
 		parentTID:  uint64(uintptr(unsafe.Pointer(&v.pid))),
 		exitSignal: uint64(unix.SIGCHLD),
@@ -102,6 +101,9 @@ func (s Spec) Vfork(b Birth, inside func(Process) (Program, error)) (Process, er
 
 	// We are the new process. First of all it must be sure to die with us, for nothing of Go moves on without our threads.
 	v.dieWithParent()
+	for s := unix.Signal(1); s <= 64; s++ {
+		_ = DropHandler(s) // Go's, and what the caller ignores: nohup(1). SIGKILL and SIGSTOP refuse, which does not matter.
+	}
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
 	p := Process{int(v.pid), int(v.pidFD)}
 	if s.New&User != 0 {

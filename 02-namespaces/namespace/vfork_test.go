@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -73,6 +74,8 @@ func TestVfork(t *testing.T) {
 	unix.Umask(umask)
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	require.NoError(t, err)
+	signal.Ignore(unix.SIGHUP) // as nohup(1) does
+	defer signal.Reset(unix.SIGHUP)
 	pid := 0
 	out, ws := vforkSh(t, Container(), "echo $A; echo $$; id -u; grep -E '^(Groups|CapEff|SigBlk|SigCgt|SigIgn):' /proc/self/status; exit 7", func() {
 		pid = os.Getpid() // our variable, and its number
