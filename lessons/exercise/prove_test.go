@@ -86,9 +86,9 @@ func TestOwnContainer(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, Copy(root, dir))
 	require.NoError(t, Solve(dir))
-	build := func(name string, tags ...string) string {
+	build := func(name, stage string, tags ...string) string {
 		path := filepath.Join(dir, name)
-		cmd := exec.Command("go", append(append([]string{"build", "-o", path}, tags...), "./05-full")...)
+		cmd := exec.Command("go", append(append([]string{"build", "-o", path}, tags...), "./"+stage)...)
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -109,26 +109,29 @@ func TestOwnContainer(t *testing.T) {
 		}
 		return list
 	}
-	ours := proofs(build("ours"))
+	ours := proofs(build("ours", "05-full"))
 	require.NotEmpty(t, ours)
-	require.Equal(t, ours, proofs(build("mine", "-tags=mine")))
+	require.Equal(t, ours, proofs(build("mine", "05-full", "-tags=mine")))
 
 	all := All()
 	if os.Getenv("CONTAINERKIT_EXERCISES") == "" {
-		all = slices.DeleteFunc(all, func(e Exercise) bool { return e.Name != "pivot" && e.Name != "hostname" })
+		all = slices.DeleteFunc(all, func(e Exercise) bool { return e.Name != "pivot" && e.Name != "hostname" && e.Name != "reaper" })
 	}
 	for _, e := range all {
 		if slices.Contains([]string{"02-namespaces/flags", "02-namespaces/setns", "01-cgroups/stop", "03-rootfs/whiteout", "04-network/publish"}, e.ID()) {
 			continue // the container of 05 does not need these to run a command
 		}
-		args := []string{"-quiet", "--", "true"}
+		stage, args := "05-full", []string{"-quiet", "--", "true"}
+		if e.ID() == "05-full/reaper" {
+			stage = "04-network" // number 1 of 05 is a program of its own, and the containers so far are what needs it
+		}
 		if e.Stage == "04-network" {
 			args = slices.Concat([]string{"-network", "bridge"}, args)
 		}
 		stub, err := Shipped(dir, e)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, e.File), stub, 0o644))
-		out, err := exec.Command(build("unsolved", "-tags=mine"), args...).CombinedOutput()
+		out, err := exec.Command(build("unsolved", stage, "-tags=mine"), args...).CombinedOutput()
 		if e.Stage == "01-cgroups" && err == nil {
 			continue // no cgroups for this user here: the container has run without
 		}
