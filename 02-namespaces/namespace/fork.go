@@ -102,13 +102,9 @@ func prepare(path string, argv []string, attr *syscall.ProcAttr) (e *errands, pi
 // quietly forks with all signals blocked: one that reached the child before execve would run Go's handler in half a Go
 // program. And nobody opens a descriptor meanwhile that the child would keep open.
 func (e *errands) quietly(fork func() (pid int, errno syscall.Errno)) (pid int, err error) {
-	var all unix.Sigset_t
-	for i := range all.Val {
-		all.Val[i] = ^uint64(0)
-	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &e.mask); err != nil {
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &everySignal, &e.mask); err != nil {
 		return 0, os.NewSyscallError("sigprocmask", err)
 	}
 	syscall.ForkLock.Lock()

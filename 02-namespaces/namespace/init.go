@@ -39,10 +39,7 @@ func RunSession(argv, env []string, files []*os.File, attr *syscall.SysProcAttr)
 	signal.Notify(signals, passedOn...)
 	pid, err := start(argv, env, files, attr)
 	if err != nil {
-		if os.IsNotExist(err) {
-			return 127, err
-		}
-		return 126, err
+		return notStarted(err), err
 	}
 	// A terminal sends Ctrl-C to its whole foreground process group. The payload has inherited that group and gets
 	// it; we leave the group, so that what reaches us was meant for us, and nothing is delivered twice.
@@ -103,6 +100,14 @@ func start(argv, env []string, files []*os.File, attr *syscall.SysProcAttr) (pid
 		return 0, &os.PathError{Op: "exec", Path: path, Err: err}
 	}
 	return pid, nil
+}
+
+// notStarted is the exit status that stands for an error of start, as a shell has it.
+func notStarted(err error) int {
+	if os.IsNotExist(err) {
+		return 127
+	}
+	return 126
 }
 
 // lookup finds a command as a shell does: a name with a slash is a path, another one is searched for in PATH.

@@ -36,10 +36,7 @@ func NumberOne(argv, env []string, files []*os.File, attr *syscall.SysProcAttr, 
 	}
 	payload, err := start(argv, env, files, attr)
 	if err != nil {
-		if os.IsNotExist(err) {
-			return Program{}, 127, err
-		}
-		return Program{}, 126, err
+		return Program{}, notStarted(err), err
 	}
 	// From here on signals wait for the program, which takes them one by one (sigtimedwait(2)); one that is blocked is kept
 	// even where it would be dropped, as number 1's are.

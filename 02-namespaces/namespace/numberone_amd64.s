@@ -7,13 +7,13 @@
 // addresses in that file only. All signals are blocked; the ones that it waits for are in numberOneFile.signals.
 TEXT ·numberOne(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL $const_numberOneBase, R13
-	MOVL $157, AX                               // prctl(PR_SET_NAME, name)
-	MOVL $15, DI
-	LEAQ numberOneFile_name(R13), SI
-	SYSCALL
 	MOVL $157, AX                               // prctl(PR_SET_DUMPABLE, dumpable)
 	MOVL $4, DI
 	MOVQ numberOneFile_dumpable(R13), SI
+	SYSCALL
+	MOVL $157, AX                               // prctl(PR_SET_NAME, name)
+	MOVL $15, DI
+	LEAQ numberOneFile_name(R13), SI
 	SYSCALL
 
 reap: // Bury all who have ended. The payload may be one of them already.

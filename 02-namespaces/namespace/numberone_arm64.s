@@ -7,12 +7,12 @@
 // addresses in that file only. All signals are blocked; the ones that it waits for are in numberOneFile.signals.
 TEXT ·numberOne(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD $const_numberOneBase, R20
-	MOVD $15, R0                                // prctl(PR_SET_NAME, name)
-	ADD  $numberOneFile_name, R20, R1
-	MOVD $167, R8
-	SVC
 	MOVD $4, R0                                 // prctl(PR_SET_DUMPABLE, dumpable)
 	MOVD numberOneFile_dumpable(R20), R1
+	MOVD $167, R8
+	SVC
+	MOVD $15, R0                                // prctl(PR_SET_NAME, name)
+	ADD  $numberOneFile_name, R20, R1
 	MOVD $167, R8
 	SVC
 	SUB  $16, RSP

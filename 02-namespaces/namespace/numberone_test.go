@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asNumberOne starts a shell below number 1 of a container, with its standard output at the other end of r.
-func asNumberOne(t *testing.T, script string) (p Process, r *os.File) {
+// belowNumberOne starts a shell below number 1 of a container, and waits until it has said what it is to say first.
+func belowNumberOne(t *testing.T, script, first string) (p Process) {
 	t.Helper()
 	needProcessor(t)
 	r, w, err := os.Pipe()
@@ -28,7 +28,11 @@ func asNumberOne(t *testing.T, script string) (p Process, r *os.File) {
 	})
 	w.Close()
 	require.NoError(t, err)
-	return p, r
+	said := make([]byte, len(first))
+	_, err = io.ReadFull(r, said)
+	require.NoError(t, err)
+	require.Equal(t, first, string(said))
+	return p
 }
 
 // Number 1 ends as the payload ends, and buries who is not the payload.
@@ -37,7 +41,7 @@ func TestNumberOneEndsAsThePayload(t *testing.T) {
 		"exit 0": 0, "exit 7": 7, "exit 255": 255, "kill -KILL $$": 137, "kill -SEGV $$": 139,
 		"(sh -c 'exit 3' &); sleep 0.2; ls -d /proc/[0-9]* >/dev/null; exit 4": 4, // an orphan that ends earlier
 	} {
-		p, _ := asNumberOne(t, script)
+		p := belowNumberOne(t, script, "")
 		require.Equal(t, want, end(t, p).ExitStatus(), script)
 	}
 }
@@ -46,33 +50,24 @@ func TestNumberOneEndsAsThePayload(t *testing.T) {
 func TestNumberOnePassesSignalsOn(t *testing.T) {
 	for _, s := range passedOn {
 		s := s.(syscall.Signal)
-		if s == unix.SIGTSTP || s == unix.SIGCONT {
-			continue // these stop and wake up, below
-		}
-		p, r := asNumberOne(t, fmt.Sprintf("trap 'exit %d' %d; echo ready; while :; do sleep 0.02; done", 40+int(s), int(s)))
-		_, err := io.ReadFull(r, make([]byte, len("ready\n")))
-		require.NoError(t, err)
+		p := belowNumberOne(t, fmt.Sprintf("trap 'exit %d' %d; echo ready; while :; do sleep 0.02; done", 40+int(s), int(s)), "ready\n")
 		require.NoError(t, unix.PidfdSendSignal(p.PidFD, s, nil, 0))
 		require.Equal(t, 40+int(s), end(t, p).ExitStatus(), s)
 	}
 	for range often(50) {
-		p, _ := asNumberOne(t, "sleep 60")
+		p := belowNumberOne(t, "sleep 60", "")
 		require.NoError(t, unix.PidfdSendSignal(p.PidFD, unix.SIGTERM, nil, 0))
 		require.Equal(t, 128+15, end(t, p).ExitStatus())
 	}
 	// One that is not passed on is not for number 1 either.
-	p, r := asNumberOne(t, "echo ready; sleep 0.3; exit 6")
-	_, err := io.ReadFull(r, make([]byte, len("ready\n")))
-	require.NoError(t, err)
+	p := belowNumberOne(t, "echo ready; sleep 0.3; exit 6", "ready\n")
 	require.NoError(t, unix.PidfdSendSignal(p.PidFD, unix.SIGIO, nil, 0))
 	require.Equal(t, 6, end(t, p).ExitStatus())
 }
 
 // Number 1 holds nothing of ours: its memory is its own few pages, nothing is open, its program cannot be changed.
 func TestNumberOneHoldsNothing(t *testing.T) {
-	p, r := asNumberOne(t, "echo ready; while :; do sleep 0.02; done")
-	_, err := io.ReadFull(r, make([]byte, len("ready\n")))
-	require.NoError(t, err)
+	p := belowNumberOne(t, "echo ready; while :; do sleep 0.02; done", "ready\n")
 	proc := fmt.Sprintf("/proc/%d/", p.PID)
 	// The kernel gives us our memory back before the new program has a name.
 	require.Eventually(t, func() bool { return read(proc+"comm") == "container-init\n" }, time.Minute, time.Millisecond)
@@ -92,12 +87,7 @@ func TestNumberOneHoldsNothing(t *testing.T) {
 // What cannot be started has an exit status, and leaves nobody; nor is anything of number 1 open at our end, as it is else.
 func TestNumberOneWithoutAPayload(t *testing.T) {
 	needProcessor(t)
-	open := func() int {
-		fds, err := os.ReadDir("/proc/self/fd")
-		require.NoError(t, err)
-		return len(fds)
-	}
-	before := open()
+	before := openFiles(t)
 	for command, want := range map[string]int{"no-such-command": 127, "/etc/passwd": 126} {
 		got := 0
 		_, err := Container().Vfork(Birth{}, func(Process) (Program, error) {
@@ -108,12 +98,12 @@ func TestNumberOneWithoutAPayload(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, want, got, command)
 	}
-	require.Equal(t, before, open())
+	require.Equal(t, before, openFiles(t))
 	p, err := Container().Vfork(Birth{}, func(Process) (Program, error) {
 		init, _, err := NumberOne([]string{"/bin/true"}, nil, []*os.File{os.Stdin, os.Stdout, os.Stderr}, nil, true)
 		return init, err
 	})
 	require.NoError(t, err)
 	require.Zero(t, end(t, p))
-	require.Equal(t, before, open())
+	require.Equal(t, before, openFiles(t))
 }

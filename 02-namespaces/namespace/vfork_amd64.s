@@ -1,5 +1,6 @@
 //go:build linux
 
+#include "go_asm.h"
 #include "textflag.h"
 
 // func vfork(args *cloneArgs, at *place) (errno syscall.Errno)
@@ -7,7 +8,7 @@ TEXT ·vfork(SB), NOSPLIT, $0-24
 	MOVQ args+0(FP), DI
 	MOVQ at+8(FP), R12      // a register that the kernel keeps, in both processes
 	MOVQ $0, 0(R12)         // nobody has left yet
-	MOVQ $88, SI            // the size of cloneArgs
+	MOVQ $cloneArgs__size, SI
 	MOVQ $435, AX           // SYS_clone3
 	SYSCALL
 	TESTQ AX, AX
@@ -37,8 +38,8 @@ back: // We are ourselves, and the new process has gone. Nothing is left of the 
 killed: // It has not left by itself, and our memory is in whatever state it was.
 	MOVQ $1, AX             // SYS_write
 	MOVQ $2, DI
-	MOVQ $·killed(SB), SI
-	MOVQ $64, DX
+	MOVQ ·killed+0(SB), SI  // a Go string: where it is, and how long
+	MOVQ ·killed+8(SB), DX
 	SYSCALL
 	MOVQ $231, AX           // SYS_exit_group
 	MOVQ $125, DI
@@ -61,13 +62,3 @@ TEXT ·leave(SB), NOSPLIT, $0-64
 	NEGQ AX
 	MOVQ AX, errno+56(FP)
 	RET
-
-DATA ·killed+0(SB)/8, $"containe"
-DATA ·killed+8(SB)/8, $"rkit: a "
-DATA ·killed+16(SB)/8, $"process "
-DATA ·killed+24(SB)/8, $"was kill"
-DATA ·killed+32(SB)/8, $"ed while"
-DATA ·killed+40(SB)/8, $" it borr"
-DATA ·killed+48(SB)/8, $"owed our"
-DATA ·killed+56(SB)/8, $" memory\n"
-GLOBL ·killed(SB), RODATA, $64

@@ -1,5 +1,6 @@
 //go:build linux
 
+#include "go_asm.h"
 #include "textflag.h"
 
 // func vfork(args *cloneArgs, at *place) (errno syscall.Errno)
@@ -7,7 +8,7 @@ TEXT ·vfork(SB), NOSPLIT, $0-24
 	MOVD args+0(FP), R0
 	MOVD at+8(FP), R10      // a register that the kernel keeps, in both processes
 	MOVD ZR, 0(R10)         // nobody has left yet
-	MOVD $88, R1            // the size of cloneArgs
+	MOVD $cloneArgs__size, R1
 	MOVD $435, R8           // SYS_clone3
 	SVC
 	CBZ  R0, inside
@@ -32,8 +33,8 @@ back: // We are ourselves, and the new process has gone. Nothing is left of the 
 
 killed: // It has not left by itself, and our memory is in whatever state it was.
 	MOVD $2, R0
-	MOVD $·killed(SB), R1
-	MOVD $64, R2
+	MOVD ·killed+0(SB), R1  // a Go string: where it is, and how long
+	MOVD ·killed+8(SB), R2
 	MOVD $64, R8            // SYS_write
 	SVC
 	MOVD $125, R0
@@ -59,13 +60,3 @@ TEXT ·leave(SB), NOSPLIT, $0-64
 	NEG  R0, R0
 	MOVD R0, errno+56(FP)
 	RET
-
-DATA ·killed+0(SB)/8, $"containe"
-DATA ·killed+8(SB)/8, $"rkit: a "
-DATA ·killed+16(SB)/8, $"process "
-DATA ·killed+24(SB)/8, $"was kill"
-DATA ·killed+32(SB)/8, $"ed while"
-DATA ·killed+40(SB)/8, $" it borr"
-DATA ·killed+48(SB)/8, $"owed our"
-DATA ·killed+56(SB)/8, $" memory\n"
-GLOBL ·killed(SB), RODATA, $64

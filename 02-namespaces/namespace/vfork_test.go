@@ -66,6 +66,14 @@ func end(t *testing.T, p Process) (ws unix.WaitStatus) {
 	return ws
 }
 
+// openFiles counts our open descriptors.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(fds)
+}
+
 // What runs inside is a process of its own, root there, whose kernel state is not ours; the program gets default signals,
 // nobody's groups and all capabilities. Then we are who we were.
 func TestVfork(t *testing.T) {
@@ -232,15 +240,10 @@ func TestFilesStayOpenUntilTheChildHasThem(t *testing.T) {
 // A vfork that fails says why, and leaves no process, no number of one, and no descriptor.
 func TestAVforkThatFailsLeavesNothing(t *testing.T) {
 	needProcessor(t)
-	open := func() int {
-		fds, err := os.ReadDir("/proc/self/fd")
-		require.NoError(t, err)
-		return len(fds)
-	}
 	twice := Container()
 	twice.UIDs = []IDMap{{0, 4000000000, 1}, {0, 4000000000, 1}}
 	for round := range 3 {
-		before := open()
+		before := openFiles(t)
 		var p Process
 		for _, c := range []struct {
 			spec    Spec
@@ -261,7 +264,7 @@ func TestAVforkThatFailsLeavesNothing(t *testing.T) {
 		_, err := Spec{}.Vfork(Birth{Cgroup: 9999}, func(Process) (Program, error) { t.Error("inside"); return Program{}, nil })
 		require.ErrorIs(t, err, unix.EBADF)
 		if round > 0 { // Go opens some of its own for the first
-			require.Equal(t, before, open())
+			require.Equal(t, before, openFiles(t))
 		}
 	}
 }

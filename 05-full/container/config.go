@@ -94,39 +94,38 @@ const (
 // complete checks what can be checked before anything is made, and fills in the defaults. Env is all of the payload's
 // environment then.
 func (c Config) complete() (Config, error) {
-	p := c
 	if len(c.Args) == 0 || c.Args[0] == "" {
-		return p, errors.New("container: no command to run")
+		return c, errors.New("container: no command to run")
 	}
-	if p.Hostname == "" {
-		p.Hostname = DefaultHostname
+	if c.Hostname == "" {
+		c.Hostname = DefaultHostname
 	}
-	if len(p.Hostname) > 64 || strings.ContainsAny(p.Hostname, " \t\n/") {
-		return p, fmt.Errorf("container: hostname %q: at most 64 letters, digits, dots and hyphens (uname(2))", p.Hostname)
+	if len(c.Hostname) > 64 || strings.ContainsAny(c.Hostname, " \t\n/") {
+		return c, fmt.Errorf("container: hostname %q: at most 64 letters, digits, dots and hyphens (uname(2))", c.Hostname)
 	}
-	if p.Root.Hostname == "" {
-		p.Root.Hostname = p.Hostname
+	if c.Root.Hostname == "" {
+		c.Root.Hostname = c.Hostname
 	}
-	if p.Dir == "" {
-		p.Dir = "/"
+	if c.Dir == "" {
+		c.Dir = "/"
 	}
-	if !path.IsAbs(p.Dir) {
-		return p, fmt.Errorf("container: working directory %q: it must start with /", p.Dir)
+	if !path.IsAbs(c.Dir) {
+		return c, fmt.Errorf("container: working directory %q: it must start with /", c.Dir)
 	}
-	p.Env = append(append([]string{}, DefaultEnv...), "HOSTNAME="+p.Hostname)
+	env := append(append([]string{}, DefaultEnv...), "HOSTNAME="+c.Hostname)
 	if c.Terminal {
-		p.Env = append(p.Env, "TERM="+terminalType())
+		env = append(env, "TERM="+terminalType())
 	}
 	for _, e := range c.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
-			return p, fmt.Errorf("container: environment %q: want NAME=VALUE", e)
+			return c, fmt.Errorf("container: environment %q: want NAME=VALUE", e)
 		}
 	}
-	p.Env = append(p.Env, c.Env...) // of two with the same name the later one counts, see environ in exec
+	c.Env = append(env, c.Env...) // of two with the same name the later one counts, see environ in exec
 	if err := c.Resources.Check(); err != nil {
-		return p, err
+		return c, err
 	}
-	return p, p.Root.Check()
+	return c, c.Root.Check()
 }
 
 // terminalType is the caller's, since it is the caller's terminal that shows what the payload writes.

@@ -20,8 +20,8 @@ import (
 	"containerkit/03-rootfs/rootfs"
 )
 
-// The plan is checked before anything is made, and filled in.
-func TestPlan(t *testing.T) {
+// A configuration is checked before anything is made, and filled in.
+func TestComplete(t *testing.T) {
 	p, err := Config{Args: []string{"true"}, Env: []string{"A=b"}}.complete()
 	require.NoError(t, err)
 	require.Equal(t, DefaultHostname, p.Hostname)

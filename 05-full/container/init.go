@@ -22,33 +22,27 @@ type assembly struct {
 	spec   namespace.Spec
 	files  []*os.File    // the payload's descriptors
 	born   chan int      // number 1 exists, and this is its number as we count
-	helped chan help     // here is what it needs from outside
+	helped chan error    // what it needs from outside is there: tasks, layers, the network
 	done   chan Part     // a part is done, if somebody wants to know
 	seen   chan struct{} // he has looked: go on
 	idle   chan struct{} // outside has ended
 	ct     Container
 
-	root  *rootfs.Rootfs
-	inner *os.File // the payload's end of its terminal
-}
-
-// help is what can only be had outside.
-type help struct {
 	tasks  []*os.File // of the cgroup on v1: see cgroup.JoinSelf
 	layers []*os.File // of the root, picked up with an ID map: see rootfs.PickUpMapped
-	err    error
+	root   *rootfs.Rootfs
+	inner  *os.File // the payload's end of its terminal
 }
 
 // inside builds the container from inside, part by part, in the order of order.go, and starts the payload. It returns the
 // program that process number 1 is from then on.
 func (a *assembly) inside(p namespace.Process) (program namespace.Program, err error) {
 	a.born <- p.PID
-	help := <-a.helped
-	if help.err != nil {
-		return program, help.err
+	if err := <-a.helped; err != nil {
+		return program, err
 	}
 	// First of all into the cgroup: whatever comes after is limited, and counted. On v2 we were born there.
-	if err := cgroup.JoinSelf(help.tasks); err != nil {
+	if err := cgroup.JoinSelf(a.tasks); err != nil {
 		return program, err
 	}
 	parts, err := order()
@@ -56,7 +50,7 @@ func (a *assembly) inside(p namespace.Process) (program namespace.Program, err e
 		return program, err
 	}
 	for _, part := range append(parts, Ready) {
-		if err := a.do(part, help.layers); err != nil {
+		if err := a.do(part); err != nil {
 			return program, err
 		}
 		if err := a.tell(part); err != nil {
@@ -77,14 +71,14 @@ func (a *assembly) inside(p namespace.Process) (program namespace.Program, err e
 }
 
 // do does a part.
-func (a *assembly) do(part Part, layers []*os.File) error {
+func (a *assembly) do(part Part) error {
 	switch part {
 	case Born:
 		return a.unshare()
 	case Named:
 		return namespace.SetHostname(a.Hostname)
 	case Base:
-		return a.base(layers)
+		return a.base()
 	case Covered:
 		return a.cover()
 	case Connected:
@@ -141,9 +135,9 @@ func (a *assembly) unshare() error {
 	return namespace.UnshareUptime()
 }
 
-func (a *assembly) base(layers []*os.File) (err error) {
+func (a *assembly) base() (err error) {
 	root, fds := a.Root, []int(nil)
-	for _, f := range layers {
+	for _, f := range a.layers {
 		fds = append(fds, int(f.Fd()))
 	}
 	if len(fds) > 0 {

@@ -44,7 +44,7 @@ func Start(c Config) (_ *Container, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &assembly{Config: c, files: files, spec: namespace.Container(), born: make(chan int, 1), helped: make(chan help, 1),
+	a := &assembly{Config: c, files: files, spec: namespace.Container(), born: make(chan int, 1), helped: make(chan error, 1),
 		done: make(chan Part), seen: make(chan struct{}), idle: make(chan struct{})}
 	defer func() {
 		if err != nil {
@@ -87,23 +87,23 @@ func Start(c Config) (_ *Container, err error) {
 // and shows each part to who wants to look.
 func (a *assembly) outside(tree *cgroup.Hierarchy) {
 	defer close(a.idle)
-	var h help
+	var err error
 	if tree != nil && a.ct.Group == nil {
-		if a.ct.Group, h.err = tree.New("container", a.Resources); h.err == nil {
-			h.tasks, h.err = a.ct.Group.JoinFiles()
+		if a.ct.Group, err = tree.New("container", a.Resources); err == nil {
+			a.tasks, err = a.ct.Group.JoinFiles()
 		}
 	}
 	pid, ok := <-a.born // it waits for us: it exists, in its namespaces, and has done nothing
 	if !ok {
 		return
 	}
-	if h.err == nil && a.spec.Shifted() && !a.Root.OnBoard() {
-		h.layers, a.ct.Unmapped = layers(a.Root, pid)
+	if err == nil && a.spec.Shifted() && !a.Root.OnBoard() {
+		a.layers, a.ct.Unmapped = layers(a.Root, pid)
 	}
-	if h.err == nil && a.Connect != nil {
-		h.err = a.Connect(pid)
+	if err == nil && a.Connect != nil {
+		err = a.Connect(pid)
 	}
-	a.helped <- h
+	a.helped <- err
 	for part := range a.done {
 		a.Trace(pid, part)
 		select {
@@ -111,7 +111,7 @@ func (a *assembly) outside(tree *cgroup.Hierarchy) {
 		case <-a.Cancel:
 		}
 	}
-	for _, f := range append(h.tasks, h.layers...) {
+	for _, f := range append(a.tasks, a.layers...) {
 		_ = f.Close()
 	}
 }
