@@ -52,6 +52,9 @@ func initProcess(n *narrate.Narrator) error {
 		if err != nil {
 			return err
 		}
+		if err := becomes(ct.PID, "container-init"); err != nil {
+			return err
+		}
 		// When the shell has become sleep, all orphans are number 1's children. They end after a tenth of a second, on a
 		// busy machine later; zombies would stay.
 		if err := becomes(payload, "sleep"); err != nil {
