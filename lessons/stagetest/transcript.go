@@ -37,7 +37,8 @@ func (r *Runner) Transcripts(t *testing.T, file string) {
 		t.Run(b[1], func(t *testing.T) {
 			// go run [-exec sudo] ./STAGE ARGUMENTS: here the stage's program is us.
 			out, _ := r.shell(t, `go() { while [ "${1#./}" = "$1" ]; do shift; done; shift; "$KIT" "$@"; }; KIT=$1; `+b[1], r.program(t))
-			const skipped = "\n  skipped "
+			const skipped, fails = "\n  skipped ", "\n  ✗ "
+			require.Equal(t, strings.Contains("\n"+b[2], fails), strings.Contains("\n"+out, fails), "a claim fails here or in %s, and not in the other; got\n%s", file, out)
 			if _, why, ok := strings.Cut("\n"+out, skipped); ok && !strings.Contains("\n"+b[2], skipped) {
 				t.Skip("this machine cannot run it: " + why)
 			}
