@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"debug/elf"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -255,6 +258,59 @@ func TestMoreFilesThanMayBeOpen(t *testing.T) {
 		require.Zero(t, r.status(), &r.err)
 		require.Equal(t, fmt.Sprintln(files), r.out.String())
 	})
+}
+
+// TestOneProgramIsNotRunInPlaceOfAnother runs programs that differ in a number only, so that the code of each is where that
+// of the one before was: at the same address, and often in the same page of memory, for the guest forgets the files in
+// between.
+func TestOneProgramIsNotRunInPlaceOfAnother(t *testing.T) {
+	const programs = 25
+	dir := t.TempDir()
+	for n := range programs {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, strconv.Itoa(n)), exitProgram(t, byte(n)), 0o755))
+	}
+	eachEngine(t, func(t *testing.T, engine string) {
+		r := prepare(t, engine, func(c *Config) { c.Keep = []string{dir} }, "sh", "-c", `
+			n=0
+			while [ $n -lt "$2" ]; do
+				"$1/$n"; [ $? = $n ] || echo "program $n was another"
+				echo 3 > /proc/sys/vm/drop_caches
+				n=$((n+1))
+			done
+			echo "ran $n"`, "sh", dir, strconv.Itoa(programs))
+		require.Zero(t, r.status(), &r.err)
+		require.Equal(t, fmt.Sprintf("ran %d\n", programs), r.out.String())
+	})
+}
+
+// exitProgram is a program whose one deed is to exit with a status: elf(5).
+func exitProgram(t *testing.T, status byte) []byte {
+	const base, headers = 0x400000, 64 + 56
+	machine, code := elf.EM_X86_64, []byte{
+		0xbf, status, 0, 0, 0, // mov edi, status
+		0xb8, unix.SYS_EXIT, 0, 0, 0, // mov eax, exit
+		0x0f, 0x05, // syscall
+	}
+	if runtime.GOARCH == "arm64" {
+		machine, code = elf.EM_AARCH64, nil
+		code = binary.LittleEndian.AppendUint32(code, 0x52800000|uint32(status)<<5)        // mov w0, status
+		code = binary.LittleEndian.AppendUint32(code, 0x52800008|uint32(unix.SYS_EXIT)<<5) // mov w8, exit
+		code = binary.LittleEndian.AppendUint32(code, 0xd4000001)                          // svc 0
+	}
+	size := uint64(headers + len(code))
+	var b bytes.Buffer
+	for _, part := range []any{
+		elf.Header64{
+			Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+			Type:  uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
+			Entry: base + headers, Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1,
+		},
+		elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: base, Filesz: size, Memsz: size, Align: 4096},
+		code,
+	} {
+		require.NoError(t, binary.Write(&b, binary.LittleEndian, part))
+	}
+	return b.Bytes()
 }
 
 // TestTheCheckoutIsSharedIfAsked writes to it from the guest.
