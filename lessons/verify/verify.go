@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -97,7 +98,17 @@ func Read(r io.Reader, progress func(line string)) (*Run, error) {
 		case "build-output":
 			output[key{pkg: e.ImportPath}] += e.Output
 		case "pass", "fail", "skip":
-			running[k] = false
+			delete(running, k)
+			if e.Action == "fail" && e.Test == "" {
+				// All its tests have ended, but for those in which its program was killed or ran out of time.
+				unended := slices.DeleteFunc(slices.Collect(maps.Keys(running)), func(r key) bool { return r.pkg != e.Package })
+				slices.SortFunc(unended, func(a, b key) int { return strings.Compare(a.test, b.test) })
+				for _, r := range unended {
+					delete(running, r)
+					blamed[k] = true
+					run.Tests = append(run.Tests, Test{r.pkg, r.test, "fail", output[r] + "the test program ended in this test\n" + output[k]})
+				}
+			}
 			t := Test{e.Package, e.Test, e.Action, output[k]}
 			if e.Action == "fail" && !blamed[k] {
 				ancestors(k, func(a key) { blamed[a] = true })

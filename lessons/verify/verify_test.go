@@ -160,6 +160,30 @@ func TestPackageFails(t *testing.T) {
 	require.Equal(t, []string{"containerkit/x", "containerkit/z"}, told)
 }
 
+// A test program may be killed, or run out of time, in the middle of a test: what that test said until then is told.
+func TestProgramEndsInATest(t *testing.T) {
+	var c canned
+	c.test("containerkit/x", "TestA", "pass")
+	c.event("run", "containerkit/x", "TestB", "")
+	c.test("containerkit/x", "TestB/one", "pass")
+	c.event("run", "containerkit/x", "TestB/two", "")
+	c.event("output", "containerkit/x", "TestB/two", "Segmentation fault\n")
+	c.event("run", "containerkit/y", "TestC", "") // another package, which still runs
+	c.event("output", "containerkit/x", "", "FAIL\n")
+	c.event("fail", "containerkit/x", "", "")
+	c.event("pass", "containerkit/y", "TestC", "")
+	c.event("pass", "containerkit/y", "", "")
+	run, err := Read(strings.NewReader(c.String()), nil)
+	require.NoError(t, err)
+	require.Equal(t, []Test{
+		{"containerkit/x", "TestA", "pass", "=== RUN   TestA\n"},
+		{"containerkit/x", "TestB/one", "pass", "=== RUN   TestB/one\n"},
+		{"containerkit/x", "TestB", "fail", "the test program ended in this test\nFAIL\n"},
+		{"containerkit/x", "TestB/two", "fail", "Segmentation fault\nthe test program ended in this test\nFAIL\n"},
+		{"containerkit/y", "TestC", "pass", ""},
+	}, run.Tests)
+}
+
 func TestOldResultsDoNotCount(t *testing.T) {
 	_, err := Read(strings.NewReader(`{"Action":"output","Package":"containerkit/x","Output":"ok  \tcontainerkit/x\t(cached)\n"}`), nil)
 	require.ErrorContains(t, err, "-count=1")
