@@ -95,6 +95,9 @@ func assemble(n *narrate.Narrator) error {
 			n.Do(parts[part])
 			look(n, pid, part)
 		}
+		if c.Hostname == before.Hostname {
+			c.Hostname = "inner" // or one could not tell that it has a name of its own
+		}
 		return plugIn(c, func(why string) { n.Skip(why, false) })
 	})
 	if err != nil {

@@ -50,6 +50,18 @@ func TestNothingLeaksUnsaid(t *testing.T) {
 	}
 }
 
+// A name is no leak if container and host happen to have the same.
+func TestCalledAsTheHost(t *testing.T) {
+	name, err := os.Hostname()
+	require.NoError(t, err)
+	for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
+		for _, run := range []string{"assemble", "leaks"} {
+			r := who.Run(t, "-hostname", name, run)
+			require.Zero(t, r.Status, "%s%s", r.Stdout, r.Stderr)
+		}
+	}
+}
+
 // The exit status is the command's own, as a shell would tell it.
 func TestExitStatus(t *testing.T) {
 	for _, test := range []struct {

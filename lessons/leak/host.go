@@ -162,6 +162,9 @@ func (h *host) state() (err error) {
 	if m.Hostname, err = os.Hostname(); err != nil {
 		return err
 	}
+	if m.UTS, err = os.Readlink("/proc/self/ns/uts"); err != nil {
+		return err
+	}
 	if m.CgroupNS, err = os.Readlink("/proc/self/ns/cgroup"); err != nil {
 		return err
 	}

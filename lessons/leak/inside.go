@@ -27,6 +27,7 @@ type Markers struct {
 	Secret   string // what is to be found
 	Victim   int    // a process that has the secret in its name, to be killed
 	Hostname string // the host's
+	UTS      string // /proc/self/ns/uts of the host
 	MountOn  string // a directory to mount on
 	File     string // a file that holds the secret, readable by all
 	WriteTo  string // a file to write, in a directory writable by all
@@ -218,7 +219,9 @@ func seeHostname(m Markers) (bool, string) {
 	if err != nil {
 		return refused(err)
 	}
-	return name == m.Hostname, name
+	// Both may be called the same by chance: then it is not the host's name that is seen.
+	ns, err := os.Readlink("/proc/self/ns/uts")
+	return name == m.Hostname && (err != nil || ns == m.UTS), name
 }
 
 func mountInside(m Markers) (bool, string) {
