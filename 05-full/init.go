@@ -52,7 +52,7 @@ func initProcess(n *narrate.Narrator) error {
 		if err != nil {
 			return err
 		}
-		if err := becomes(ct.PID, "container-init"); err != nil {
+		if err := becomes(ct.PID, namespace.InitName); err != nil {
 			return err
 		}
 		// When the shell has become sleep, all orphans are number 1's children. They end after a tenth of a second, on a

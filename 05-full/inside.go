@@ -117,9 +117,9 @@ var viewer = child.Register("view", func(c *child.Conn) error {
 	}
 	v.Key = readKey(forgottenKey)
 	if os.Getppid() == 1 {
-		// We run while number 1 still becomes what it will be; its name is the last that it takes. (If we are in a container of
-		// Docker's as it is, number 1 is none of ours and never has that name.)
-		_ = becomes(1, "container-init")
+		// We run while number 1 still becomes what it will be. (If we are in a container of Docker's as it is, number 1 is none
+		// of ours and never has that name.)
+		_ = becomes(1, namespace.InitName)
 	}
 	v.Init = outcome("/proc/1/mem", os.O_RDWR)
 	v.Interrupts = "covered: 0 bytes"

@@ -54,6 +54,10 @@ func NumberOne(argv, env []string, files []*os.File, attr *syscall.SysProcAttr, 
 	return Program{FD: init, Argv: []string{"containerkit-init"}}, 0, nil
 }
 
+// InitName is what /proc/PID/comm says of number 1 when it has become the program that NumberOne returns and is as it will
+// stay. It takes the name last, and the payload may run before.
+const InitName = "container-init"
+
 // fileInMemory makes a file for a program: memfd_create(2).
 func fileInMemory() (int, error) {
 	// MFD_EXEC, since Linux 6.3: where the sysctl vm.memfd_noexec is 1, a file that does not ask may never be executed.
@@ -128,7 +132,7 @@ func writeNumberOne(fd, payload int, undumpable bool) error {
 	if !undumpable {
 		f.dumpable = 1
 	}
-	copy(f.name[:], "container-init")
+	copy(f.name[:], InitName)
 	if _, err := unix.Write(fd, (*[size]byte)(unsafe.Pointer(&f))[:]); err != nil {
 		return os.NewSyscallError("write", err)
 	}
