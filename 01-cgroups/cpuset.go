@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/child"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/narrate"
 )
 
 // cpuset: pinned to one CPU, a process runs nowhere else.

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/child"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/narrate"
 )
 
 // nobody is the ordinary user that root hands a group to. (An ordinary user hands it to nobody: he has one.)

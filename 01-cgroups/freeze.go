@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/child"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/narrate"
 )
 
 // freezeFor is how long the counter must stand still.

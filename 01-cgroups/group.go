@@ -8,9 +8,9 @@ import (
 	"os"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/child"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 // find says which cgroups this machine has. If a step cannot run, it has said why, and h is nil.

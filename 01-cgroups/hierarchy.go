@@ -12,7 +12,7 @@ import (
 	"syscall"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 // hierarchy: a cgroup is a directory.

@@ -5,8 +5,8 @@ package main
 
 import (
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/course"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/stage"
 )
 
 var program = stage.Program{

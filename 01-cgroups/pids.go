@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/child"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/narrate"
 )
 
 const (

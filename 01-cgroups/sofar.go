@@ -11,9 +11,9 @@ import (
 	"syscall"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/leak"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/leak"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 // soFar runs a command within the budget: it is born in a group of its own. Everything else is still the host's.

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/course"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
-	"containerkit/lessons/stagetest"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
+	"containerkit/lessons/kit/stagetest"
 )
 
 func TestMain(m *testing.M) { stagetest.Main(m, main) }

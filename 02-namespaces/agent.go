@@ -12,7 +12,7 @@ import (
 
 	group "containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/child"
+	"containerkit/lessons/kit/child"
 )
 
 // An agent is a process in namespaces of its own that does what a step asks it to do. An agent can have agents:

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 func all(n *narrate.Narrator) error {

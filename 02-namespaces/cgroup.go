@@ -11,8 +11,8 @@ import (
 
 	group "containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 var (

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 // asNeeded is namespace.AsNeeded, and says so when it takes a user namespace.

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 // The key of the System V queue and the name of the POSIX queue. They live in a namespace of the step's own.

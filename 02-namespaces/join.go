@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 // joined is what the newcomer joins. A Go process cannot join User and Time, because it has threads.

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 var (

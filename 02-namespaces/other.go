@@ -2,6 +2,6 @@
 
 package main
 
-import "containerkit/lessons/stage"
+import "containerkit/lessons/kit/stage"
 
 func main() { stage.NotLinux() }

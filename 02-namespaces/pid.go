@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/child"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/narrate"
 )
 
 var (

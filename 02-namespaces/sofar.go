@@ -11,9 +11,9 @@ import (
 	group "containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/box"
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/leak"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/leak"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 // container is the container so far: what makes eight new namespaces of use. The files are still the host's.

@@ -14,8 +14,8 @@ import (
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 
-	"containerkit/lessons/course"
-	"containerkit/lessons/stagetest"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/stagetest"
 )
 
 func TestMain(m *testing.M) { stagetest.Main(m, main) }

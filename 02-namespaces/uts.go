@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 var (

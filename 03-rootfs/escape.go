@@ -12,7 +12,7 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 // walkOut is the attack: as old as chroot, and told in its man page. The kernel stops ".." at the root directory of

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/child"
-	"containerkit/lessons/errno"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/scratch"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/errno"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/scratch"
+	"containerkit/lessons/kit/stage"
 )
 
 // start starts a registered function in a process with these new namespaces, and asks it. The process lives until

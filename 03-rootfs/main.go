@@ -9,9 +9,9 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/course"
-	"containerkit/lessons/scratch"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/scratch"
+	"containerkit/lessons/kit/stage"
 )
 
 var program = stage.Program{

@@ -8,8 +8,8 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/errno"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/errno"
+	"containerkit/lessons/kit/narrate"
 )
 
 type pivotAsk struct {

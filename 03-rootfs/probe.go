@@ -9,7 +9,7 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 // all is what a root of its own needs around it: /proc shows a pid namespace, /sys a network, /dev/mqueue an ipc one.

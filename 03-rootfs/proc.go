@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/errno"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/errno"
+	"containerkit/lessons/kit/narrate"
 )
 
 // What is tried: a file that speaks of the machine, and a setting that belongs to our own network namespace, so that

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 // places are where an intruder would leave something.

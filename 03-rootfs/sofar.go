@@ -10,9 +10,9 @@ import (
 	"containerkit/02-namespaces/box"
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/leak"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/leak"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 // files are the container's, as the flags say.

@@ -16,10 +16,10 @@ import (
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/03-rootfs/rootfs/needs"
-	"containerkit/lessons/child"
-	"containerkit/lessons/errno"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/errno"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 // sevenths is what the shell is asked to do: end with a status that nothing else would end with.

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/errno"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/errno"
+	"containerkit/lessons/kit/narrate"
 )
 
 type volumeAsk struct {

@@ -11,7 +11,7 @@ import (
 
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/names"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 func dns(n *narrate.Narrator) error {

@@ -7,7 +7,7 @@ import (
 
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/lo"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 func loopback(n *narrate.Narrator) error {

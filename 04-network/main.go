@@ -9,8 +9,8 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/course"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/stage"
 )
 
 func main() {

@@ -8,7 +8,7 @@ import (
 
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 func nat(n *narrate.Narrator) error {

@@ -18,7 +18,7 @@ import (
 	"containerkit/02-namespaces/namespace"
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/lo"
-	"containerkit/lessons/child"
+	"containerkit/lessons/kit/child"
 )
 
 // A node is a machine in a lesson's little world: a process that holds a network namespace open, and tries from inside

@@ -10,7 +10,7 @@ import (
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
 	"containerkit/04-network/network/lo"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 func publish(n *narrate.Narrator) error {

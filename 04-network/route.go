@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"containerkit/04-network/network"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 func route(n *narrate.Narrator) error {

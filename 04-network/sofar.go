@@ -14,9 +14,9 @@ import (
 	"containerkit/04-network/network/internet"
 	"containerkit/04-network/network/lo"
 	"containerkit/04-network/network/names"
-	"containerkit/lessons/leak"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/leak"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 // hostname is the container's name.

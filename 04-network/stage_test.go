@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"containerkit/04-network/network"
-	"containerkit/lessons/course"
-	"containerkit/lessons/stage"
-	"containerkit/lessons/stagetest"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/stage"
+	"containerkit/lessons/kit/stagetest"
 )
 
 // The steps mostly wait for what must not answer, each in namespaces of its own: so they are tested side by side.

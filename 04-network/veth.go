@@ -7,7 +7,7 @@ import (
 	"net/netip"
 
 	"containerkit/04-network/network"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 func veth(n *narrate.Narrator) error {

@@ -15,7 +15,7 @@ import (
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
 	"containerkit/04-network/network/lo"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 // A world is what a step has made in the host's namespace. It is taken down in one go, so that the next step finds a

@@ -16,9 +16,9 @@ import (
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/lo"
 	"containerkit/05-full/container"
-	"containerkit/lessons/child"
-	"containerkit/lessons/leak"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/leak"
+	"containerkit/lessons/kit/narrate"
 )
 
 // parts tells of each part of the assembly what it is for and in which call it is done. The container itself says

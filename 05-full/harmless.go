@@ -8,9 +8,9 @@ import (
 
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/05-full/container"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/scratch"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/scratch"
+	"containerkit/lessons/kit/stage"
 )
 
 func harmless(n *narrate.Narrator) error {

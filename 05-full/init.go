@@ -11,8 +11,8 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/05-full/container"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 // orphans leaves three dead children behind, whose parents died first, and stays, longer than any reader thinks.

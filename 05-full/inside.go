@@ -17,10 +17,10 @@ import (
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
 	"containerkit/05-full/container"
-	"containerkit/lessons/child"
-	"containerkit/lessons/errno"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/errno"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 // launch starts a container whose payload is a function of this program, and returns our end of the conversation with

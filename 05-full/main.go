@@ -4,8 +4,8 @@
 package main
 
 import (
-	"containerkit/lessons/course"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/stage"
 )
 
 func main() {

@@ -20,10 +20,10 @@ import (
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/04-network/network"
 	"containerkit/05-full/container"
-	"containerkit/lessons/leak"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/scratch"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/leak"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/scratch"
+	"containerkit/lessons/kit/stage"
 )
 
 // settings are the flags of a container.

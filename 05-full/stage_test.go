@@ -19,9 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"containerkit/05-full/container"
-	"containerkit/lessons/course"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stagetest"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stagetest"
 )
 
 func TestMain(m *testing.M) { stagetest.Main(m, main) }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/05-full/container"
-	"containerkit/lessons/narrate"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/stage"
 )
 
 func terminal(n *narrate.Narrator) error {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/05-full/container"
-	"containerkit/lessons/narrate"
+	"containerkit/lessons/kit/narrate"
 )
 
 const everyWall = container.Capabilities | container.NoNewPrivs | container.Descriptors | container.Undumpable | container.CoveredPaths |

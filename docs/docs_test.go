@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"containerkit/lessons/stagetest"
+	"containerkit/lessons/kit/stagetest"
 )
 
 // The commands that the book shows are compared as a stage's transcripts are, and leave nothing behind either.

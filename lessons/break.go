@@ -8,7 +8,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
-	"containerkit/lessons/breaks"
+	"containerkit/lessons/author/breaks"
 )
 
 func breakCommand() *cobra.Command {

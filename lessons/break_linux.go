@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"containerkit/lessons/breaks"
-	"containerkit/lessons/scratch"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/author/breaks"
+	"containerkit/lessons/kit/scratch"
+	"containerkit/lessons/kit/stage"
 )
 
 // runBreak builds the step with the change, and runs it. What it prints is the step's own.

@@ -14,11 +14,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"containerkit/lessons/atlas"
+	"containerkit/lessons/author/atlas"
+	"containerkit/lessons/author/lint"
 	"containerkit/lessons/compare"
-	"containerkit/lessons/course"
 	"containerkit/lessons/exercise"
-	"containerkit/lessons/lint"
+	"containerkit/lessons/kit/course"
 )
 
 func lintCommand() *cobra.Command {

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"containerkit/lessons/exercise"
-	"containerkit/lessons/scratch"
+	"containerkit/lessons/kit/scratch"
 )
 
 // tryExercises proves the exercises in a copy of the kit, which goes with us.

@@ -6,8 +6,8 @@ import (
 	"errors"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/child"
-	"containerkit/lessons/scratch"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/scratch"
 )
 
 // initChildren runs the function that this process was started for, if it is one of the doctor's.

@@ -15,10 +15,10 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 
-	"containerkit/lessons/course"
+	"containerkit/lessons/author/verify"
 	"containerkit/lessons/doctor"
-	"containerkit/lessons/errno"
-	"containerkit/lessons/verify"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/errno"
 )
 
 func main() {

@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/course"
 	"containerkit/lessons/doctor"
-	"containerkit/lessons/scratch"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/scratch"
 )
 
 // TestMain also plays a run of the kit that is killed in the middle, for TestClean.

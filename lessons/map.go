@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"containerkit/lessons/atlas"
+	"containerkit/lessons/author/atlas"
 )
 
 // few are as many rows as are told in full.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"containerkit/lessons/breaks"
+	"containerkit/lessons/author/breaks"
 	"containerkit/lessons/exercise"
 )
 

@@ -17,8 +17,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"containerkit/lessons/book"
-	"containerkit/lessons/course"
+	"containerkit/lessons/author/book"
+	"containerkit/lessons/kit/course"
 )
 
 func readCommand() *cobra.Command {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"containerkit/lessons/book"
-	"containerkit/lessons/course"
+	"containerkit/lessons/author/book"
+	"containerkit/lessons/kit/course"
 )
 
 func TestReadListsWhatThereIsInOrder(t *testing.T) {

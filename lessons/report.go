@@ -15,9 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"containerkit/lessons/course"
 	"containerkit/lessons/doctor"
 	"containerkit/lessons/exercise"
+	"containerkit/lessons/kit/course"
 )
 
 // A report is what a learner hands in.

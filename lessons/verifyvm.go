@@ -21,7 +21,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"containerkit/lessons/verify"
+	"containerkit/lessons/author/verify"
 	"containerkit/lessons/vm"
 )
 

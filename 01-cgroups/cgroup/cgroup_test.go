@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"containerkit/lessons/stagetest"
+	"containerkit/lessons/kit/stagetest"
 )
 
 // The test binary's program is a process that makes a group with a child in it and waits to be killed.

@@ -14,7 +14,7 @@ package cgroup
 import (
 	"os"
 
-	"containerkit/lessons/todo"
+	"containerkit/lessons/kit/todo"
 )
 
 // JoinSelf joins the groups whose files were opened by JoinFiles: "0" stands for the writer. In v1's tasks that is the

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"containerkit/lessons/child"
 	"containerkit/lessons/exercise/claim"
+	"containerkit/lessons/kit/child"
 )
 
 // The joiner gets opened files and tells in which groups it is then.

@@ -12,7 +12,7 @@
 
 package cgroup
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // put writes a limit to the file at path and reads it back: a limit is in force before the load that it must hold. The kernel
 // may take less than was written, without a word.

@@ -12,7 +12,7 @@
 
 package cgroup
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // killOneByOne is for kernels without cgroup.kill: nobody can fork while all are frozen, so the list is complete.
 // A process that may not be killed by us, or has gone already, is not an error here: the group that does not become

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/child"
 	"containerkit/lessons/exercise/claim"
+	"containerkit/lessons/kit/child"
 )
 
 // All that run in a group and in the groups below die, at once and whatever they think of it.

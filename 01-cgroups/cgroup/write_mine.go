@@ -12,7 +12,7 @@
 
 package cgroup
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // write writes data in one write(2), as the kernel wants it: each write is one command.
 // Never with O_CREAT: a file that is not there is a controller that is not there.

@@ -14,8 +14,8 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/child"
-	"containerkit/lessons/stage"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/stage"
 )
 
 // order is what the container's first process is told.

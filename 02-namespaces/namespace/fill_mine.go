@@ -14,7 +14,7 @@ package namespace
 import (
 	"syscall"
 
-	"containerkit/lessons/todo"
+	"containerkit/lessons/kit/todo"
 )
 
 // Fill asks for the namespaces in the form that os/exec and syscall.ForkExec take it. What else a asks for stays.

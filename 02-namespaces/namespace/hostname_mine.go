@@ -11,7 +11,7 @@
 
 package namespace
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // SetHostname changes the hostname of our UTS namespace: sethostname(2).
 func SetHostname(name string) error {

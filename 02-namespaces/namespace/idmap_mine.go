@@ -12,7 +12,7 @@
 
 package namespace
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // writeMaps writes who is who into the user namespace of a process that waits: user_namespaces(7).
 func (s Spec) writeMaps(pid int) error {

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/child"
+	"containerkit/lessons/kit/child"
 )
 
 func TestSetString(t *testing.T) {

@@ -14,7 +14,7 @@ package namespace
 import (
 	"time"
 
-	"containerkit/lessons/todo"
+	"containerkit/lessons/kit/todo"
 )
 
 // WriteTimeOffsets sets the clocks of the time namespace of our future children. EACCES: somebody is inside already.

@@ -11,7 +11,7 @@
 
 package namespace
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // MakePrivate cuts the ties of all mounts of our mount namespace to their twins elsewhere. A new mount namespace is a
 // copy, but a copy of a *shared* mount stays in the same peer group: what is mounted below it shows up in both.

@@ -12,7 +12,7 @@
 
 package namespace
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // reap waits for every child, ours by birth or by adoption, until the payload, the one with this number, has ended, and returns
 // its exit status: 128+n if signal n ended it. options are for wait4(2). If they ask for children that have only

@@ -13,7 +13,7 @@
 
 package namespace
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // Join moves the calling thread into namespaces of a running process: setns(2). For PID it moves only the children
 // that are started from now on. The goroutine must be locked to its thread, and stay so until both end.

@@ -12,7 +12,7 @@
 
 package rootfs
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // Bind shows the directory or file at source at target as well, and both are the same: what is written here is written
 // there. Bound onto itself, a directory becomes a mount point, which is what pivot_root asks of a root.

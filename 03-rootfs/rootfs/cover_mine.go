@@ -11,7 +11,7 @@
 
 package rootfs
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // Cover hides the masked paths and makes the others read-only. A hidden file reads as empty, being /dev/null; a hidden
 // directory is an empty one. What this kernel does not have needs no cover. Call it in the new root, after Pivot.

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/kit/errno"
 )
 
 type covered struct {

@@ -12,7 +12,7 @@
 
 package rootfs
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // Overlay lays a writable directory over others: target shows them merged, every write goes to upper, and what is in
 // lower stays as it is. lower lists the topmost first. work is an empty directory on upper's

@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/kit/errno"
 )
 
 type layered struct {

@@ -11,7 +11,7 @@
 
 package rootfs
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // PivotRoot makes dir the root of this mount namespace, and the old root is gone afterwards: not hidden, as after
 // chroot(2), but unmounted, so that no path and no number of ".." leads there.

@@ -10,7 +10,7 @@
 
 package rootfs
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // Proc mounts /proc anew, so that it shows the processes of our pid namespace (proc(5)).
 // It must come before Pivot: in a user namespace the kernel allows it only where a /proc is in sight that nobody has

@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/kit/errno"
 )
 
 type procfs struct {

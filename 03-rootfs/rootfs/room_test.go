@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/child"
-	"containerkit/lessons/errno"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/errno"
 )
 
 func TestMain(m *testing.M) {

@@ -11,7 +11,7 @@
 
 package rootfs
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // Whiteout deletes a file or directory, named by its path in a layer, from all that lies below that layer: what the layer
 // itself has there is removed, and a whiteout is put in its place, a character device with the number 0,0. In the

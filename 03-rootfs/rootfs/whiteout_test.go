@@ -5,9 +5,9 @@ package rootfs
 import (
 	"testing"
 
-	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/kit/errno"
 )
 
 type whitedOut struct {

@@ -11,7 +11,7 @@
 
 package network
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // Cable lays a virtual Ethernet cable: what goes in at one end comes out at the other. One end, called here, is in
 // our network namespace, the other, called there, in that of the process pid. Both are switched on. (veth(4).)

@@ -12,7 +12,7 @@
 
 package network
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // masquerade: what comes from the bridge's subnet and leaves by another link leaves under that link's address.
 func masquerade(b Bridge) ([]Rule, error) {

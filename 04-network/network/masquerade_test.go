@@ -10,9 +10,9 @@ import (
 
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
-	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/kit/errno"
 )
 
 type masked struct {

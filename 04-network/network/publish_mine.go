@@ -15,7 +15,7 @@
 
 package network
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // publish: what is addressed to the host at this port goes to the container instead, be it from afar (prerouting) or
 // from the host itself (output). And every answer finds its way back through the host, which has to translate it.

@@ -13,9 +13,9 @@ import (
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
 	"containerkit/04-network/network/lo"
-	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/kit/errno"
 )
 
 type published struct {

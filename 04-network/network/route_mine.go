@@ -14,7 +14,7 @@ package network
 import (
 	"net/netip"
 
-	"containerkit/lessons/todo"
+	"containerkit/lessons/kit/todo"
 )
 
 // DefaultRoute says, in the namespace of pid (0: ours), where packets go that no other route knows.

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/04-network/network"
-	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/kit/errno"
 )
 
 type routed struct {

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/04-network/network"
-	"containerkit/lessons/child"
-	"containerkit/lessons/errno"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/errno"
 )
 
 func TestMain(m *testing.M) {

@@ -12,7 +12,7 @@
 
 package container
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // KeepCapabilities drops all but Kept from the calling thread, in every set: what it can use, what it could take into use,
 // and what a program that it executes as root would be given. (capabilities(7), "Thread capability sets" and

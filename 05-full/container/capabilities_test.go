@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"containerkit/lessons/child"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
+	"containerkit/lessons/kit/child"
 )
 
 func TestMain(m *testing.M) {

@@ -12,7 +12,7 @@
 
 package container
 
-import "containerkit/lessons/todo"
+import "containerkit/lessons/kit/todo"
 
 // order is the order in which a container is built from inside. It matters nearly everywhere; each line says why it
 // stands where it stands. When all of them are done the container is Ready.

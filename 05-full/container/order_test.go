@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/errno"
 	"containerkit/lessons/exercise/claim"
+	"containerkit/lessons/kit/errno"
 )
 
 // inventory is a shell's look around inside. It uses nothing but builtins, so it needs no program but sh.

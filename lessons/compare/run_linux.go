@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/scratch"
+	"containerkit/lessons/kit/scratch"
 )
 
 // A kind of start: a command line for the program, which may get one argument.

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"sync"
 
-	"containerkit/lessons/course"
+	"containerkit/lessons/kit/course"
 )
 
 // An Outcome is what an attempt came to.

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/lessons/child"
-	"containerkit/lessons/course"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/course"
 )
 
 func TestMain(m *testing.M) {

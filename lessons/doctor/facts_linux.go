@@ -12,7 +12,7 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
-	"containerkit/lessons/course"
+	"containerkit/lessons/kit/course"
 )
 
 // facts reads what the machine says of itself. Only the attempts decide; this is to understand why they failed.

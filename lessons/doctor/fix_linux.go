@@ -5,7 +5,7 @@ import (
 	"os"
 	"strings"
 
-	"containerkit/lessons/course"
+	"containerkit/lessons/kit/course"
 )
 
 // family is the kind of distribution: debian, fedora, arch, or nothing if it is none of these (os-release(5)).

@@ -17,9 +17,9 @@ import (
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/lo"
-	"containerkit/lessons/child"
-	"containerkit/lessons/course"
-	"containerkit/lessons/errno"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/course"
+	"containerkit/lessons/kit/errno"
 )
 
 // The offsets of a time namespace are written for the main thread, and the children that enter it must start there.

@@ -5,7 +5,7 @@ package doctor
 import (
 	"runtime"
 
-	"containerkit/lessons/course"
+	"containerkit/lessons/kit/course"
 )
 
 const advice = "Use a Linux VM: Lima or Colima on macOS, WSL2 on Windows; then ask the doctor there."

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"containerkit/lessons/author/verify"
 	"containerkit/lessons/exercise/claim"
-	"containerkit/lessons/verify"
 )
 
 // Outcome is how a check ended.

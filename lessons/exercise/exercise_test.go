@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"containerkit/lessons/verify"
+	"containerkit/lessons/author/verify"
 )
 
 const root = "../.."
@@ -56,7 +56,7 @@ package p
 import (
 	"os"
 
-	"containerkit/lessons/todo"
+	"containerkit/lessons/kit/todo"
 )
 
 // Y does y.

@@ -15,7 +15,7 @@ import (
 const (
 	referenceTag = "//go:build linux && !mine\n"
 	mineTag      = "//go:build linux && mine\n"
-	todoImport   = "containerkit/lessons/todo"
+	todoImport   = "containerkit/lessons/kit/todo"
 )
 
 // Stub makes the unsolved file of an exercise from the source of its reference: the same functions with the same comments,

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/child"
+	"containerkit/lessons/kit/child"
 )
 
 // The guest's overlay opens every file below it with O_NOATIME, and virtiofsd passes that on. But only a file's owner

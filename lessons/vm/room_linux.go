@@ -15,7 +15,7 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/lessons/child"
+	"containerkit/lessons/kit/child"
 )
 
 // Where the processes of a room find what is the host's.

@@ -16,7 +16,7 @@ import (
 	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/course"
+	"containerkit/lessons/kit/course"
 	"containerkit/lessons/vm/wire"
 )
 

@@ -25,7 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/child"
+	"containerkit/lessons/kit/child"
 	"containerkit/lessons/vm/wire"
 )
 

@@ -11,7 +11,7 @@ import (
 	"containerkit/02-namespaces/namespace"
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/lo"
-	"containerkit/lessons/child"
+	"containerkit/lessons/kit/child"
 )
 
 // Both ends of the uplink, from TEST-NET-3 of RFC 5737.

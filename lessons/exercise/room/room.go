@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/lessons/child"
+	"containerkit/lessons/kit/child"
 )
 
 // Go moves main to another thread when it likes, unless it has been told before main.

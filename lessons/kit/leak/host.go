@@ -1,0 +1,321 @@
+//go:build linux
+
+package leak
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/scratch"
+)
+
+// A host holds the markers that play the host's side, and undoes them in close.
+type host struct {
+	m   Markers
+	tag string // an argument of the attacker, by which the host finds it among its processes
+	// thread is the one that plays the host: its mount namespace is the one that must not change.
+	thread int
+	told   bool              // what the attacker itself says of the probe at hand: that it succeeded,
+	saw    string            // and what it saw
+	cannot map[string]string // probes that the host itself lacks what they need for, with the reason
+	undo   []func()
+}
+
+func (h *host) defer_(f func()) { h.undo = append(h.undo, f) }
+
+// close removes the markers, latest first.
+func (h *host) close() {
+	for i := len(h.undo) - 1; i >= 0; i-- {
+		h.undo[i]()
+	}
+	h.undo = nil
+}
+
+// newHost sets the markers up. Root's run first takes a mount namespace for this very thread, private to it: an
+// attacker that mounts into "the host" mounts there, and it all ends with the program, whatever happens to it.
+// The caller must be on a locked thread from which the container is then started.
+func newHost() (h *host, err error) {
+	h = &host{thread: unix.Gettid(), cannot: map[string]string{}}
+	defer func() {
+		if err != nil {
+			h.close()
+		}
+	}()
+	if os.Geteuid() == 0 {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return h, fmt.Errorf("unshare(CLONE_NEWNS): %w", err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return h, fmt.Errorf("make mounts private: %w", err)
+		}
+	}
+	h.m.Secret, h.tag = "containerkit-secret-"+random(), random()
+	for _, f := range []func() error{h.processes, h.files, h.sharedMemory, h.servers, h.state, h.carelessness} {
+		if err := f(); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// random is a word that nobody else uses. It is to be found again, not to be kept secret.
+func random() string {
+	return strconv.FormatUint(rand.Uint64(), 36) + strconv.FormatUint(rand.Uint64(), 36)
+}
+
+// processes starts the marker: a process to be seen, and then to be killed.
+func (h *host) processes() error {
+	p, err := child.Command(idler)
+	if err != nil {
+		return err
+	}
+	p.Args = append(p.Args, h.m.Secret)
+	if err := p.Start(); err != nil {
+		return err
+	}
+	h.defer_(func() { p.Close() })
+	h.m.Victim = p.Process.Pid
+	return nil
+}
+
+func (h *host) files() error {
+	dir, err := scratch.New()
+	if err != nil {
+		return err
+	}
+	h.defer_(func() { _ = dir.Remove() })
+	h.m.File, h.m.WriteTo, h.m.MountOn = dir.Join("secret"), dir.Join("written"), dir.Join("mount")
+	if err := os.Mkdir(h.m.MountOn, 0o777); err != nil {
+		return err
+	}
+	h.defer_(func() { _ = unix.Unmount(h.m.MountOn, unix.MNT_DETACH) })
+	if err := os.WriteFile(h.m.File, []byte(h.m.Secret), 0o644); err != nil {
+		return err
+	}
+	// Whoever the attacker is, the permission bits must not be what stops it; nor our umask.
+	return errors.Join(dir.Share(), os.Chmod(h.m.MountOn, 0o777), os.Chmod(h.m.File, 0o644))
+}
+
+// sharedMemory makes a segment that is already marked for removal: it lives as long as we are attached, so that not
+// even kill -9 leaves it behind (shmctl(2), IPC_RMID).
+func (h *host) sharedMemory() error {
+	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o666)
+	if err != nil {
+		return fmt.Errorf("shmget: %w", err)
+	}
+	mem, err := unix.SysvShmAttach(id, 0, 0)
+	if err == nil {
+		h.defer_(func() { _ = unix.SysvShmDetach(mem) })
+		copy(mem, h.m.Secret)
+		h.m.Segment = id
+	}
+	_, rmErr := unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+	return errors.Join(err, rmErr)
+}
+
+// servers answers on the loopback and on an abstract socket with the secret.
+func (h *host) servers() error {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("a server on the host's loopback: %w", err)
+	}
+	abstract, err := net.Listen("unix", "@"+h.m.Secret)
+	if err != nil {
+		return errors.Join(err, tcp.Close())
+	}
+	if conn, err := net.DialTimeout("tcp", tcp.Addr().String(), time.Second); err == nil {
+		_ = conn.Close()
+	} else {
+		h.cannot["port"] = "the host itself does not reach its loopback: ip link set lo up"
+	}
+	h.m.Port, h.m.Socket = tcp.Addr().(*net.TCPAddr).Port, h.m.Secret
+	for _, l := range []net.Listener{tcp, abstract} {
+		h.defer_(func() { _ = l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = conn.Write([]byte(h.m.Secret))
+				_ = conn.Close()
+			}
+		}()
+	}
+	return nil
+}
+
+// state notes what the kernel says here, to be compared with what it says inside.
+func (h *host) state() (err error) {
+	m := &h.m
+	if m.Hostname, err = os.Hostname(); err != nil {
+		return err
+	}
+	if m.UTS, err = os.Readlink("/proc/self/ns/uts"); err != nil {
+		return err
+	}
+	if m.CgroupNS, err = os.Readlink("/proc/self/ns/cgroup"); err != nil {
+		return err
+	}
+	if m.Users, err = os.ReadFile("/etc/passwd"); err != nil {
+		return err
+	}
+	if m.RootMount, err = RootMount(); err != nil {
+		return err
+	}
+	m.Root, m.Dev, m.Shm = device("/"), device("/dev"), device("/dev/shm")
+	if m.Shm == 0 {
+		h.cannot["shm"] = "the host has no /dev/shm"
+	}
+	return nil
+}
+
+// RootMount is what mountinfo says of the mount at /, as far as it names it: " 8:1 / / " (proc_pid_mountinfo(5)). The first
+// two are the file system and what of it is mounted: with a subvolume of btrfs or a deployment of ostree not all of it, and
+// then stat(2) may tell another number for the file system.
+func RootMount() (string, error) {
+	raw, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", err
+	}
+	if mount := rootOf(string(raw)); mount != "" {
+		return mount, nil
+	}
+	return "", errors.New("/proc/self/mountinfo has no mount at /")
+}
+
+func rootOf(mountinfo string) (mount string) {
+	for line := range strings.Lines(mountinfo) {
+		if f := strings.Fields(line); f[4] == "/" {
+			mount = " " + strings.Join(f[2:5], " ") + " " // the last one lies on top
+		}
+	}
+	return mount
+}
+
+// carelessness leaves a variable in the environment and a directory open across exec, as real runtimes did
+// (CVE-2024-21626: a descriptor of the host's cgroup directory was enough to get out).
+func (h *host) carelessness() error {
+	h.m.Env = "CONTAINERKIT_SECRET"
+	if err := os.Setenv(h.m.Env, h.m.Secret); err != nil {
+		return err
+	}
+	h.defer_(func() { _ = os.Unsetenv(h.m.Env) })
+	fd, err := unix.Open(filepath.Dir(h.m.File), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	// Far up, where a container's own descriptors are not put in its place.
+	forgotten, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, 100)
+	if err != nil {
+		return err
+	}
+	h.defer_(func() { _ = unix.Close(forgotten) })
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	h.m.OpenDir = st.Ino
+	return nil
+}
+
+// victimDied looks at the victim. If the attacker says that its signal was sent, it may take a moment to arrive.
+func (h *host) victimDied() (bool, string) {
+	state := ""
+	for range 100 {
+		// A killed child of ours stays as a zombie until we wait for it.
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.m.Victim))
+		if err != nil {
+			return true, "gone"
+		}
+		state = strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))[0]
+		if state == "Z" || state == "X" || !h.told {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return state == "Z" || state == "X", "state " + state
+}
+
+// runsAsLong compares the attacker's uptime with ours, now: CLOCK_BOOTTIME is what uptime shows.
+func (h *host) runsAsLong() (bool, string) {
+	theirs, err := time.ParseDuration(h.saw)
+	if err != nil {
+		return h.told, h.saw
+	}
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return true, err.Error()
+	}
+	return (time.Duration(ts.Nano()) - theirs).Abs() < 2*time.Second, theirs.Round(time.Second).String()
+}
+
+func (h *host) seesMount() (bool, string) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/mountinfo", h.thread))
+	if err != nil {
+		return true, err.Error()
+	}
+	return strings.Contains(string(raw), h.m.MountOn), ""
+}
+
+func (h *host) wasWritten() (bool, string) {
+	_, err := os.Stat(h.m.WriteTo)
+	return err == nil, ""
+}
+
+// rootOutside reads who the attacker is as the host counts users. In the sandbox of an ordinary user the kernel
+// translates once more, by our own map.
+func (h *host) rootOutside() (bool, string) {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range lines {
+		if line, _ := os.ReadFile(f); !bytes.Contains(line, []byte(h.tag)) {
+			continue
+		}
+		uid, err := uidOf(filepath.Dir(f))
+		if err != nil {
+			return true, err.Error()
+		}
+		return uid == 0, fmt.Sprintf("user %d outside", uid)
+	}
+	return true, "not found among the host's processes"
+}
+
+// uidOf returns the effective user of the process whose directory in /proc is dir.
+func uidOf(dir string) (int64, error) {
+	status, err := os.ReadFile(dir + "/status")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), "\nUid:")
+	fields := strings.Fields(rest)
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("%s/status has no Uid", dir)
+	}
+	uid, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	maps, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(maps)) {
+		var inside, outside, count int64
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil && uid >= inside && uid < inside+count {
+			return outside + uid - inside, nil
+		}
+	}
+	return uid, nil
+}

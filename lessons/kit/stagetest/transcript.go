@@ -1,0 +1,134 @@
+//go:build linux
+
+package stagetest
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"containerkit/lessons/kit/narrate"
+)
+
+// Transcripts keeps the transcripts of a lesson true. They are the fenced blocks that begin with
+//
+//	```console
+//	$ go run ./01-cgroups pids
+//
+// Each is run again and compared line by line, after what varies from run to run and machine to machine has been
+// masked: numbers, the random ends of names, paths of cgroups. A line "…" stands for any number of lines left out.
+func Transcripts(t *testing.T, file string) { t.Helper(); Me().Transcripts(t, file) }
+
+// Transcripts keeps the transcripts of a lesson true.
+func (r *Runner) Transcripts(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?ms)^```console\n\\$ (go run [^\n]*)\n(.*?)^```").FindAllStringSubmatch(string(text), -1)
+	// What ./lessons prints is compared where it is made: a break by package breaks.
+	blocks = slices.DeleteFunc(blocks, func(b []string) bool { return strings.HasPrefix(b[1], "go run ./lessons ") })
+	require.NotEmpty(t, blocks, "no transcript in %s", file)
+	for _, b := range blocks {
+		t.Run(b[1], func(t *testing.T) {
+			// go run [-exec sudo] ./STAGE ARGUMENTS: here the stage's program is us.
+			out, _ := r.shell(t, `go() { while [ "${1#./}" = "$1" ]; do shift; done; shift; "$KIT" "$@"; }; KIT=$1; `+b[1], r.program(t))
+			const skipped, fails = "\n  skipped ", "\n  ✗ "
+			require.Equal(t, strings.Contains("\n"+b[2], fails), strings.Contains("\n"+out, fails), "a claim fails here or in %s, and not in the other; got\n%s", file, out)
+			if _, why, ok := strings.Cut("\n"+out, skipped); ok && !strings.Contains("\n"+b[2], skipped) {
+				t.Skip("this machine cannot run it: " + why)
+			}
+			missing := compare(mask(b[2]), mask(out))
+			require.Empty(t, missing, "the transcript in %s is not what the program prints now; got\n%s", file, out)
+		})
+	}
+}
+
+// handsOfLesson compares the block below "By hand" in the lesson of a step with what the step prints. The beginning and the end may
+// be left out, and what varies is masked, as for Transcripts. Where the lesson says for whom the commands are, "as root" or "on cgroup v2",
+// it is compared there, and only there.
+func handsOfLesson(t *testing.T, step string, hands []narrate.Event) {
+	page, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, section, _ := strings.Cut(string(page), "\n## "+step+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	m := regexp.MustCompile("(?ms)^\\*\\*By hand\\.\\*\\*(.*?)^```sh\n(.*?)^```").FindStringSubmatch(section)
+	require.NotNil(t, m, "README.md: the lesson of %s has no block ```sh below **By hand.**", step)
+	var fs unix.Statfs_t
+	require.NoError(t, unix.Statfs("/sys/fs/cgroup", &fs))
+	for phrase, here := range map[string]bool{"as root": os.Geteuid() == 0, "on cgroup v2": fs.Type == unix.CGROUP2_SUPER_MAGIC} {
+		if strings.Contains(strings.ToLower(m[1]), phrase) && !here {
+			return
+		}
+	}
+	var text strings.Builder
+	for _, e := range hands {
+		text.WriteString(e.Text + "\n")
+	}
+	require.Empty(t, Differ("…\n"+m[2]+"…\n", text.String()), "README.md: the commands by hand of %s are not what the step prints now:\n%s", step, &text)
+}
+
+// Differ returns the first line of a transcript that a run has not printed where it should have, or what it has printed
+// besides; "" if they are alike. What varies is masked, as for Transcripts.
+func Differ(transcript, printed string) string { return compare(mask(transcript), mask(printed)) }
+
+// program is a path to the program that a shell can start.
+func (r *Runner) program(t testing.TB) string {
+	if r.home != "" {
+		return r.path
+	}
+	path, err := os.Executable()
+	require.NoError(t, err)
+	return path
+}
+
+var masks = []struct {
+	what *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`/sys/fs/cgroup\S*`), "CGROUP"},
+	{regexp.MustCompile(`(containerkit-[a-z]+)-\w+`), "$1-X"},
+	{regexp.MustCompile(`[0-9][0-9.,:]*`), "N"},
+	{regexp.MustCompile(`_mine\.go`), ".go"}, // the learner's own file, under the build tag mine
+	{regexp.MustCompile(`[ \t]+`), " "},
+}
+
+// mask replaces what varies.
+func mask(text string) []string {
+	for _, m := range masks {
+		text = m.what.ReplaceAllString(text, m.with)
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// compare returns the first line of want that is not found in got where it should be.
+func compare(want, got []string) string {
+	i, skipping := 0, false
+	for _, w := range want {
+		if w == "…" {
+			skipping = true
+			continue
+		}
+		for skipping && i < len(got) && got[i] != w {
+			i++
+		}
+		if i >= len(got) || got[i] != w {
+			return w
+		}
+		i, skipping = i+1, false
+	}
+	if i < len(got) && !skipping {
+		return "(and no more, but there is: " + got[i] + ")"
+	}
+	return ""
+}
