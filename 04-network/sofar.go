@@ -36,11 +36,11 @@ func soFar(p stage.Payload) (status int, err error) {
 	if err := lo.Up(); err != nil {
 		return 0, err
 	}
-	out, err := internet.Start()
+	out, err := startInternet()
 	if err != nil {
 		return 0, err
 	}
-	defer out.Close()
+	defer out.close()
 	defer network.Default.Delete()
 	place, err := network.Prepare(network.Default, hostname)
 	if place.Addr.IsValid() && network.NoNftables(err) {

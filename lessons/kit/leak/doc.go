@@ -5,4 +5,6 @@
 // A probe leaks if it found the secret or did its deed, as told from inside by the attacker, and from outside by
 // looking at the victim. What each stage promises stands beside each probe; Table compares, and a promise that does not
 // hold, in either direction, is a ✗.
+//
+// It imports no part: the probes ask the kernel themselves, so a fault in a part cannot hide a leak.
 package leak

@@ -1,0 +1,67 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"containerkit/02-namespaces/namespace"
+	"containerkit/04-network/network"
+	"containerkit/04-network/network/internet"
+	"containerkit/04-network/network/lo"
+	"containerkit/lessons/kit/child"
+)
+
+// A webServer is a process at the far end of the host's uplink. It keeps the Internet's namespace.
+type webServer struct{ p *child.Process }
+
+var webServerChild = child.Register("internet", serveWeb)
+
+// startInternet creates the namespace, connects it to ours, and starts the web server on port 80.
+// Nothing out there knows a route to any container: an answer comes back only to the host's own
+// address.
+func startInternet() (*webServer, error) {
+	p, err := child.Command(webServerChild)
+	if err != nil {
+		return nil, err
+	}
+	namespace.Spec{New: namespace.Net}.Apply(p.Cmd) // the host of the lessons has the right to
+	if err := p.Start(); err != nil {
+		return nil, fmt.Errorf("start the internet: %w", err)
+	}
+	s := &webServer{p}
+	if err := internet.Connect(p.Process.Pid); err != nil {
+		_ = s.close()
+		return nil, err
+	}
+	if err := p.Receive(nil); err != nil { // it serves
+		_ = s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// close ends the server, and with it the namespace and the uplink.
+func (s *webServer) close() error {
+	_ = s.p.Close()
+	// The kernel removes a namespace some time after its last process exits. The veth pair should be
+	// gone when we return.
+	return network.DeleteLink(internet.Uplink)
+}
+
+func serveWeb(c *child.Conn) error {
+	if err := lo.Up(); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp4", ":80")
+	if err != nil {
+		return err
+	}
+	go internet.Greet(l)
+	if err := c.Send("ready"); err != nil {
+		return err
+	}
+	c.Wait()
+	return nil
+}
