@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"syscall"
 
 	group "containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
@@ -100,26 +99,10 @@ type request struct {
 	Args []string
 }
 
-// reply carries the errno beside the text, so that errors.Is works across processes.
+// reply is what came of it.
 type reply struct {
 	Value json.RawMessage
-	Error string
-	Errno syscall.Errno
-}
-
-// remote is an error that happened in an agent.
-type remote struct {
-	text  string
-	errno syscall.Errno
-}
-
-func (e *remote) Error() string { return e.text }
-
-func (e *remote) Unwrap() error {
-	if e.errno == 0 {
-		return nil
-	}
-	return e.errno
+	Error *child.Error
 }
 
 // ask has the agent do something and stores what came out in v, which may be nil.
@@ -134,8 +117,8 @@ func (a *agent) ask(v any, name string, args ...string) error {
 	if err := a.process.Receive(&r); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if r.Error != "" {
-		return &remote{r.Error, r.Errno}
+	if r.Error != nil {
+		return r.Error
 	}
 	if v == nil {
 		return nil
@@ -166,10 +149,7 @@ func work(c *child.Conn) error {
 		if err == nil {
 			r.Value, err = json.Marshal(v)
 		}
-		if err != nil {
-			r.Error = err.Error()
-			errors.As(err, &r.Errno)
-		}
+		r.Error = child.PackError(err)
 		if err := c.Send(r); err != nil {
 			return err
 		}

@@ -33,23 +33,7 @@ type Room[A any] struct {
 // answer is what a room sends: what it saw, also if the exercise's call failed.
 type answer[A any] struct {
 	Saw   A
-	Error string        `json:",omitempty"`
-	Errno syscall.Errno `json:",omitempty"`
-}
-
-// failure is the error of a room's function. It has the errno that the kernel gave there.
-type failure struct {
-	text  string
-	errno syscall.Errno
-}
-
-func (e *failure) Error() string { return e.text }
-
-func (e *failure) Unwrap() error {
-	if e.errno == 0 {
-		return nil
-	}
-	return e.errno
+	Error *child.Error `json:",omitempty"`
 }
 
 // New registers a function under a name. It will run on the main thread of a process in a new user and mount namespace, and
@@ -66,10 +50,7 @@ func New[A any](name string, namespaces uintptr, f func(saw *A) error) Room[A] {
 			return err
 		}
 		var a answer[A]
-		if err := f(&a.Saw); err != nil {
-			a.Error = err.Error()
-			errors.As(err, &a.Errno)
-		}
+		a.Error = child.PackError(f(&a.Saw))
 		return c.Send(a)
 	})
 	return Room[A]{name, namespaces}
@@ -107,10 +88,7 @@ func (r Room[A]) Run(t testing.TB) (saw A, err error) {
 	if err := errors.Join(p.Send(true), p.Receive(&a)); err != nil {
 		t.Fatalf("%s: %v", r.name, err)
 	}
-	if a.Error != "" {
-		return a.Saw, &failure{a.Error, a.Errno}
-	}
-	return a.Saw, nil
+	return a.Saw, a.Error.Unpack()
 }
 
 // Apply makes cmd start its process as root of a new user namespace, with a mount namespace and those that are asked for.

@@ -45,26 +45,10 @@ const Timeout = 30 * time.Second
 
 func newConn(f *os.File) *Conn { return &Conn{f, json.NewDecoder(f)} }
 
-// message is what travels: a value, or an error with its errno, so that errors.Is still knows it on the other side.
+// message is what crosses: a value, or the error of the other side.
 type message struct {
 	Value json.RawMessage `json:"value,omitempty"`
-	Error string          `json:"error,omitempty"`
-	Errno syscall.Errno   `json:"errno,omitempty"`
-}
-
-// remoteError is an error that happened in the child.
-type remoteError struct {
-	text  string
-	errno syscall.Errno
-}
-
-func (e *remoteError) Error() string { return e.text }
-
-func (e *remoteError) Unwrap() error {
-	if e.errno == 0 {
-		return nil
-	}
-	return e.errno
+	Error *Error          `json:"error,omitempty"`
 }
 
 // Send passes v to the other side.
@@ -77,9 +61,7 @@ func (c *Conn) Send(v any) error {
 }
 
 func (c *Conn) sendError(err error) error {
-	m := message{Error: err.Error()}
-	errors.As(err, &m.Errno)
-	return json.NewEncoder(c.file).Encode(m)
+	return json.NewEncoder(c.file).Encode(message{Error: PackError(err)})
 }
 
 // Receive waits for the next value of the other side and stores it in v, which may be nil: then it only waits.
@@ -102,8 +84,8 @@ func (c *Conn) receive(v any, deadline time.Time) error {
 		}
 		return fmt.Errorf("wait for the other process: %w", err)
 	}
-	if m.Error != "" {
-		return &remoteError{m.Error, m.Errno}
+	if m.Error != nil {
+		return m.Error
 	}
 	if v == nil {
 		return nil

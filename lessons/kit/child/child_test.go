@@ -43,6 +43,7 @@ var (
 		return fmt.Errorf("look for it: %w", err)
 	})
 	plain  = Register("plain", func(c *Conn) error { return errors.New("no errno in this one") })
+	mute   = Register("mute", func(c *Conn) error { return errors.New("") })
 	waits  = Register("waits", func(c *Conn) error { c.Wait(); return nil })
 	silent = Register("silent", func(c *Conn) error { time.Sleep(time.Hour); return nil })
 	reads  = Register("reads", func(c *Conn) error { // what was passed on
@@ -97,6 +98,9 @@ func TestErrorCrosses(t *testing.T) {
 	require.EqualError(t, err, "no errno in this one")
 	var number syscall.Errno
 	require.False(t, errors.As(err, &number))
+
+	require.Error(t, start(t, mute).Receive(nil), "an error without a text is an error, too")
+	require.NoError(t, PackError(nil).Unpack())
 }
 
 func TestDeadline(t *testing.T) {
