@@ -65,12 +65,21 @@ func one(args []string, progress exercise.Progress) (exercise.Exercise, error) {
 }
 
 // exerciseCommand makes a command about exercises: it finds the kit and the progress, and saves the progress afterwards.
+// What an update of the course has moved it moves first, in the learner's files.
 func exerciseCommand(c cobra.Command, work func(c *cobra.Command, root string, p exercise.Progress, args []string) error) *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := onLinux(); err != nil {
 			return err
 		}
 		root, err := kit()
+		if err != nil {
+			return failure{err}
+		}
+		// Standard output is the command's, and may be JSON or a file to hand in.
+		said, err := exercise.Migrate(root, time.Now())
+		for _, line := range said {
+			fmt.Fprintln(c.ErrOrStderr(), line)
+		}
 		if err != nil {
 			return failure{err}
 		}

@@ -26,6 +26,30 @@ func newKit(t *testing.T) string {
 	return dir
 }
 
+// A learner has updated the course: what packages moved meanwhile is changed in their files, once.
+func TestUpdate(t *testing.T) {
+	kit := newKit(t)
+	const file = "02-namespaces/namespace/hostname_mine.go"
+	shipped, err := os.ReadFile(filepath.Join(kit, file))
+	require.NoError(t, err)
+	old := strings.Replace(string(shipped), "containerkit/lessons/kit/todo", "containerkit/lessons/todo", 1)
+	require.NotEqual(t, string(shipped), old)
+	require.NoError(t, os.WriteFile(filepath.Join(kit, file), []byte(old), 0o644))
+
+	status, out, errs := lessons("check", "-json", "02-namespaces/hostname")
+	require.Equal(t, 1, status)
+	require.Equal(t, "packages have moved; changed the imports or the package clause of hostname_mine.go\n", errs)
+	var results []checked
+	require.NoError(t, json.Unmarshal([]byte(out), &results))
+	require.Equal(t, exercise.Unsolved, results[0].Outcome)
+	now, err := os.ReadFile(filepath.Join(kit, file))
+	require.NoError(t, err)
+	require.Equal(t, string(shipped), string(now))
+
+	_, _, errs = lessons("check", "-json", "02-namespaces/hostname")
+	require.Empty(t, errs)
+}
+
 // What a teacher sees of a learner who has solved one, tried another and left the rest, and of typical states between.
 func TestCheckOfAHalfSolvedKit(t *testing.T) {
 	kit := newKit(t)

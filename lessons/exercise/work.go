@@ -152,12 +152,18 @@ func Put(root string, e Exercise, text []byte, now time.Time) (kept string, err 
 		return "", err
 	}
 	if len(old) > 0 && !bytes.Equal(old, shipped) && !bytes.Equal(old, text) {
-		kept = filepath.Join(Room, "copies", fmt.Sprintf("%s-%s-%s.go", e.Stage, e.Name, now.Format("20060102-150405.000")))
+		kept = copyName(e, now)
 		if err := replace(filepath.Join(root, kept), old); err != nil {
 			return "", err
 		}
 	}
 	return kept, replace(path, text)
+}
+
+// copyName is where a copy of a learner's file is kept, below the kit's directory.
+func copyName(e Exercise, now time.Time) string {
+	name := fmt.Sprintf("%s-%s-%s.go", e.Stage, e.Name, now.Format("20060102-150405.000"))
+	return filepath.Join(Room, "copies", name)
 }
 
 // replace writes a file under another name first: an interrupted program leaves the old one or the new one.

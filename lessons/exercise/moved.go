@@ -1,0 +1,195 @@
+package exercise
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// moves is what an update of the course has moved while learners had files of their own in it.
+type moves struct {
+	files   map[string]string // an exercise by the path that its file had once
+	imports map[string]string // the path of a package by the path that it had once
+}
+
+// moved is the history. A move adds a line, and no line is ever removed: a learner can update from
+// any state. Where a file is now, the exercise itself says (Exercise.File).
+var moved = moves{
+	files: map[string]string{
+		"02-namespaces/namespace/reap_mine.go": "05-full/reaper",
+	},
+	imports: map[string]string{
+		"containerkit/lessons/todo": "containerkit/lessons/kit/todo",
+	},
+}
+
+// Migrate puts the learner's files in the kit at root where the course has them now, and makes them
+// fit: the package clause, and imports of packages that moved. It returns a line for each change.
+// What the learner wrote is never lost: if both places have something, the older file goes to
+// the copies in Room. Migrate changes nothing where nothing has moved, so call it at any time.
+func Migrate(root string, now time.Time) (said []string, err error) {
+	return moved.migrate(root, All(), now)
+}
+
+func (m moves) migrate(root string, all []Exercise, now time.Time) (said []string, err error) {
+	for _, e := range all {
+		for _, old := range slices.Sorted(maps.Keys(m.files)) {
+			if m.files[old] != e.ID() || old == e.File {
+				continue
+			}
+			line, err := m.move(root, old, e, now)
+			if err != nil {
+				return said, fmt.Errorf("move %s to %s: %w", old, e.File, err)
+			}
+			said = append(said, line...)
+		}
+	}
+	var fitted []string
+	for _, e := range all {
+		switch changed, err := m.fit(root, e); {
+		case errors.Is(err, errConflict):
+			said = append(said, e.File+": git left conflict markers (<<<<<<<) in it: keep your lines, and remove the others")
+		case err != nil:
+			return said, err
+		case changed:
+			fitted = append(fitted, filepath.Base(e.File))
+		}
+	}
+	if n := len(fitted); n > 0 {
+		files := strings.Join(fitted, ", ")
+		if n > 3 {
+			files = fmt.Sprintf("%d of your files", n)
+		}
+		said = append(said, "packages have moved; changed the imports or the package clause of "+files)
+	}
+	return said, nil
+}
+
+// move moves what is at the old path, if anything is there.
+func (m moves) move(root, old string, e Exercise, now time.Time) (said []string, err error) {
+	was, err := os.ReadFile(filepath.Join(root, old))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
+	if err != nil {
+		return nil, err
+	}
+	is, err := os.ReadFile(filepath.Join(root, e.File))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	text := m.fitted(was, reference)
+	to, line := e.File, fmt.Sprintf("moved your %s to %s", old, e.File)
+	switch {
+	case bytes.Equal(text, is): // an update that was interrupted
+	case unsolved(is) && !unsolved(was):
+		err = replace(filepath.Join(root, to), text)
+	default:
+		to, line = copyName(e, now), fmt.Sprintf("%s has moved to %s, which is already yours", old, e.File)
+		if unsolved(was) {
+			line = fmt.Sprintf("%s has moved to %s, and was not solved", old, e.File)
+		}
+		line += "; what was there is kept in " + to
+		err = replace(filepath.Join(root, to), was)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(filepath.Join(root, old)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return []string{line}, nil
+}
+
+var errConflict = errors.New("conflict markers")
+
+// fit makes the learner's file fit where it is, and reports whether it had to.
+func (m moves) fit(root string, e Exercise) (changed bool, err error) {
+	path := filepath.Join(root, e.File)
+	is, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil // IsUnsolved says what to do
+	}
+	if err != nil {
+		return false, err
+	}
+	if slices.Contains(strings.Split(string(is), "\n"), "=======") && bytes.Contains(is, []byte("\n<<<<<<< ")) {
+		return false, errConflict
+	}
+	reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
+	if err != nil {
+		return false, err
+	}
+	text := m.fitted(is, reference)
+	if bytes.Equal(text, is) {
+		return false, nil
+	}
+	return true, replace(path, text)
+}
+
+var packageClause = regexp.MustCompile(`(?m)^package \w+`)
+
+// fitted is a learner's text with the package clause of the reference, and with the imports of today.
+func (m moves) fitted(text, reference []byte) []byte {
+	if at, want := packageClause.FindIndex(text), packageClause.Find(reference); at != nil && want != nil {
+		text = slices.Concat(text[:at[0]], want, text[at[1]:])
+	}
+	for old, now := range m.imports {
+		text = bytes.ReplaceAll(text, fmt.Appendf(nil, "%q", old), fmt.Appendf(nil, "%q", now))
+	}
+	return text
+}
+
+// unsolved reports whether nothing is written in a learner's file, whatever its comments say: there
+// is no such file, or every function only returns todo.Exercise. IsUnsolved is stricter: it asks for
+// the file as shipped today, and an update changes that.
+func unsolved(text []byte) bool {
+	if len(text) == 0 {
+		return true
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
+	if err != nil {
+		return false // it is being written
+	}
+	return !slices.ContainsFunc(file.Decls, func(d ast.Decl) bool {
+		switch d := d.(type) {
+		case *ast.GenDecl:
+			return d.Tok != token.IMPORT
+		case *ast.FuncDecl:
+			return d.Body == nil || len(d.Body.List) != 1 || !returnsTodo(d.Body.List[0])
+		}
+		return true
+	})
+}
+
+// returnsTodo reports whether a statement is return …, todo.Exercise(…).
+func returnsTodo(s ast.Stmt) bool {
+	r, ok := s.(*ast.ReturnStmt)
+	if !ok || len(r.Results) == 0 {
+		return false
+	}
+	call, ok := r.Results[len(r.Results)-1].(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	f, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	pkg, ok := f.X.(*ast.Ident)
+	return ok && pkg.Name == "todo" && f.Sel.Name == "Exercise"
+}
