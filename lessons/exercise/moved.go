@@ -58,7 +58,8 @@ func (m moves) migrate(root string, all []Exercise, now time.Time) (said []strin
 	for _, e := range all {
 		switch changed, err := m.fit(root, e); {
 		case errors.Is(err, errConflict):
-			said = append(said, e.File+": git left conflict markers (<<<<<<<) in it: keep your lines, and remove the others")
+			said = append(said, e.File+": git left conflict markers (<<<<<<<) in it: "+
+				"keep your lines, and remove the others")
 		case err != nil:
 			return said, err
 		case changed:
@@ -99,11 +100,12 @@ func (m moves) move(root, old string, e Exercise, now time.Time) (said []string,
 	case unsolved(is) && !unsolved(was):
 		err = replace(filepath.Join(root, to), text)
 	default:
-		to, line = copyName(e, now), fmt.Sprintf("%s has moved to %s, which is already yours", old, e.File)
+		why := "which is already yours"
 		if unsolved(was) {
-			line = fmt.Sprintf("%s has moved to %s, and was not solved", old, e.File)
+			why = "and was not solved"
 		}
-		line += "; what was there is kept in " + to
+		to = copyName(e, now)
+		line = fmt.Sprintf("%s has moved to %s, %s; what was there is kept in %s", old, e.File, why, to)
 		err = replace(filepath.Join(root, to), was)
 	}
 	if err != nil {
@@ -115,7 +117,10 @@ func (m moves) move(root, old string, e Exercise, now time.Time) (said []string,
 	return []string{line}, nil
 }
 
-var errConflict = errors.New("conflict markers")
+var (
+	errConflict    = errors.New("conflict markers")
+	conflictMarker = regexp.MustCompile(`(?m)^<<<<<<< `)
+)
 
 // fit makes the learner's file fit where it is, and reports whether it had to.
 func (m moves) fit(root string, e Exercise) (changed bool, err error) {
@@ -127,7 +132,7 @@ func (m moves) fit(root string, e Exercise) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if slices.Contains(strings.Split(string(is), "\n"), "=======") && bytes.Contains(is, []byte("\n<<<<<<< ")) {
+	if conflictMarker.Match(is) {
 		return false, errConflict
 	}
 	reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
@@ -143,9 +148,10 @@ func (m moves) fit(root string, e Exercise) (changed bool, err error) {
 
 var packageClause = regexp.MustCompile(`(?m)^package \w+`)
 
-// fitted is a learner's text with the package clause of the reference, and with the imports of today.
+// fitted is a learner's text with the reference's package clause and with the imports of today.
 func (m moves) fitted(text, reference []byte) []byte {
-	if at, want := packageClause.FindIndex(text), packageClause.Find(reference); at != nil && want != nil {
+	at, want := packageClause.FindIndex(text), packageClause.Find(reference)
+	if at != nil && want != nil {
 		text = slices.Concat(text[:at[0]], want, text[at[1]:])
 	}
 	for old, now := range m.imports {
@@ -155,8 +161,8 @@ func (m moves) fitted(text, reference []byte) []byte {
 }
 
 // unsolved reports whether nothing is written in a learner's file, whatever its comments say: there
-// is no such file, or every function only returns todo.Exercise. IsUnsolved is stricter: it asks for
-// the file as shipped today, and an update changes that.
+// is no such file, or every function only returns todo.Exercise. IsUnsolved is stricter: it asks
+// for the file as shipped today, and an update changes that.
 func unsolved(text []byte) bool {
 	if len(text) == 0 {
 		return true

@@ -20,10 +20,12 @@ var (
 )
 
 const (
-	referenceX = "//go:build linux && !mine\n\npackage now\n\n// X does it.\nfunc X() error { return nil }\n"
-	solvedX    = "//go:build linux && mine\n\npackage once\n\nimport \"os\"\n\n" +
+	referenceX = "//go:build linux && !mine\n\npackage now\n\n" +
+		"// X does it.\nfunc X() error { return nil }\n"
+	solvedX = "//go:build linux && mine\n\npackage once\n\nimport \"os\"\n\n" +
 		"// package once was fun\nfunc X() error { return os.Chdir(\"/\") }\n"
-	stubOnce = "//go:build linux && mine\n\n// An older text.\npackage once\n\nimport \"containerkit/old/todo\"\n\n" +
+	stubOnce = "//go:build linux && mine\n\n// An older text.\npackage once\n\n" +
+		"import \"containerkit/old/todo\"\n\n" +
 		"func X() error {\n\treturn todo.Exercise(\"01-a/x\")\n}\n"
 )
 
@@ -82,7 +84,8 @@ func TestMigrate(t *testing.T) {
 		"both are written": {
 			files: map[string]string{"once/x_mine.go": solvedX, "now/x_mine.go": other},
 			want:  other, copied: solvedX,
-			says: "once/x_mine.go has moved to now/x_mine.go, which is already yours; what was there is kept in " + kept,
+			says: "once/x_mine.go has moved to now/x_mine.go, which is already yours; " +
+				"what was there is kept in " + kept,
 		},
 		"both are the same": {
 			files: map[string]string{"once/x_mine.go": solvedX, "now/x_mine.go": fits}, want: fits,
@@ -94,12 +97,14 @@ func TestMigrate(t *testing.T) {
 		},
 		"the old one is unsolved": {
 			files: map[string]string{"once/x_mine.go": stubOnce}, copied: stubOnce,
-			says: "once/x_mine.go has moved to now/x_mine.go, and was not solved; what was there is kept in " + kept,
+			says: "once/x_mine.go has moved to now/x_mine.go, and was not solved; " +
+				"what was there is kept in " + kept,
 		},
 		"git left a conflict": {
 			files: map[string]string{"now/x_mine.go": "package once\n<<<<<<< HEAD\n=======\n>>>>>>> mine\n"},
 			want:  "package once\n<<<<<<< HEAD\n=======\n>>>>>>> mine\n",
-			says:  "now/x_mine.go: git left conflict markers (<<<<<<<) in it: keep your lines, and remove the others",
+			says: "now/x_mine.go: git left conflict markers (<<<<<<<) in it: " +
+				"keep your lines, and remove the others",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,8 +132,8 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestMoved holds the real table to the kit: each exercise and package that it leads to is there, and
-// what it leads away from is not.
+// TestMoved holds the real table to the kit: each exercise and package that it leads to is there,
+// and what it leads away from is not.
 func TestMoved(t *testing.T) {
 	for old, id := range moved.files {
 		list, err := Find(id)
@@ -138,13 +143,16 @@ func TestMoved(t *testing.T) {
 		}
 	}
 	for old, now := range moved.imports {
-		dir := func(pkg string) string { return filepath.Join(root, strings.TrimPrefix(pkg, "containerkit/")) }
+		dir := func(pkg string) string {
+			return filepath.Join(root, strings.TrimPrefix(pkg, "containerkit/"))
+		}
 		require.NoDirExists(t, dir(old))
 		require.DirExists(t, dir(now))
 	}
 }
 
-// TestUnsolvedOfToday keeps unsolved and Stub together: what is shipped is unsolved, a reference is not.
+// TestUnsolvedOfToday keeps unsolved and Stub together: what is shipped is unsolved, a reference is
+// not.
 func TestUnsolvedOfToday(t *testing.T) {
 	for _, e := range All() {
 		reference, err := os.ReadFile(filepath.Join(root, e.Reference()))

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // glue are packages below a stage that are not parts, each with the reason. They belong to the
 // stages' programs: they import the kit, and no part imports them.
 var glue = map[string]string{
-	"02-namespaces/box": "runs the -- COMMAND of stages 02 to 04: it reads package stage's command line",
+	"02-namespaces/box": "runs the -- COMMAND of stages 02 to 04, as package stage read it",
 }
 
 // A level is what kind of package this is, and for which stage ("01" to "05") it is.
@@ -67,8 +68,8 @@ func wrongArrows(imports map[string][]string) (wrong []string) {
 	return wrong
 }
 
-// TestArrowsPointOneWay holds the order kit ← parts ← steps ← lessons, by what is compiled for Linux
-// with and without the learner's files. What only tests import does not count.
+// TestArrowsPointOneWay holds the order kit ← parts ← steps ← lessons, by what is compiled for
+// Linux, with and without the learner's files. What only tests import does not count.
 func TestArrowsPointOneWay(t *testing.T) {
 	for _, tags := range []string{"", "mine"} {
 		imports := goList(t, tags)
@@ -102,6 +103,24 @@ func TestWrongArrowsAreFound(t *testing.T) {
 	}))
 }
 
+// TestEveryPartHasAnExample holds what CONTRIBUTING.md asks for.
+func TestEveryPartHasAnExample(t *testing.T) {
+	example := regexp.MustCompile(`(?m)^func Example`)
+	for pkg := range goList(t, "") {
+		if levelOf(pkg).kind != "part" && glue[pkg] == "" {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join("../../..", pkg, "*_test.go"))
+		require.NoError(t, err)
+		has := slices.ContainsFunc(files, func(name string) bool {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			return example.Match(text)
+		})
+		require.True(t, has, "%s has no Example in a test file", pkg)
+	}
+}
+
 // goList returns which packages of the kit each of them imports.
 func goList(t *testing.T, tags string) map[string][]string {
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "-tags="+tags, "./...")
@@ -121,9 +140,10 @@ func goList(t *testing.T, tags string) map[string][]string {
 		} else if err != nil {
 			t.Fatal(err)
 		}
+		of := strings.TrimPrefix(p.ImportPath, "containerkit/")
+		imports[of] = nil
 		for _, to := range p.Imports {
 			if to, ours := strings.CutPrefix(to, "containerkit/"); ours {
-				of := strings.TrimPrefix(p.ImportPath, "containerkit/")
 				imports[of] = append(imports[of], to)
 			}
 		}

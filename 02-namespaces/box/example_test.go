@@ -1,0 +1,27 @@
+//go:build linux
+
+package box_test
+
+import (
+	"log"
+
+	"containerkit/02-namespaces/box"
+	"containerkit/02-namespaces/namespace"
+	"containerkit/lessons/kit/child"
+	"containerkit/lessons/kit/stage"
+)
+
+// named is a kind of container that differs from the host by its hostname only.
+var named = box.New("example", func(hostname string) error {
+	return namespace.SetHostname(hostname)
+})
+
+// A kind of container is registered before main; main runs commands in it.
+func ExampleNew() {
+	child.Init() // in the container's first process this call does not return
+	command := stage.Payload{Argv: []string{"hostname"}}
+	status, err := named.Run(command, func(int) (string, error) { return "example", nil })
+	if err != nil || status != 0 {
+		log.Fatal(status, err)
+	}
+}
