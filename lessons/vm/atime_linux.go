@@ -65,24 +65,29 @@ func noAtimeFilter() []unix.SockFilter {
 	}
 }
 
-// noAtimeChild puts itself under the filter, tells the number of the filter's descriptor, and becomes the command.
+// noAtimeChild takes its limits on, puts itself under the filter, tells the number of the filter's descriptor, and becomes the command.
 var noAtimeChild = child.Register("vm-noatime", func(c *child.Conn) error {
 	runtime.LockOSThread() // a filter is a thread's; the one that executes must be the one that has it
 	var argv []string
 	if err := c.Receive(&argv); err != nil {
 		return err
 	}
+	var l limits
+	if err := c.Receive(&l); err != nil {
+		return err
+	}
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return err
 	}
-	filter := noAtimeFilter()
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&program)))
-	if errno != 0 {
-		return fmt.Errorf("seccomp: %w", errno)
+	if err := confine(l); err != nil {
+		return err
 	}
-	if err := c.Send(int(fd)); err != nil {
+	fd, err := installFilter(noAtimeFilter(), unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	if err != nil {
+		return err
+	}
+	if err := c.Send(fd); err != nil {
 		return err
 	}
 	if err := c.Receive(nil); err != nil { // the supervisor has it
@@ -92,7 +97,7 @@ var noAtimeChild = child.Register("vm-noatime", func(c *child.Conn) error {
 })
 
 // startWithoutNoAtime starts cmd with a supervisor for its files.
-func startWithoutNoAtime(cmd *exec.Cmd) (*exec.Cmd, error) {
+func startWithoutNoAtime(cmd *exec.Cmd, l limits) (*exec.Cmd, error) {
 	p, err := child.Command(noAtimeChild, cmd.ExtraFiles...)
 	if err != nil {
 		return nil, err
@@ -104,6 +109,9 @@ func startWithoutNoAtime(cmd *exec.Cmd) (*exec.Cmd, error) {
 	}
 	var listener int
 	if err = p.Send(cmd.Args); err == nil {
+		err = p.Send(l)
+	}
+	if err == nil {
 		err = p.Receive(&listener)
 	}
 	process := -1

@@ -87,7 +87,10 @@ func alive(m *Machine, d time.Duration) error {
 		err = why
 	}
 	m.Conn.Close()
-	_, _ = io.Copy(io.Discard, m.Console)
+	said, _ := io.ReadAll(m.Console) // QEMU's own words, if it was QEMU that gave up
+	if lines := strings.Split(strings.TrimSpace(string(said)), "\n"); lines[0] != "" {
+		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(lines[len(lines)-1]))
+	}
 	return err
 }
 

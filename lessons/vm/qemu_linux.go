@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
+	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/vm/wire"
@@ -84,6 +86,10 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 	if err != nil {
 		return nil, err
 	}
+	// Not by a link in /run, which a room does not have.
+	if binary, err = filepath.EvalSymlinks(binary); err != nil {
+		return nil, err
+	}
 	k, err := findKernel("/", c.Kernel)
 	if err != nil {
 		return nil, err
@@ -105,7 +111,12 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 	}()
 	own := func(f *os.File) *os.File { mine = append(mine, f); return f }
 
-	image, err := os.Open(k.Image)
+	// A copy: Ubuntu's kernels are for root alone to read, and QEMU opens by name what it is told by name.
+	text, err := os.ReadFile(k.Image)
+	if err != nil {
+		return nil, err
+	}
+	image, err := inMemory("kernel", text)
 	if err != nil {
 		return nil, err
 	}
@@ -141,14 +152,21 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 		"-device", "virtio-serial-pci", "-chardev", fmt.Sprintf("socket,id=stream,fd=%d", pass(theirs)),
 		"-device", "virtserialport,chardev=stream,nr=1,name=containerkit",
 	}
+	if canSandbox(binary) {
+		args = append(args, "-sandbox", qemuSandbox)
+	} else {
+		fmt.Fprintf(c.Stderr, "%s has no -sandbox: it was built without libseccomp\n", binary)
+	}
 	var processes []process
-	share := func(tag, dir, cache string) error {
+	share := func(tag, dir, cache string, keeps []capability.Cap) error {
 		listener, connected, err := waitingSocket()
 		if err != nil {
 			return err
 		}
 		processes = append(processes, process{
-			Name: "virtiofsd", Argv: virtiofsdArgs(daemon, dir, cache), Lends: true, Files: []*os.File{own(listener)},
+			Name: "virtiofsd", Argv: virtiofsdArgs(daemon, dir, cache, keeps), Lends: true, Files: []*os.File{own(listener)},
+			// With these two it changes its root and drops all but keeps, from the bounding set as well.
+			Keeps: append(slices.Clone(keeps), capability.CAP_SYS_CHROOT, capability.CAP_SETPCAP),
 		})
 		args = append(args, "-chardev", fmt.Sprintf("socket,id=%s,fd=%d", tag, pass(own(connected))),
 			"-device", "vhost-user-fs-pci,tag="+tag+",chardev="+tag)
@@ -156,13 +174,13 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 	}
 	// The host's files are as they are when the guest first looks: it may remember them for ever, which saves a round
 	// trip for most of what it does.
-	if err := share("root", roomRoot, "always"); err != nil {
+	if err := share("root", roomRoot, "always", readKeeps); err != nil {
 		return nil, err
 	}
 	s.Root = wire.Mount{Type: "virtiofs", Source: "root"}
 	writable := ""
 	if c.Share == "rw" {
-		if err := share("share", roomShare, "auto"); err != nil {
+		if err := share("share", roomShare, "auto", writeKeeps); err != nil {
 			return nil, err
 		}
 		writable = s.Checkout
@@ -177,7 +195,7 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 			"-device", "virtio-blk-pci,drive=disk")
 		s.Disk = "/dev/vda"
 	}
-	processes = append(processes, process{Name: "QEMU", Argv: args, Files: passed, Out: consoleIn, Main: true})
+	processes = append(processes, process{Name: "QEMU", Argv: args, Files: passed, Out: consoleIn, Main: true, Alien: true})
 	room, err := openRoom(processes, writable)
 	if err != nil {
 		conn.Close()
@@ -214,13 +232,53 @@ func commandLine(stream string) string {
 	}, " ")
 }
 
+// qemuSandbox is QEMU's own seccomp filter: no obsolete calls, no other user, no other program, no other priority.
+const qemuSandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+// canSandbox reports whether this QEMU was built with its filter. One that was not exits when it reads the option; one
+// that was reads the next, prints its version and exits.
+func canSandbox(binary string) bool {
+	return exec.Command(binary, "-sandbox", qemuSandbox, "-version").Run() == nil
+}
+
+// What virtiofsd keeps of root's capabilities: to read all files, without a change of their access times (O_NOATIME
+// needs CAP_FOWNER, open(2)); or to write as well, as each user of the guest. Of those that it keeps by itself this
+// leaves out CAP_MKNOD, with which root of the guest could create a device of the host, and CAP_SETFCAP.
+var (
+	readKeeps  = []capability.Cap{capability.CAP_DAC_READ_SEARCH, capability.CAP_FOWNER}
+	writeKeeps = []capability.Cap{capability.CAP_CHOWN, capability.CAP_DAC_OVERRIDE, capability.CAP_FOWNER,
+		capability.CAP_FSETID, capability.CAP_SETGID, capability.CAP_SETUID}
+)
+
 // virtiofsdArgs are for one of two programs of that name: the C one that came with QEMU until 7.2, and the Rust one
 // since. Both take the listening socket as a descriptor. They need not make namespaces: the room is one already.
-func virtiofsdArgs(daemon, dir, cache string) []string {
+func virtiofsdArgs(daemon, dir, cache string, keeps []capability.Cap) []string {
+	caps := virtiofsdCaps(keeps)
 	if strings.Contains(filepath.Dir(daemon), "qemu") {
-		return []string{daemon, "--fd=3", "--rlimit-nofile=0", "-o", "source=" + dir, "-o", "sandbox=chroot", "-o", "cache=" + cache, "-o", "log_level=err", "-f"}
+		return []string{daemon, "--fd=3", "--rlimit-nofile=0", "-o", "source=" + dir, "-o", "sandbox=chroot",
+			"-o", "cache=" + cache, "-o", "log_level=err", "-o", "modcaps=" + caps, "-f"}
 	}
-	return []string{daemon, "--fd=3", "--shared-dir=" + dir, "--sandbox=chroot", "--cache=" + cache, "--log-level=error"}
+	return []string{daemon, "--fd=3", "--shared-dir=" + dir, "--sandbox=chroot", "--cache=" + cache,
+		"--log-level=error", "--modcaps=" + caps}
+}
+
+// virtiofsdCaps is the difference between what both programs keep by themselves and what they are to keep, as they want
+// to be told it: "+sys_admin:-chown". They exit if they cannot have what they want to keep.
+func virtiofsdCaps(keeps []capability.Cap) string {
+	byThemselves := []capability.Cap{capability.CAP_CHOWN, capability.CAP_DAC_OVERRIDE, capability.CAP_FOWNER,
+		capability.CAP_FSETID, capability.CAP_SETGID, capability.CAP_SETUID, capability.CAP_MKNOD, capability.CAP_SETFCAP}
+	var changes []string
+	for _, c := range keeps {
+		if !slices.Contains(byThemselves, c) {
+			changes = append(changes, "+"+c.String())
+		}
+	}
+	for _, c := range byThemselves {
+		if !slices.Contains(keeps, c) {
+			changes = append(changes, "-"+c.String())
+		}
+	}
+	return strings.Join(changes, ":")
 }
 
 // waitingSocket is a listening socket with one connection that waits to be accepted, and the other end of that. Its

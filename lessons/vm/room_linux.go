@@ -11,10 +11,10 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
-	"containerkit/03-rootfs/rootfs"
 	"containerkit/lessons/kit/child"
 )
 
@@ -32,9 +32,11 @@ type process struct {
 	Env   []string   // added to ours
 	Files []*os.File // descriptors 3, 4, … there
 	Lends bool       // it opens the host's files for the guest
-	Weak  bool       // of root's powers it needs those over files only
+	Alien bool       // it opens no file by name that is not everyone's to read: it can run as engineUser
 	Out   *os.File   // takes standard output and standard error; nil: what it writes is told if it fails
 	Main  bool       // the machine itself: when it ends well, the room does
+
+	Keeps []capability.Cap // the capabilities that it has, if its user has them; all others are dropped
 }
 
 // order is what the room's first process is told. Files are numbers of descriptors there; 0 is none.
@@ -48,9 +50,9 @@ type ordered struct {
 	Argv, Env []string
 	Files     []int
 	NoAtime   bool
-	Weak      bool
 	Out       int
 	Main      bool
+	Limits    limits
 }
 
 // A room is where an engine's processes live. They are in a process number namespace, so that all die when its first
@@ -75,8 +77,10 @@ func openRoom(processes []process, share string) (*room, error) {
 		files = append(files, f)
 		return 2 + len(files)
 	}
+	spec := namespace.AsNeeded(namespace.PID | namespace.Mount | namespace.Net | namespace.IPC)
 	for _, p := range processes {
-		r := ordered{Name: p.Name, Argv: p.Argv, Env: p.Env, Weak: p.Weak, Main: p.Main, Out: number(p.Out)}
+		r := ordered{Name: p.Name, Argv: p.Argv, Env: p.Env, Main: p.Main, Out: number(p.Out)}
+		r.Limits = limitsOf(p, spec)
 		r.NoAtime = p.Lends && !namespace.Capable(unix.CAP_FOWNER)
 		for _, f := range p.Files {
 			r.Files = append(r.Files, number(f))
@@ -89,7 +93,7 @@ func openRoom(processes []process, share string) (*room, error) {
 	}
 	r := &room{Process: p}
 	p.Stdout, p.Stderr = &r.said, &r.said
-	namespace.AsNeeded(namespace.PID | namespace.Mount | namespace.Net | namespace.IPC).Apply(p.Cmd)
+	spec.Apply(p.Cmd)
 	// A session of its own, or the terminal's Ctrl-C would end the machine instead of the command in it.
 	p.SysProcAttr.Setsid = true
 	if err := p.Start(); err != nil {
@@ -167,13 +171,10 @@ var roomChild = child.Register("vm-room", func(c *child.Conn) error {
 			cmd.ExtraFiles = append(cmd.ExtraFiles, files[n])
 		}
 		var err error
-		switch {
-		case p.NoAtime:
-			cmd, err = startWithoutNoAtime(cmd)
-		case p.Weak:
-			err = startWeak(cmd)
-		default:
-			err = cmd.Start()
+		if p.NoAtime {
+			cmd, err = startWithoutNoAtime(cmd, p.Limits)
+		} else {
+			err = startConfined(cmd, p.Limits)
 		}
 		if err != nil {
 			return fmt.Errorf("start %s: %w", p.Name, err)
@@ -192,50 +193,3 @@ var roomChild = child.Register("vm-room", func(c *child.Conn) error {
 	}
 	return fmt.Errorf("%s has ended: %w", e.Name, e.err)
 })
-
-// furnish makes the room's mounts.
-func furnish(share string) error {
-	if err := namespace.MakePrivate(); err != nil {
-		return err
-	}
-	// Before /tmp is covered: what is shared may be there.
-	root, err := rootfs.PickUp("/", true)
-	if err != nil {
-		return err
-	}
-	writable := -1
-	if share != "" {
-		if writable, err = rootfs.PickUp(share, false); err != nil {
-			return err
-		}
-	}
-	// Nothing that runs here needs to write to the host's files, so nothing can, whichever path it takes. (Devices and sockets
-	// are no files in this sense: who breaks out of the guest's kernel reaches those that its user may use.)
-	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
-		return &os.PathError{Op: "mount_setattr read-only", Path: "/", Err: err}
-	}
-	if err := unix.Mount("tmpfs", roomTop, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700"); err != nil {
-		return &os.PathError{Op: "mount tmpfs on", Path: roomTop, Err: err}
-	}
-	if err := os.Mkdir(roomRoot, 0o755); err != nil {
-		return err
-	}
-	if err := rootfs.PutDown(root, roomRoot); err != nil {
-		return err
-	}
-	// The host's kernel is no part of what the guest may read: it has a kernel of its own, and /proc/PID/root would
-	// be a way around the read-only tree. /run holds sockets and mounts of the host's services.
-	for _, dir := range []string{"proc", "sys", "dev", "run"} {
-		err := unix.Mount("tmpfs", roomRoot+"/"+dir, "tmpfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0755,size=4k")
-		if err != nil && !errors.Is(err, syscall.ENOENT) {
-			return &os.PathError{Op: "cover", Path: "/" + dir, Err: err}
-		}
-	}
-	if share == "" {
-		return nil
-	}
-	if err := os.Mkdir(roomShare, 0o755); err != nil {
-		return err
-	}
-	return rootfs.PutDown(writable, roomShare)
-}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -198,8 +197,8 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 	}
 	room, err := openRoom([]process{{
 		Name: "User-mode Linux", Argv: args, Files: passed, Out: consoleIn, Main: true,
-		Weak: true,                          // in the guest kernel's hands are the powers of its process
-		Env:  []string{"TMPDIR=" + roomTop}, // where it keeps the guest's memory, in a file without a name
+		Keeps: umlKeeps(c.Share),
+		Env:   []string{"TMPDIR=" + roomTop}, // where it keeps the guest's memory, in a file without a name
 	}}, writable)
 	if err != nil {
 		console.Close()
@@ -209,27 +208,12 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 	return &Machine{How: "User-mode Linux " + k.Version, Conn: conn, Piece: umlPiece, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
 }
 
-// umlPowers are what root of the guest needs of root here: to read whatever is there, and to write what is shared.
-var umlPowers = []capability.Cap{capability.CAP_DAC_OVERRIDE, capability.CAP_DAC_READ_SEARCH, capability.CAP_CHOWN, capability.CAP_FOWNER, capability.CAP_FSETID}
-
-// startWeak starts a command with these capabilities at most. A guest that has broken out of its kernel, which is a
-// program like any other, could otherwise mount the host's tree writable again. (It is no wall against what a user may do
-// without powers: see furnish.)
-func startWeak(cmd *exec.Cmd) error {
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // capabilities are a thread's; never unlocked, it ends with this function
-		caps, err := capability.NewPid2(0)
-		if err == nil {
-			caps.Clear(capability.BOUNDS)
-			caps.Set(capability.BOUNDING, umlPowers...)
-			err = caps.Apply(capability.BOUNDS) // what is not in the bounding set, no execve gives, not even to root
-		}
-		if err != nil {
-			started <- fmt.Errorf("drop capabilities: %w", err)
-			return
-		}
-		started <- cmd.Start()
-	}()
-	return <-started
+// umlKeeps are the capabilities that root of the guest needs of root here: to read whatever is there and to find out
+// what may be run; and in a shared checkout, to write, with the owners that the guest asks for.
+func umlKeeps(share string) []capability.Cap {
+	keeps := []capability.Cap{capability.CAP_DAC_OVERRIDE}
+	if share == "rw" {
+		keeps = append(keeps, capability.CAP_CHOWN, capability.CAP_FOWNER, capability.CAP_FSETID)
+	}
+	return keeps
 }
