@@ -2,9 +2,12 @@ package vm
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/moby/sys/capability"
@@ -143,4 +146,82 @@ func running(t *testing.T, engine string, change func(c *Config)) (r *vmRun, end
 		require.NoError(t, r.Wait())
 		r.nothingLeft()
 	}
+}
+
+// TestARoomHasNoWayOut starts a shell in place of an engine, and lets it try what an engine does not do. The control is
+// the same shell, which has what an engine needs.
+func TestARoomHasNoWayOut(t *testing.T) {
+	out := inRoom(t, process{Alien: true, Argv: []string{"sh", "-c", `
+		exec 2>&1
+		echo control > /dev/null && head -c 1 /dev/urandom | wc -c
+		( exec 3<>/dev/kvm ) && echo opens kvm
+		id -u
+		unshare -U true
+		unshare -m true
+		mount -t tmpfs t /mnt
+		umount -l /run
+		ls /run /dev
+		ls -d /proc/[0-9]* | wc -l
+		echo > /etc/containerkit-test && echo written
+		true`}})
+	want := "1\n"
+	if unix.Access("/dev/kvm", unix.R_OK|unix.W_OK) == nil {
+		want += "opens kvm\n"
+	}
+	require.Contains(t, out, want)
+	if namespace.Capable(unix.CAP_SETUID) && mapped(engineUser) {
+		require.Contains(t, out, fmt.Sprintf("\n%d\n", engineUser))
+	}
+	require.Equal(t, 2, strings.Count(out, "unshare failed: Operation not permitted"), out)
+	require.Regexp(t, "mount: .*(permission denied|must be superuser)", out)
+	require.Regexp(t, "umount: .*(permission denied|must be superuser)", out)
+	require.NotContains(t, out, "written")
+	_, lists, _ := strings.Cut(out, "/dev:\n")
+	lists, _, _ = strings.Cut(lists, "\n\n")
+	for _, device := range strings.Fields(lists) {
+		require.Contains(t, roomDevices, "/dev/"+device)
+	}
+	require.Regexp(t, `(?m)^/run:\n\d+$`, out, "its /run is not empty")
+	if namespace.Capable(unix.CAP_SYS_ADMIN) {
+		require.Regexp(t, `(?m)^/run:\n4$`, out, "its /proc has other processes than PID 1, sh, ls and wc")
+	}
+}
+
+// groupsEnv makes the test binary TestVirtiofsdStartsForAMemberOfGroups itself, as another user.
+const groupsEnv = "CONTAINERKIT_TEST_GROUPS"
+
+// TestVirtiofsdStartsForAMemberOfGroups: it drops its supplementary groups first, which no process can in an unprivileged
+// user namespace. setpriv(1) does the same, and says what came of it.
+func TestVirtiofsdStartsForAMemberOfGroups(t *testing.T) {
+	if os.Getenv(groupsEnv) == "" && namespace.Capable(unix.CAP_SETUID) {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+		cmd.Env = []string{groupsEnv + "=1", "PATH=" + os.Getenv("PATH"), "HOME=/"}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65532, Gid: 65532, Groups: []uint32{65531}}}
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.Contains(t, string(out), "--- PASS")
+		return
+	}
+	groups, err := os.Getgroups()
+	require.NoError(t, err)
+	if !slices.ContainsFunc(groups, func(g int) bool { return g != os.Getgid() }) {
+		t.Skip("this user has no supplementary group")
+	}
+	out := inRoom(t, process{Lends: true, Argv: []string{"setpriv", "--clear-groups", "echo", "cleared"}})
+	require.Equal(t, "cleared\n", out)
+}
+
+// inRoom runs a process in a room, and returns what it prints.
+func inRoom(t *testing.T, p process) string {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	p.Name, p.Out, p.Main = p.Argv[0], w, true
+	room, err := openRoom([]process{p}, "")
+	require.NoError(t, w.Close())
+	require.NoError(t, err)
+	out, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, room.Wait(), string(out))
+	return string(out)
 }
