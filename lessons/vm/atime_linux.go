@@ -104,6 +104,8 @@ func startWithoutNoAtime(cmd *exec.Cmd, l limits) (*exec.Cmd, error) {
 	}
 	p.Stdout, p.Stderr = cmd.Stdout, cmd.Stderr
 	p.Env = append(cmd.Env, p.Env[len(p.Env)-1])
+	process := -1 // the child as a pidfd, from clone(2) on
+	p.SysProcAttr.PidFD = &process
 	if err := p.Start(); err != nil {
 		return nil, err
 	}
@@ -113,10 +115,6 @@ func startWithoutNoAtime(cmd *exec.Cmd, l limits) (*exec.Cmd, error) {
 	}
 	if err == nil {
 		err = p.Receive(&listener)
-	}
-	process := -1
-	if err == nil {
-		process, err = unix.PidfdOpen(p.Process.Pid, 0)
 	}
 	if err == nil {
 		listener, err = unix.PidfdGetfd(process, listener, 0)
@@ -143,7 +141,7 @@ func supervise(listener, process int) {
 			return
 		}
 		a := answer{id: n.id}
-		switch file, err := openFor(process, &n); {
+		switch file, err := openFor(listener, process, &n); {
 		case err == errOther:
 			a.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE // the kernel may answer that itself
 		case err != nil:
@@ -166,13 +164,19 @@ const errOther = syscall.Errno(1 << 12)
 
 // openFor opens what the process asked for. virtiofsd holds every file that the guest knows as an O_PATH descriptor N,
 // and opens it as "N" below a descriptor of /proc/self/fd: so we take N, and open that.
-func openFor(process int, n *notification) (int, error) {
+func openFor(listener, process int, n *notification) (int, error) {
 	name := make([]byte, 12)
 	local := []unix.Iovec{{Base: &name[0]}}
 	local[0].SetLen(len(name))
 	got, err := unix.ProcessVMReadv(int(n.pid), local, []unix.RemoteIovec{{Base: uintptr(n.args[1]), Len: len(name)}}, 0)
 	if err != nil {
 		return -1, err
+	}
+	// Was that its memory? If the thread has ended meanwhile, its number can be another's (seccomp_unotify(2)).
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_ID_VALID,
+		uintptr(unsafe.Pointer(&n.id)))
+	if errno != 0 {
+		return -1, errno
 	}
 	end := 0
 	for end < got && name[end] != 0 {

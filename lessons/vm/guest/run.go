@@ -99,9 +99,10 @@ func run(s *wire.Start, uid int, in io.Reader, out *wire.Writer) wire.Exit {
 		return wire.Exit{Status: statusOf(err), Error: (&os.PathError{Op: "exec", Path: path, Err: err}).Error()}
 	}
 	_ = out.Write(wire.KindRuns, nil)
-	go serve(in, out, pid, input, terminal)
+	c := &command{pid: pid}
+	go serve(in, out, c, input, terminal)
 
-	status := reap(pid)
+	status := c.reap()
 	// Its descendants must not keep the machine: as first process we may signal everybody else at once (kill(2)).
 	_ = unix.Kill(-1, unix.SIGKILL)
 	waitTimeout(&outputs, 2*time.Second)
@@ -117,7 +118,7 @@ func statusOf(err error) int {
 }
 
 // serve carries out what the host says while the command runs. When the host is gone, everything ends.
-func serve(in io.Reader, out *wire.Writer, pid int, input io.WriteCloser, terminal *os.File) {
+func serve(in io.Reader, out *wire.Writer, c *command, input io.WriteCloser, terminal *os.File) {
 	// The command may not read, and must still get signals: so its input is written by somebody else.
 	chunks := make(chan []byte, 1)
 	go func() {
@@ -144,7 +145,7 @@ func serve(in io.Reader, out *wire.Writer, pid int, input io.WriteCloser, termin
 		case kind == wire.KindInput:
 			chunks <- data
 		case kind == wire.KindSignal && len(data) == 1:
-			_ = unix.Kill(-pid, unix.Signal(data[0]))
+			c.signal(unix.Signal(data[0]))
 		case kind == wire.KindSize && terminal != nil && len(data) == 4:
 			size := wire.ParseSize(data)
 			_ = pty.Setsize(terminal, &pty.Winsize{Rows: size.Rows, Cols: size.Cols})
@@ -152,21 +153,57 @@ func serve(in io.Reader, out *wire.Writer, pid int, input io.WriteCloser, termin
 	}
 }
 
-// reap waits for children, whoever's they were, until the command has ended.
-func reap(command int) (status int) {
+// A command is the process group of what the host asked for, as long as it is not reaped: from then on its number can
+// be another's. (A pidfd signals a whole group from Linux 6.9 on, pidfd_send_signal(2).)
+type command struct {
+	pid int
+
+	mu     sync.Mutex
+	reaped bool
+}
+
+// signal signals the group, if its leader is not reaped.
+func (c *command) signal(s unix.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.reaped {
+		_ = unix.Kill(-c.pid, s)
+	}
+}
+
+// reap reaps children, whoever's they were, until it has reaped the command, and returns its status as a shell would.
+func (c *command) reap() (status int) {
 	for {
-		var ws unix.WaitStatus
-		pid, err := unix.Wait4(-1, &ws, 0, nil)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return 1 // ECHILD: somebody else has waited for it, which nobody here does
-		case pid == command && ws.Exited():
-			return ws.ExitStatus()
-		case pid == command && ws.Signaled():
-			return 128 + int(ws.Signal())
+		// First without reaping (WNOWAIT), so that signal does not come between.
+		err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if status, done := c.reapOne(err); done {
+			return status
 		}
 	}
+}
+
+// reapOne reaps a child that has ended, and reports whether it was the command. err is why there is none.
+func (c *command) reapOne(err error) (status int, done bool) {
+	if err != nil {
+		return 1, true // ECHILD: another thread has waited for it, which none here does
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ws unix.WaitStatus
+	pid, err := unix.Wait4(-1, &ws, unix.WNOHANG, nil)
+	switch {
+	case err != nil || pid != c.pid:
+		return 0, false
+	case ws.Exited():
+		status = ws.ExitStatus()
+	case ws.Signaled():
+		status = 128 + int(ws.Signal())
+	}
+	c.reaped = true
+	return status, true
 }
 
 func waitTimeout(w *sync.WaitGroup, d time.Duration) {
