@@ -133,6 +133,9 @@ func requireReadOnly(t *testing.T, pid string, shared bool) {
 // left of the VM.
 func running(t *testing.T, engine string, change func(c *Config)) (r *vmRun, end func()) {
 	r = prepare(t, engine, change, "sh", "-c", "echo ready; cat")
+	if namespace.Capable(unix.CAP_SETGID) { // root has supplementary groups too, if it has logged in
+		r.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Groups: []uint32{0, 5}}}
+	}
 	in, err := r.StdinPipe()
 	require.NoError(t, err)
 	r.Stdout = nil

@@ -165,8 +165,8 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 		}
 		processes = append(processes, process{
 			Name: "virtiofsd", Argv: virtiofsdArgs(daemon, dir, cache, keeps), Lends: true, Files: []*os.File{own(listener)},
-			// With these two it changes its root and drops all but keeps, from the bounding set as well.
-			Keeps: append(slices.Clone(keeps), capability.CAP_SYS_CHROOT, capability.CAP_SETPCAP),
+			// With these it drops its groups, changes its root, and then drops all but keeps.
+			Keeps: append(slices.Clone(keeps), capability.CAP_SETGID, capability.CAP_SYS_CHROOT, capability.CAP_SETPCAP),
 		})
 		args = append(args, "-chardev", fmt.Sprintf("socket,id=%s,fd=%d", tag, pass(own(connected))),
 			"-device", "vhost-user-fs-pci,tag="+tag+",chardev="+tag)
