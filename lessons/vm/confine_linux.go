@@ -31,15 +31,19 @@ type limits struct {
 // limitsOf are a process's limits in a room of that kind.
 func limitsOf(p process, spec namespace.Spec) limits {
 	own := spec.New&namespace.User != 0
-	l := limits{
-		Keeps: p.Keeps,
-		// The IDs of an unprivileged user namespace come with "deny" in /proc/PID/setgroups (user_namespaces(7)).
-		NoGroups: own && !spec.Setgroups,
-	}
-	if groups, ok := kvmGroups(); ok && p.Alien && !own && mapped(engineUser) {
+	noGroups := own && !spec.Setgroups || groupsDenied()
+	l := limits{Keeps: p.Keeps, NoGroups: noGroups}
+	if groups, ok := kvmGroups(); ok && p.Alien && !own && !noGroups && mapped(engineUser) {
 		l.User, l.Groups = engineUser, groups
 	}
 	return l
+}
+
+// groupsDenied reports whether no process of our user namespace can change its groups, as in one that an ordinary user
+// has created (user_namespaces(7), "/proc/[pid]/setgroups").
+func groupsDenied() bool {
+	text, _ := os.ReadFile("/proc/self/setgroups") // no file: no user namespaces, and nothing denied
+	return strings.TrimSpace(string(text)) == "deny"
 }
 
 // kvmGroups are the groups with which any user may open /dev/kvm: none if all users may, or if there is no such

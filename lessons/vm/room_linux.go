@@ -81,7 +81,7 @@ func openRoom(processes []process, share string) (*room, error) {
 	for _, p := range processes {
 		r := ordered{Name: p.Name, Argv: p.Argv, Env: p.Env, Main: p.Main, Out: number(p.Out)}
 		r.Limits = limitsOf(p, spec)
-		r.NoAtime = p.Lends && !namespace.Capable(unix.CAP_FOWNER)
+		r.NoAtime = p.Lends && !mayKeepAtime()
 		for _, f := range p.Files {
 			r.Files = append(r.Files, number(f))
 		}
