@@ -120,7 +120,8 @@ func startWithoutNoAtime(cmd *exec.Cmd, l limits) (*exec.Cmd, error) {
 	p.Stdout, p.Stderr = cmd.Stdout, cmd.Stderr
 	p.Env = append(cmd.Env, p.Env[len(p.Env)-1])
 	process := -1 // the child as a pidfd, from clone(2) on
-	p.SysProcAttr.PidFD = &process
+	// It ends with the room. PR_SET_PDEATHSIG would end it with our thread, on which startConfined may run next.
+	p.SysProcAttr = &syscall.SysProcAttr{PidFD: &process}
 	if err := p.Start(); err != nil {
 		return nil, err
 	}

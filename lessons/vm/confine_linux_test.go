@@ -190,19 +190,46 @@ func TestARoomHasNoWayOut(t *testing.T) {
 	}
 }
 
-// groupsEnv makes the test binary TestVirtiofsdStartsForAMemberOfGroups itself, as another user.
-const groupsEnv = "CONTAINERKIT_TEST_GROUPS"
+// userEnv makes the test binary one test, as another user.
+const userEnv = "CONTAINERKIT_TEST_AS_USER"
+
+// asUser runs the calling test once more in a process of an ordinary user who is in a group, if we are root. It returns
+// false where the test is to be run.
+func asUser(t *testing.T) (done bool) {
+	if os.Getenv(userEnv) != "" || !namespace.Capable(unix.CAP_SETUID) {
+		return false
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = []string{userEnv + "=1", "PATH=" + os.Getenv("PATH"), "HOME=/"}
+	user := &syscall.Credential{Uid: 65532, Gid: 65532, Groups: []uint32{65531}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "--- PASS")
+	return true
+}
+
+// TestVirtiofsdOutlivesTheStartOfTheOthers: the thread that starts a process ends, and virtiofsd must not end with it.
+func TestVirtiofsdOutlivesTheStartOfTheOthers(t *testing.T) {
+	if asUser(t) {
+		return
+	}
+	var all []process
+	for n := range 40 { // on as many threads as may be
+		all = append(all, process{Name: "sleep", Argv: []string{"sleep", "60"}, Lends: n%2 == 0})
+	}
+	all = append(all, process{Name: "main", Argv: []string{"sleep", "0.1"}, Main: true})
+	for range 4 {
+		room, err := openRoom(all, "")
+		require.NoError(t, err)
+		require.NoError(t, room.Wait())
+	}
+}
 
 // TestVirtiofsdStartsForAMemberOfGroups: it drops its supplementary groups first, which no process can in an unprivileged
 // user namespace. setpriv(1) does the same, and says what came of it.
 func TestVirtiofsdStartsForAMemberOfGroups(t *testing.T) {
-	if os.Getenv(groupsEnv) == "" && namespace.Capable(unix.CAP_SETUID) {
-		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
-		cmd.Env = []string{groupsEnv + "=1", "PATH=" + os.Getenv("PATH"), "HOME=/"}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65532, Gid: 65532, Groups: []uint32{65531}}}
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, string(out))
-		require.Contains(t, string(out), "--- PASS")
+	if asUser(t) {
 		return
 	}
 	groups, err := os.Getgroups()
