@@ -66,8 +66,9 @@ func noAtimeFilter() []unix.SockFilter {
 	}
 }
 
-// mayKeepAtime reports whether O_NOATIME is allowed for the host's files. In a user namespace CAP_FOWNER is not enough:
-// it counts only for the files of users that the namespace has, so this tries it.
+// mayKeepAtime reports whether O_NOATIME is allowed for the host's files. In a user namespace
+// CAP_FOWNER is not enough: it counts only for the files of users that the namespace has, so this
+// tries it.
 func mayKeepAtime() bool {
 	if !namespace.Capable(unix.CAP_FOWNER) {
 		return false
@@ -80,7 +81,8 @@ func mayKeepAtime() bool {
 	return true
 }
 
-// noAtimeChild takes its limits on, puts itself under the filter, tells the number of the filter's descriptor, and becomes the command.
+// noAtimeChild takes its limits on, puts itself under the filter, tells the number of the filter's
+// descriptor, and becomes the command.
 var noAtimeChild = child.Register("vm-noatime", func(c *child.Conn) error {
 	runtime.LockOSThread() // a filter is a thread's; the one that executes must be the one that has it
 	var argv []string
@@ -120,7 +122,8 @@ func startWithoutNoAtime(cmd *exec.Cmd, l limits) (*exec.Cmd, error) {
 	p.Stdout, p.Stderr = cmd.Stdout, cmd.Stderr
 	p.Env = append(cmd.Env, p.Env[len(p.Env)-1])
 	process := -1 // the child as a pidfd, from clone(2) on
-	// It ends with the room. PR_SET_PDEATHSIG would end it with our thread, on which startConfined may run next.
+	// It ends with the room. PR_SET_PDEATHSIG would end it with our thread, on which startConfined
+	// may run next.
 	p.SysProcAttr = &syscall.SysProcAttr{PidFD: &process}
 	if err := p.Start(); err != nil {
 		return nil, err
@@ -188,7 +191,8 @@ func openFor(listener, process int, n *notification) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	// Was that its memory? If the thread has ended meanwhile, its number can be another's (seccomp_unotify(2)).
+	// Was that its memory? If the thread has ended meanwhile, its number can be another's
+	// (seccomp_unotify(2)).
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_ID_VALID,
 		uintptr(unsafe.Pointer(&n.id)))
 	if errno != 0 {

@@ -15,12 +15,13 @@ import (
 	"containerkit/02-namespaces/namespace"
 )
 
-// engineUser is the UID and the GID of QEMU where root starts it: no account and no file has them, for systemd leaves
-// the IDs from 65520 to 65533 unused (UIDS-GIDS.md), and they are among the 65536 that a container usually has.
+// engineUser is the UID and the GID of QEMU where root starts it: no account and no file has them,
+// for systemd leaves the IDs from 65520 to 65533 unused (UIDS-GIDS.md), and they are among the
+// 65536 that a container usually has.
 const engineUser = 65520
 
-// limits are what a process of a room is started with, besides its namespaces. What each of them keeps a process from
-// is what a guest could do that has broken out of its kernel, or out of QEMU.
+// limits are what a process of a room is started with, besides its namespaces. What each of them
+// keeps a process from is what a guest could do that has broken out of its kernel, or out of QEMU.
 type limits struct {
 	Keeps    []capability.Cap
 	User     int   // its UID and GID; 0: those of the room
@@ -39,15 +40,16 @@ func limitsOf(p process, spec namespace.Spec) limits {
 	return l
 }
 
-// groupsDenied reports whether no process of our user namespace can change its groups, as in one that an ordinary user
-// has created (user_namespaces(7), "/proc/[pid]/setgroups").
+// groupsDenied reports whether no process of our user namespace can change its groups, as in one
+// that an ordinary user has created (user_namespaces(7), "/proc/[pid]/setgroups").
 func groupsDenied() bool {
-	text, _ := os.ReadFile("/proc/self/setgroups") // no file: no user namespaces, and nothing denied
+	// No file: no user namespaces, and nothing denied.
+	text, _ := os.ReadFile("/proc/self/setgroups")
 	return strings.TrimSpace(string(text)) == "deny"
 }
 
-// kvmGroups are the groups with which any user may open /dev/kvm: none if all users may, or if there is no such
-// device. ok is false if its owner alone may.
+// kvmGroups are the groups with which any user may open /dev/kvm: none if all users may, or if
+// there is no such device. ok is false if its owner alone may.
 func kvmGroups() (groups []int, ok bool) {
 	var st unix.Stat_t
 	if err := unix.Stat("/dev/kvm", &st); err != nil {
@@ -62,8 +64,8 @@ func kvmGroups() (groups []int, ok bool) {
 	return nil, false
 }
 
-// mapped reports whether we can change to that UID and GID: that is, to change IDs at all, and to IDs that our user
-// namespace has (user_namespaces(7)).
+// mapped reports whether we can change to that UID and GID: that is, to change IDs at all, and to
+// IDs that our user namespace has (user_namespaces(7)).
 func mapped(id int) bool {
 	for _, file := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
 		text, _ := os.ReadFile(file) // no file: no ID
@@ -108,13 +110,14 @@ func startConfined(cmd *exec.Cmd, l limits) error {
 	return <-started
 }
 
-// confine limits what the next execve(2) of the calling thread, or of its child, can give to a program. The thread
-// itself keeps its capabilities until then.
+// confine limits what the next execve(2) of the calling thread, or of its child, can give to a
+// program. The thread itself keeps its capabilities until then.
 func confine(l limits) error {
 	if err := dropCapabilities(l.Keeps); err != nil {
 		return fmt.Errorf("drop capabilities: %w", err)
 	}
-	// No set-user-ID program gives back what was taken; and without it, only CAP_SYS_ADMIN may install a filter.
+	// No set-user-ID program gives back what was taken; and without it, only CAP_SYS_ADMIN may
+	// install a filter.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("set no_new_privs: %w", err)
 	}
@@ -122,9 +125,9 @@ func confine(l limits) error {
 	return err
 }
 
-// dropCapabilities leaves only these in the bounding set of the calling thread, and none in the sets that add to what
-// execve(2) gives: what is in none of them, no program gets, not even root's (capabilities(7), "Transformation of
-// capabilities during execve()").
+// dropCapabilities leaves only these in the bounding set of the calling thread, and none in the
+// sets that add to what execve(2) gives: what is in none of them, no program gets, not even root's
+// (capabilities(7), "Transformation of capabilities during execve()").
 func dropCapabilities(keep []capability.Cap) error {
 	caps, err := capability.NewPid2(0)
 	if err == nil {
@@ -139,8 +142,8 @@ func dropCapabilities(keep []capability.Cap) error {
 	return caps.Apply(capability.CAPS | capability.BOUNDS | capability.AMBS)
 }
 
-// installFilter puts the calling thread under a seccomp filter (seccomp(2)), and returns what the system call does: with
-// SECCOMP_FILTER_FLAG_NEW_LISTENER, a file descriptor.
+// installFilter puts the calling thread under a seccomp filter (seccomp(2)), and returns what the
+// system call does: with SECCOMP_FILTER_FLAG_NEW_LISTENER, a file descriptor.
 func installFilter(filter []unix.SockFilter, flags uintptr) (int, error) {
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags,
@@ -151,9 +154,9 @@ func installFilter(filter []unix.SockFilter, flags uintptr) (int, error) {
 	return int(fd), nil
 }
 
-// denied are system calls that no process of an engine needs. Without them a process cannot change its mounts, nor
-// create a user namespace in which it has all capabilities again; and it does not reach the parts of the host's kernel
-// in which most ways to become root were found.
+// denied are system calls that no process of an engine needs. Without them a process cannot change
+// its mounts, nor create a user namespace in which it has all capabilities again; and it does not
+// reach the parts of the host's kernel in which most ways to become root were found.
 var denied = []uint32{
 	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_OPEN_TREE, unix.SYS_MOVE_MOUNT,
 	unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_MOUNT_SETATTR,
@@ -166,22 +169,24 @@ var denied = []uint32{
 	unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_SYSLOG,
 }
 
-// newNamespaces are the flags of clone(2) that create namespaces. (CLONE_NEWTIME is not one that clone knows.)
-const newNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
-	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
+// newNamespaces are the flags of clone(2) that create namespaces. (CLONE_NEWTIME is not one that
+// clone knows.)
+const newNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
+	unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
-// confineFilter fails the denied calls with EPERM, and new namespaces. clone3, whose flags are in memory that a filter
-// cannot read, fails with ENOSYS: libraries then call clone.
+// confineFilter fails the denied calls with EPERM, and new namespaces. clone3, whose flags are in
+// memory that a filter cannot read, fails with ENOSYS: libraries then call clone.
 //
-// With noGroups, setgroups(2) does nothing and returns 0. virtiofsd drops its supplementary groups first of all, and
-// exits if it cannot; but in an unprivileged user namespace no process can. Its groups are the user's, so the guest's
-// root can read there what the user can read.
+// With noGroups, setgroups(2) does nothing and returns 0. virtiofsd drops its supplementary groups
+// first of all, and exits if it cannot; but in an unprivileged user namespace no process can. Its
+// groups are the user's, so the guest's root can read there what the user can read.
 func confineFilter(noGroups bool) []unix.SockFilter {
 	const eperm, enosys, success = uint32(unix.EPERM), uint32(unix.ENOSYS), 0
 	fail := func(errno uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | errno}
 	}
-	load := func(at uint32) unix.SockFilter { // of struct seccomp_data: 0 the number, 4 the architecture, 16 the first argument
+	// load reads from struct seccomp_data: 0 is the number, 4 the architecture, 16 the first argument.
+	load := func(at uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
 	}
 	// skip jumps over n instructions unless the comparison holds.
@@ -190,7 +195,8 @@ func confineFilter(noGroups bool) []unix.SockFilter {
 	}
 	const x32 = 0x40000000 // the calls of amd64's second ABI, by the same architecture
 	f := []unix.SockFilter{
-		load(4), {Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: auditArch, Jt: 1}, fail(enosys),
+		load(4),
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: auditArch, Jt: 1}, fail(enosys),
 		load(0), skip(1, unix.BPF_JSET, x32), fail(enosys),
 		skip(1, unix.BPF_JEQ, unix.SYS_CLONE3), fail(enosys),
 	}

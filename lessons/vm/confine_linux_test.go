@@ -46,71 +46,81 @@ func (s status) caps(t *testing.T, set string) (mask uint64) {
 	return mask
 }
 
-// TestTheEnginesProcessesCanDoLittle looks at each of them from outside while a guest runs: what it may not do, no guest
-// can make it do, whatever becomes of the guest's kernel.
-func TestTheEnginesProcessesCanDoLittle(t *testing.T) {
-	const chroot, file = capability.CAP_SYS_CHROOT, capability.CAP_DAC_OVERRIDE
-	read := maskOf(capability.CAP_DAC_READ_SEARCH, capability.CAP_FOWNER)
-	own := maskOf(file, capability.CAP_CHOWN, capability.CAP_FOWNER, capability.CAP_FSETID)
-	write := own | maskOf(capability.CAP_SETUID, capability.CAP_SETGID)
-	type most struct {
-		has, bounding uint64
-		count         int // of such processes, at least
+// most is what a process of an engine has at most.
+type most struct {
+	has, bounding uint64 // capabilities
+	count         int    // how many such processes there are, at least
+}
+
+// check looks at a process from outside.
+func (m most) check(t *testing.T, pid, name string) {
+	s := statusOfProcess(t, pid)
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
+		require.Zero(t, s.caps(t, set)&^m.has, "%s: %s %s", name, set, s[set])
 	}
+	require.Zero(t, s.caps(t, "CapBnd")&^m.bounding, "%s: CapBnd %s", name, s["CapBnd"])
+	require.Equal(t, "1", s["NoNewPrivs"], "%s: NoNewPrivs", name)
+	require.Equal(t, "2", s["Seccomp"], "%s: Seccomp, 2 is a filter", name)
+	if name != "qemu-system" {
+		return
+	}
+	require.Equal(t, "2", s["Seccomp_filters"], "QEMU has a filter of its own as well")
+	if mapped(engineUser) && !groupsDenied() {
+		want := strings.Repeat(fmt.Sprintf("%d\t", engineUser), 4) // real, effective, saved, file system
+		require.Equal(t, want, s["Uid"]+"\t")
+		require.Equal(t, want, s["Gid"]+"\t")
+		require.NotContains(t, strings.Fields(s["Groups"]), "0")
+	}
+}
+
+// TestTheEnginesProcessesCanDoLittle looks at each of them from outside while a guest runs: what it
+// cannot do, no guest can make it do, whatever becomes of the guest's kernel.
+func TestTheEnginesProcessesCanDoLittle(t *testing.T) {
+	chroot, file := maskOf(capability.CAP_SYS_CHROOT), maskOf(capability.CAP_DAC_OVERRIDE)
+	read := maskOf(capability.CAP_DAC_READ_SEARCH, capability.CAP_FOWNER)
+	own := file | maskOf(capability.CAP_CHOWN, capability.CAP_FOWNER, capability.CAP_FSETID)
+	write := own | maskOf(capability.CAP_SETUID, capability.CAP_SETGID)
+	// User-mode Linux is two processes at least: the kernel's, and one for the guest's programs.
+	both := read | write // one virtiofsd reads, the other writes
 	for share, all := range map[string]map[string]most{
 		"ro": {
 			"qemu-system": {0, 0, 1},
-			"virtiofsd":   {read, read | maskOf(chroot), 1},
-			"linux.uml":   {maskOf(file), maskOf(file), 2}, // the kernel's, and at least one for the guest's programs
+			"virtiofsd":   {read, read | chroot, 1},
+			"linux.uml":   {file, file, 2},
 		},
 		"rw": {
 			"qemu-system": {0, 0, 1},
-			"virtiofsd":   {read | write, read | write | maskOf(chroot), 2},
+			"virtiofsd":   {both, both | chroot, 2},
 			"linux.uml":   {own, own, 2},
 		},
 	} {
 		t.Run(share, func(t *testing.T) {
 			eachEngine(t, func(t *testing.T, engine string) {
 				r, end := running(t, engine, func(c *Config) { c.Share = share })
-				names := map[string]int{}
+				seen := map[string]int{}
 				for _, line := range r.processes() {
 					pid, comm, _ := strings.Cut(line, " ")
-					for name, most := range all {
-						if !strings.HasPrefix(comm, name) {
-							continue
+					for name, m := range all {
+						if strings.HasPrefix(comm, name) {
+							seen[name]++
+							m.check(t, pid, name)
+							requireReadOnly(t, pid, share == "rw")
 						}
-						names[name]++
-						s := statusOfProcess(t, pid)
-						for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
-							require.Zero(t, s.caps(t, set)&^most.has, "%s: %s %s", line, set, s[set])
-						}
-						require.Zero(t, s.caps(t, "CapBnd")&^most.bounding, "%s: CapBnd %s", line, s["CapBnd"])
-						require.Equal(t, "1", s["NoNewPrivs"], "%s: NoNewPrivs", line)
-						require.Equal(t, "2", s["Seccomp"], "%s: Seccomp, 2 is a filter", line)
-						if name == "qemu-system" {
-							own := s["Seccomp_filters"] // besides ours
-							require.Equal(t, "2", own, "%s: QEMU has its own filter as well", line)
-							if namespace.Capable(unix.CAP_SETUID) && mapped(engineUser) && !groupsDenied() {
-								require.Equal(t, strings.Fields(s["Uid"])[0], fmt.Sprint(engineUser), line)
-								require.Equal(t, strings.Fields(s["Gid"])[0], fmt.Sprint(engineUser), line)
-								require.NotContains(t, strings.Fields(s["Groups"]), "0", line)
-							}
-						}
-						requireReadOnly(t, pid, share == "rw")
 					}
 				}
-				for name, n := range names {
-					require.GreaterOrEqual(t, n, all[name].count, "%s: %v", name, r.processes())
+				names := map[string][]string{"qemu": {"qemu-system", "virtiofsd"}, "uml": {"linux.uml"}}
+				for _, name := range names[engine] {
+					require.GreaterOrEqual(t, seen[name], all[name].count, "%v", r.processes())
 				}
-				require.Len(t, names, map[string]int{"qemu": 2, "uml": 1}[engine], "%v", r.processes())
 				end()
 			})
 		})
 	}
 }
 
-// requireReadOnly looks at the mounts of a process: proc_pid_mountinfo(5), the fourth field is the mount's root in its
-// file system, the fifth the mount point, the sixth its options. One virtiofsd has the shared directory as its root.
+// requireReadOnly looks at the mounts of a process: proc_pid_mountinfo(5), the fourth field is the
+// mount's root in its file system, the fifth the mount point, the sixth its options. One virtiofsd
+// has the shared directory as its root.
 func requireReadOnly(t *testing.T, pid string, shared bool) {
 	table, err := os.ReadFile("/proc/" + pid + "/mountinfo")
 	require.NoError(t, err)
@@ -120,7 +130,8 @@ func requireReadOnly(t *testing.T, pid string, shared bool) {
 		fields := strings.Fields(line)
 		from, point, options := fields[3], fields[4], strings.Split(fields[5], ",")
 		device := slices.Contains(roomDevices, point)
-		checkout := shared && (point == roomShare || point == "/" && from != "/" && strings.HasPrefix(cwd, from))
+		root := point == "/" && from != "/" && strings.HasPrefix(cwd, from)
+		checkout := shared && (point == roomShare || root)
 		if device || checkout || point == roomTop {
 			continue
 		}
@@ -129,12 +140,14 @@ func requireReadOnly(t *testing.T, pid string, shared bool) {
 	}
 }
 
-// running starts a VM whose command waits. The function that it returns lets the command end, and checks that nothing is
-// left of the VM.
+// running starts a VM whose command waits. The function that it returns lets the command end, and
+// checks that nothing is left of the VM.
 func running(t *testing.T, engine string, change func(c *Config)) (r *vmRun, end func()) {
 	r = prepare(t, engine, change, "sh", "-c", "echo ready; cat")
-	if namespace.Capable(unix.CAP_SETGID) && !groupsDenied() { // root has supplementary groups too, if it has logged in
-		r.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Groups: []uint32{0, 5}}}
+	// Root has supplementary groups too, if it has logged in.
+	if namespace.Capable(unix.CAP_SETGID) && !groupsDenied() {
+		c := &syscall.Credential{Groups: []uint32{0, 5}}
+		r.SysProcAttr = &syscall.SysProcAttr{Credential: c}
 	}
 	in, err := r.StdinPipe()
 	require.NoError(t, err)
@@ -151,8 +164,8 @@ func running(t *testing.T, engine string, change func(c *Config)) (r *vmRun, end
 	}
 }
 
-// TestARoomHasNoWayOut starts a shell in place of an engine, and lets it try what an engine does not do. The control is
-// the same shell, which has what an engine needs.
+// TestARoomHasNoWayOut starts a shell in place of an engine, and lets it try what an engine does
+// not do. The control is the same shell, which has what an engine needs.
 func TestARoomHasNoWayOut(t *testing.T) {
 	out := inRoom(t, process{Alien: true, Argv: []string{"sh", "-c", `
 		exec 2>&1
@@ -186,15 +199,16 @@ func TestARoomHasNoWayOut(t *testing.T) {
 	}
 	require.Regexp(t, `(?m)^/run:\n\d+$`, out, "its /run is not empty")
 	if namespace.Capable(unix.CAP_SYS_ADMIN) {
-		require.Regexp(t, `(?m)^/run:\n[234]$`, out, "its /proc has other processes than PID 1, sh, ls and wc")
+		const ours = "its /proc has other processes than PID 1, sh, ls and wc"
+		require.Regexp(t, `(?m)^/run:\n[234]$`, out, ours)
 	}
 }
 
 // userEnv makes the test binary one test, as another user.
 const userEnv = "CONTAINERKIT_TEST_AS_USER"
 
-// asUser runs the calling test once more in a process of an ordinary user who is in a group, if we are root. It returns
-// false where the test is to be run.
+// asUser runs the calling test once more in a process of an ordinary user who is in a group, if we
+// are root. It returns false where the test is to be run.
 func asUser(t *testing.T) (done bool) {
 	if os.Getenv(userEnv) != "" || !namespace.Capable(unix.CAP_SETUID) {
 		return false
@@ -209,7 +223,8 @@ func asUser(t *testing.T) (done bool) {
 	return true
 }
 
-// TestVirtiofsdOutlivesTheStartOfTheOthers: the thread that starts a process ends, and virtiofsd must not end with it.
+// TestVirtiofsdOutlivesTheStartOfTheOthers: the thread that starts a process ends, and virtiofsd
+// must not end with it.
 func TestVirtiofsdOutlivesTheStartOfTheOthers(t *testing.T) {
 	if asUser(t) {
 		return
@@ -226,8 +241,8 @@ func TestVirtiofsdOutlivesTheStartOfTheOthers(t *testing.T) {
 	}
 }
 
-// TestVirtiofsdStartsForAMemberOfGroups: it drops its supplementary groups first, which no process can in an unprivileged
-// user namespace. setpriv(1) does the same, and says what came of it.
+// TestVirtiofsdStartsForAMemberOfGroups: it drops its supplementary groups first, which no process
+// can in an unprivileged user namespace. setpriv(1) does the same, and says what came of it.
 func TestVirtiofsdStartsForAMemberOfGroups(t *testing.T) {
 	if asUser(t) {
 		return
@@ -237,7 +252,8 @@ func TestVirtiofsdStartsForAMemberOfGroups(t *testing.T) {
 	if !slices.ContainsFunc(groups, func(g int) bool { return g != os.Getgid() }) {
 		t.Skip("this user has no supplementary group")
 	}
-	out := inRoom(t, process{Lends: true, Argv: []string{"setpriv", "--clear-groups", "echo", "cleared"}})
+	argv := []string{"setpriv", "--clear-groups", "echo", "cleared"}
+	out := inRoom(t, process{Lends: true, Argv: argv})
 	require.Equal(t, "cleared\n", out)
 }
 

@@ -18,8 +18,8 @@
 //     is the host's root: virtiofs or hostfs), Shares (what is writable), Disk (a block device with an ext4 on it, for
 //     the io step), Modules (where the kernel's modules are, if not in /lib/modules).
 //   - The engine's processes live in a room (room_linux.go): namespaces of their own, in which the host's whole tree
-//     is read-only at roomRoot, and which end, with all that is in them, when we do. What each of them may do there is
-//     in its limits (confine_linux.go).
+//     is read-only at roomRoot, and which end, with all that is in them, when we do. What each of them can do there
+//     is in its limits (confine_linux.go).
 //
 // The exit status comes back over the stream ([wire.Exit]). If the stream ends before, the machine has died: its
 // console's last lines are shown.

@@ -11,8 +11,8 @@ import (
 	"containerkit/03-rootfs/rootfs"
 )
 
-// roomDevices are the devices that a room has. The others of the host, its disks for one, are not there: a read-only
-// mount does not keep a process from writing to a device.
+// roomDevices are the devices that a room has. The others of the host, its disks for one, are not
+// there: a read-only mount does not keep a process from writing to a device.
 var roomDevices = []string{"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/kvm"}
 
 // furnish creates the room's mounts.
@@ -35,8 +35,8 @@ func furnish(share string) error {
 	if err != nil {
 		return err
 	}
-	// No process here needs to write to the host's files, so none can, whichever path it takes; nor can it open a
-	// device that is not in the room's own /dev.
+	// No process here needs to write to the host's files, so none can, whichever path it takes; nor
+	// can it open a device that is not in the room's own /dev.
 	if err := readOnly("/", unix.AT_RECURSIVE); err != nil {
 		return err
 	}
@@ -46,8 +46,9 @@ func furnish(share string) error {
 	if err := attach(root, roomRoot); err != nil {
 		return err
 	}
-	// The host's kernel is not for the guest to read: it has a kernel of its own, and /proc/PID/root would be a way
-	// around the read-only tree. /run holds sockets and mounts of the host's services.
+	// The host's kernel is not for the guest to read: it has a kernel of its own, and
+	// /proc/PID/root would be a way around the read-only tree. /run holds sockets and mounts of the
+	// host's services.
 	for _, dir := range []string{"/proc", "/sys", "/dev", "/run"} {
 		if err := mask(roomRoot + dir); err != nil {
 			return err
@@ -62,9 +63,9 @@ func furnish(share string) error {
 	return attach(writable, roomShare)
 }
 
-// maskHost puts something else in place of the host's /dev, /run and /proc, for the engine's own processes: what breaks
-// out of a guest's kernel would find the services' sockets in /run, to which a read-only mount does not keep a process
-// from connecting.
+// maskHost puts something else in place of the host's /dev, /run and /proc, for the engine's own
+// processes: what breaks out of a guest's kernel would find the services' sockets in /run, to which
+// a read-only mount does not keep a process from connecting.
 func maskHost(devices map[string]int) error {
 	if err := memory("/dev", "mode=0755,size=4k", 0); err != nil {
 		return err
@@ -83,9 +84,11 @@ func maskHost(devices map[string]int) error {
 	if err := mask("/run"); err != nil {
 		return err
 	}
-	// A /proc of this PID namespace, which has the room's processes only. Where the host's /proc is masked in parts, as
-	// in a container, an ordinary user cannot mount another one (EPERM, mount_namespaces(7)), and sees the host's.
-	err := unix.Mount("proc", "/proc", "proc", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	// A /proc of this PID namespace, which has the room's processes only. Where the host's /proc is
+	// masked in parts, as in a container, an ordinary user cannot mount another one (EPERM,
+	// mount_namespaces(7)), and sees the host's.
+	const flags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	err := unix.Mount("proc", "/proc", "proc", flags, "")
 	if err != nil && err != unix.EPERM {
 		return &os.PathError{Op: "mount proc on", Path: "/proc", Err: err}
 	}

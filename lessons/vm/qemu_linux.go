@@ -111,7 +111,8 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 	}()
 	own := func(f *os.File) *os.File { mine = append(mine, f); return f }
 
-	// A copy: Ubuntu's kernels are for root alone to read, and QEMU opens by name what it is told by name.
+	// A copy: Ubuntu's kernels are for root alone to read, and QEMU opens by name what it is told
+	// by name.
 	text, err := os.ReadFile(k.Image)
 	if err != nil {
 		return nil, err
@@ -164,9 +165,11 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 			return err
 		}
 		processes = append(processes, process{
-			Name: "virtiofsd", Argv: virtiofsdArgs(daemon, dir, cache, keeps), Lends: true, Files: []*os.File{own(listener)},
+			Name: "virtiofsd", Argv: virtiofsdArgs(daemon, dir, cache, keeps),
+			Lends: true, Files: []*os.File{own(listener)},
 			// With these it drops its groups, changes its root, and then drops all but keeps.
-			Keeps: append(slices.Clone(keeps), capability.CAP_SETGID, capability.CAP_SYS_CHROOT, capability.CAP_SETPCAP),
+			Keeps: append(slices.Clone(keeps),
+				capability.CAP_SETGID, capability.CAP_SYS_CHROOT, capability.CAP_SETPCAP),
 		})
 		args = append(args, "-chardev", fmt.Sprintf("socket,id=%s,fd=%d", tag, pass(own(connected))),
 			"-device", "vhost-user-fs-pci,tag="+tag+",chardev="+tag)
@@ -195,7 +198,9 @@ func (qemu) start(c *Config, init []byte, s *wire.Start, accelerator string) (*M
 			"-device", "virtio-blk-pci,drive=disk")
 		s.Disk = "/dev/vda"
 	}
-	processes = append(processes, process{Name: "QEMU", Argv: args, Files: passed, Out: consoleIn, Main: true, Alien: true})
+	processes = append(processes, process{
+		Name: "QEMU", Argv: args, Files: passed, Out: consoleIn, Main: true, Alien: true,
+	})
 	room, err := openRoom(processes, writable)
 	if err != nil {
 		conn.Close()
@@ -232,22 +237,24 @@ func commandLine(stream string) string {
 	}, " ")
 }
 
-// qemuSandbox is QEMU's own seccomp filter: no obsolete calls, no other user, no other program, no other priority.
+// qemuSandbox is QEMU's own seccomp filter: no obsolete calls, no other user, no other program, no
+// other priority.
 const qemuSandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
-// canSandbox reports whether this QEMU was built with its filter. One that was not exits when it reads the option; one
-// that was reads the next, prints its version and exits.
+// canSandbox reports whether this QEMU was built with its filter. One that was not exits when it
+// reads the option; one that was reads the next, prints its version and exits.
 func canSandbox(binary string) bool {
 	return exec.Command(binary, "-sandbox", qemuSandbox, "-version").Run() == nil
 }
 
-// What virtiofsd keeps of root's capabilities: to read all files, without a change of their access times (O_NOATIME
-// needs CAP_FOWNER, open(2)); or to write as well, as each user of the guest. Of those that it keeps by itself this
-// leaves out CAP_MKNOD, with which root of the guest could create a device of the host, and CAP_SETFCAP.
+// What virtiofsd keeps of root's capabilities: to read all files, without a change of their access
+// times (O_NOATIME needs CAP_FOWNER, open(2)); or to write as well, as each user of the guest. Of
+// those that it keeps by itself this leaves out CAP_MKNOD, with which root of the guest could
+// create a device of the host, and CAP_SETFCAP.
 var (
 	readKeeps  = []capability.Cap{capability.CAP_DAC_READ_SEARCH, capability.CAP_FOWNER}
-	writeKeeps = []capability.Cap{capability.CAP_CHOWN, capability.CAP_DAC_OVERRIDE, capability.CAP_FOWNER,
-		capability.CAP_FSETID, capability.CAP_SETGID, capability.CAP_SETUID}
+	writeKeeps = []capability.Cap{capability.CAP_CHOWN, capability.CAP_DAC_OVERRIDE,
+		capability.CAP_FOWNER, capability.CAP_FSETID, capability.CAP_SETGID, capability.CAP_SETUID}
 )
 
 // virtiofsdArgs are for one of two programs of that name: the C one that came with QEMU until 7.2, and the Rust one
@@ -255,18 +262,18 @@ var (
 func virtiofsdArgs(daemon, dir, cache string, keeps []capability.Cap) []string {
 	caps := virtiofsdCaps(keeps)
 	if strings.Contains(filepath.Dir(daemon), "qemu") {
-		return []string{daemon, "--fd=3", "--rlimit-nofile=0", "-o", "source=" + dir, "-o", "sandbox=chroot",
-			"-o", "cache=" + cache, "-o", "log_level=err", "-o", "modcaps=" + caps, "-f"}
+		return []string{daemon, "--fd=3", "--rlimit-nofile=0", "-o", "source=" + dir,
+			"-o", "sandbox=chroot", "-o", "cache=" + cache, "-o", "log_level=err", "-o", "modcaps=" + caps, "-f"}
 	}
 	return []string{daemon, "--fd=3", "--shared-dir=" + dir, "--sandbox=chroot", "--cache=" + cache,
 		"--log-level=error", "--modcaps=" + caps}
 }
 
-// virtiofsdCaps is the difference between what both programs keep by themselves and what they are to keep, as they want
-// to be told it: "+sys_admin:-chown". They exit if they cannot have what they want to keep.
+// virtiofsdCaps is the difference between what both programs keep by themselves and what they are
+// to keep, as they want to be told it: "+sys_admin:-chown". They exit if they cannot have what they
+// want to keep.
 func virtiofsdCaps(keeps []capability.Cap) string {
-	byThemselves := []capability.Cap{capability.CAP_CHOWN, capability.CAP_DAC_OVERRIDE, capability.CAP_FOWNER,
-		capability.CAP_FSETID, capability.CAP_SETGID, capability.CAP_SETUID, capability.CAP_MKNOD, capability.CAP_SETFCAP}
+	byThemselves := append(slices.Clone(writeKeeps), capability.CAP_MKNOD, capability.CAP_SETFCAP)
 	var changes []string
 	for _, c := range keeps {
 		if !slices.Contains(byThemselves, c) {

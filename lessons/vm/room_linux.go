@@ -32,11 +32,11 @@ type process struct {
 	Env   []string   // added to ours
 	Files []*os.File // descriptors 3, 4, … there
 	Lends bool       // it opens the host's files for the guest
-	Alien bool       // it opens no file by name that is not everyone's to read: it can run as engineUser
+	Alien bool       // it opens by name only what all users can read: it can be engineUser
 	Out   *os.File   // takes standard output and standard error; nil: what it writes is told if it fails
 	Main  bool       // the machine itself: when it ends well, the room does
 
-	Keeps []capability.Cap // the capabilities that it has, if its user has them; all others are dropped
+	Keeps []capability.Cap // its capabilities, if its user has them; others are dropped
 }
 
 // order is what the room's first process is told. Files are numbers of descriptors there; 0 is none.

@@ -198,7 +198,7 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 	room, err := openRoom([]process{{
 		Name: "User-mode Linux", Argv: args, Files: passed, Out: consoleIn, Main: true,
 		Keeps: umlKeeps(c.Share),
-		Env:   []string{"TMPDIR=" + roomTop}, // where it keeps the guest's memory, in a file without a name
+		Env:   []string{"TMPDIR=" + roomTop}, // for the guest's memory, in a file without a name
 	}}, writable)
 	if err != nil {
 		console.Close()
@@ -208,8 +208,9 @@ func (uml) Start(c *Config, init []byte, s *wire.Start) (*Machine, error) {
 	return &Machine{How: "User-mode Linux " + k.Version, Conn: conn, Piece: umlPiece, Console: console, Wait: room.Wait, Kill: room.Kill}, nil
 }
 
-// umlKeeps are the capabilities that root of the guest needs of root here: to read whatever is there and to find out
-// what may be run; and in a shared checkout, to write, with the owners that the guest asks for.
+// umlKeeps are the capabilities that root of the guest needs of root here: to read whatever is
+// there and to find out what may be run; and in a shared checkout, to write, with the owners that
+// the guest asks for.
 func umlKeeps(share string) []capability.Cap {
 	keeps := []capability.Cap{capability.CAP_DAC_OVERRIDE}
 	if share == "rw" {

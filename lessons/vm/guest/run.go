@@ -153,8 +153,9 @@ func serve(in io.Reader, out *wire.Writer, c *command, input io.WriteCloser, ter
 	}
 }
 
-// A command is the process group of what the host asked for, as long as it is not reaped: from then on its number can
-// be another's. (A pidfd signals a whole group from Linux 6.9 on, pidfd_send_signal(2).)
+// A command is the process group of what the host asked for, as long as it is not reaped: from then
+// on its number can be another's. (A pidfd signals a whole group from Linux 6.9 on,
+// pidfd_send_signal(2).)
 type command struct {
 	pid int
 
@@ -171,7 +172,8 @@ func (c *command) signal(s unix.Signal) {
 	}
 }
 
-// reap reaps children, whoever's they were, until it has reaped the command, and returns its status as a shell would.
+// reap reaps children, orphans too, until it has reaped the command, and returns its status
+// as a shell would.
 func (c *command) reap() (status int) {
 	for {
 		// First without reaping (WNOWAIT), so that signal does not come between.
@@ -185,7 +187,8 @@ func (c *command) reap() (status int) {
 	}
 }
 
-// reapOne reaps a child that has ended, and reports whether it was the command. err is why there is none.
+// reapOne reaps a child that has ended, and reports whether it was the command. err is why there is
+// none.
 func (c *command) reapOne(err error) (status int, done bool) {
 	if err != nil {
 		return 1, true // ECHILD: another thread has waited for it, which none here does
