@@ -17,7 +17,7 @@ import (
 )
 
 // container is the container so far: what makes eight new namespaces of use. The files are still the host's.
-var container = box.New("sofar-02", func(struct{}) error {
+var container = box.New("sofar-02", func(struct{}, []*os.File) error {
 	// Private first: no mount of ours may reach the host.
 	if err := errors.Join(namespace.SetHostname("containerkit"), namespace.MakePrivate(), namespace.MountProc("/proc")); err != nil {
 		return err
@@ -31,7 +31,7 @@ var container = box.New("sofar-02", func(struct{}) error {
 
 // soFar runs a command within the budget, and now with its own view of everything but the files.
 func soFar(p stage.Payload) (status int, err error) {
-	return container.Run(p, func(int) (struct{}, error) { return struct{}{}, nil })
+	return container.Run(p, nil, func(int) (struct{}, error) { return struct{}{}, nil })
 }
 
 // leaks tells what namespaces seal, beside what the budget does.

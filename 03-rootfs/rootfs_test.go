@@ -110,6 +110,34 @@ func TestRootDir(t *testing.T) {
 	})
 }
 
+// TestWhereOnlyRootCanGo lends a directory, and takes the root's files from one, that lies below a directory of root's alone. It
+// is found outside, by root; inside, root is another user. And the files keep their owners.
+func TestWhereOnlyRootCanGo(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("takes root, who can go there")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o700))
+	image := filepath.Join(dir, "image")
+	require.NoError(t, os.Mkdir(image, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(image, "file"), []byte("here\n"), 0o600))
+	r := stagetest.Me()
+	res := r.Run(t, "-volume", image+":/lent", "--", "sh", "-c", "ls /lent")
+	require.Equal(t, "file\n", res.Stdout, res.Stderr)
+
+	for _, name := range []string{"bin", "lib", "lib64", "sbin"} {
+		if target, err := os.Readlink("/" + name); err == nil {
+			require.NoError(t, os.Symlink(target, filepath.Join(image, name)))
+		}
+	}
+	res = r.Run(t, "-rootfs", image, "-volume", "/usr:/usr:ro", "--", "sh", "-c", "ls -ln /file")
+	require.Contains(t, res.Stdout, "/file", res.Stderr)
+	if strings.Contains(res.Stderr, "without an ID map") {
+		t.Skip(res.Stderr)
+	}
+	require.Regexp(t, ` 0 +0 +5 `, res.Stdout)
+}
+
 // TestKilled kills the program in the middle of a step and lets the next run sweep.
 func TestKilled(t *testing.T) {
 	r := stagetest.Me()

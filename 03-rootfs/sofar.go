@@ -4,6 +4,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 
 	"containerkit/01-cgroups/cgroup"
@@ -21,7 +22,7 @@ var files = rootfs.Spec{Hostname: "containerkit"}
 func flags(fs *flag.FlagSet) {
 	fs.Func("rootfs", "with a command: `DIR` holds the container's files; without it, the host's /usr and generated files", func(dir string) error {
 		files.Dir = dir
-		return files.Check()
+		return check()
 	})
 	fs.Func("volume", "with a command: lend a directory or file, `SRC:DST[:ro]`; may be repeated", func(v string) error {
 		volume, err := rootfs.ParseVolume(v)
@@ -29,21 +30,57 @@ func flags(fs *flag.FlagSet) {
 			return err
 		}
 		files.Volumes = append(files.Volumes, volume)
-		return files.Check()
+		return check()
 	})
 }
 
-// container is the container so far: its name, and now its files.
-var container = box.New("sofar-03", func(files rootfs.Spec) error {
-	if err := namespace.SetHostname(files.Hostname); err != nil {
+// check finds a mistake on the command line early. What a command gets is what soFar finds.
+func check() error {
+	src, err := rootfs.Open(files)
+	if err != nil {
 		return err
 	}
-	return files.Enter()
+	src.Close()
+	return nil
+}
+
+// container is the container so far: its name, and now its files.
+var container = box.New("sofar-03", func(spec rootfs.Spec, files []*os.File) error {
+	if err := namespace.SetHostname(spec.Hostname); err != nil {
+		return err
+	}
+	return spec.Enter(files...)
 })
 
 // soFar runs a command with a budget, with its own view, and now with files of its own.
 func soFar(p stage.Payload) (status int, err error) {
-	return container.Run(p, func(int) (rootfs.Spec, error) { return files, nil })
+	src, err := rootfs.Open(files)
+	if err != nil {
+		return 0, err
+	}
+	defer src.Close()
+	if err := src.Clone(); err != nil {
+		return 0, err
+	}
+	return container.Run(p, src.Files(), func(pid int) (rootfs.Spec, error) {
+		if err := mapLayers(src, pid); err != nil && !p.Quiet {
+			fmt.Fprintf(os.Stderr, "without an ID map for the files of -rootfs, which belong to nobody inside: %v\n", err)
+		}
+		return src.Spec, nil
+	})
+}
+
+// mapLayers lets the files of -rootfs keep their owners inside, where root is another user than ours. Ours are ours anyway.
+func mapLayers(src *rootfs.Sources, pid int) error {
+	if !namespace.Container().Shifted() {
+		return nil
+	}
+	users, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", pid))
+	if err != nil {
+		return err
+	}
+	defer users.Close()
+	return src.Map(users)
 }
 
 // leaks tells what a root of its own seals, beside what the stages before do.

@@ -112,7 +112,7 @@ func volume(n *narrate.Narrator) error {
 	}
 	n.Do(narrate.Call{
 		Text: "pick up the directories as detached mounts, make one read-only all the way down, and attach them inside the new root",
-		Go:   "rootfs.PickUp(source, readOnly); rootfs.AttachIn(root, target, fd)",
+		Go:   "rootfs.PickUp(source, readOnly); rootfs.AttachIn(root, target, tree)",
 		Sys:  `open_tree(source, OPEN_TREE_CLONE|AT_RECURSIVE), mount_setattr(AT_RECURSIVE, MOUNT_ATTR_RDONLY), openat2(target, RESOLVE_IN_ROOT), move_mount`,
 		Man:  "open_tree(2), mount_setattr(2), openat2(2)",
 		Hand: "mount --rbind -o ro=recursive source root/target",

@@ -23,7 +23,7 @@ import (
 const hostname = "container"
 
 // container is the container so far: as in stage 03, for its network is made from outside.
-var container = box.New("sofar-04", func(files rootfs.Spec) error {
+var container = box.New("sofar-04", func(files rootfs.Spec, _ []*os.File) error {
 	if err := namespace.SetHostname(files.Hostname); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	}
 	defer stop()
 
-	return container.Run(p, func(pid int) (rootfs.Spec, error) {
+	return container.Run(p, nil, func(pid int) (rootfs.Spec, error) {
 		// Its network namespace exists, and its first process waits.
 		return rootfs.Spec{Hostname: hostname, Hosts: place.Hosts(), Resolv: place.Resolv()}, place.Connect(pid)
 	})

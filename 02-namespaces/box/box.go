@@ -24,6 +24,7 @@ type order[Spec any] struct {
 	Argv, Env []string
 	Extra     int  // descriptors from 3 on that are the payload's
 	Tasks     int  // descriptors behind them, to join cgroups by
+	Files     int  // and behind these, what the stage hands to build
 	Terminal  bool // give the payload the terminal that is its standard input
 }
 
@@ -31,14 +32,15 @@ type order[Spec any] struct {
 type Box[Spec any] struct{ name string }
 
 // New registers a kind of container under a name. build runs inside, in the new namespaces, before the command: it
-// turns them into what the stage wants to show. Call it in a package-level variable, so that it is known before main.
-func New[Spec any](name string, build func(Spec) error) Box[Spec] {
+// turns them into what the stage wants to show. It gets the files that Run was given, and closes them.
+// Call New in a package-level variable, so that it is known before main.
+func New[Spec any](name string, build func(spec Spec, files []*os.File) error) Box[Spec] {
 	child.Register(name, func(c *child.Conn) error { return first(c, build) })
 	return Box[Spec]{name}
 }
 
 // first is the container's first process, number 1 of its PID namespace.
-func first[Spec any](c *child.Conn, build func(Spec) error) error {
+func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	var o order[Spec]
 	if err := c.Receive(&o); err != nil {
 		return err
@@ -47,12 +49,8 @@ func first[Spec any](c *child.Conn, build func(Spec) error) error {
 	for i := range o.Extra {
 		payload = append(payload, os.NewFile(uintptr(3+i), "extra"))
 	}
-	var tasks []*os.File
-	for i := range o.Tasks {
-		fd := 3 + o.Extra + i
-		unix.CloseOnExec(fd) // the payload must not be able to lend its place to others
-		tasks = append(tasks, os.NewFile(uintptr(fd), "tasks"))
-	}
+	tasks := inherited(3+o.Extra, o.Tasks, "tasks")
+	files := inherited(3+o.Extra+o.Tasks, o.Files, "file")
 	// The limits come first: whatever comes after is counted, and the cgroup that we are in then becomes the root of
 	// the cgroups inside.
 	if err := errors.Join(cgroup.JoinSelf(tasks), namespace.UnshareCgroup()); err != nil {
@@ -64,7 +62,7 @@ func first[Spec any](c *child.Conn, build func(Spec) error) error {
 			return err
 		}
 	}
-	if err := build(o.Spec); err != nil {
+	if err := build(o.Spec, files); err != nil {
 		return err
 	}
 	if err := c.Send("ready"); err != nil {
@@ -78,9 +76,20 @@ func first[Spec any](c *child.Conn, build func(Spec) error) error {
 	return nil
 }
 
+// inherited are count file descriptors from fd on. They are the first process's alone: with one of tasks the command
+// could lend its place to others, and a file can be a way to the host.
+func inherited(fd, count int, name string) (files []*os.File) {
+	for range count {
+		unix.CloseOnExec(fd)
+		files = append(files, os.NewFile(uintptr(fd), name))
+		fd++
+	}
+	return files
+}
+
 // Run runs a command in such a container and returns its exit status. spec says what to build; it is asked when the
-// process is there, pid, and waits: the moment to do to it what must be done from outside.
-func (b Box[Spec]) Run(p stage.Payload, spec func(pid int) (Spec, error)) (status int, err error) {
+// process is there, pid, and waits: the moment to do to it what must be done from outside. files go to build.
+func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(pid int) (Spec, error)) (status int, err error) {
 	group, err := cgroup.New("sofar", cgroup.Budget)
 	var no *cgroup.Unavailable
 	if errors.As(err, &no) {
@@ -110,6 +119,7 @@ func (b Box[Spec]) Run(p stage.Payload, spec func(pid int) (Spec, error)) (statu
 		}
 		o.Tasks, pass = len(tasks), append(pass, tasks...)
 	}
+	o.Files, pass = len(files), append(pass, files...)
 	c, err := child.Command(b.name, pass...)
 	if err != nil {
 		return 0, err

@@ -125,13 +125,13 @@ func makeWritable(upper string) error {
 // place, which would lead the mounts below out of the root.
 func (r *Rootfs) fromLayers() error {
 	lower := make([]string, len(r.layers))
-	for i, fd := range r.layers {
+	for i, f := range r.layers {
 		// A number for a name: a path of the user's could hold anything, and the kernel's list is split at colons.
 		dir := staging + "/lower/" + strconv.Itoa(i)
 		if err := mkdir(dir, 0o755); err != nil {
 			return err
 		}
-		if err := PutDown(fd, dir); err != nil {
+		if err := attach(f, dir); err != nil {
 			return err
 		}
 		lower[len(lower)-1-i] = dir // the kernel wants the topmost first

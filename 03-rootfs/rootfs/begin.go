@@ -3,6 +3,7 @@
 package rootfs
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -23,17 +24,14 @@ type Rootfs struct {
 	Overlay bool
 	Refused error
 
-	layers  []int // Dir and Layers, picked up as detached mounts
-	volumes []int // the sources of Spec.Volumes, likewise
+	layers  []*os.File // Dir and Layers, as detached mounts
+	volumes []*os.File // the sources of Spec.Volumes, likewise
 }
 
-// Begin makes the mount namespace safe to work in, picks up what comes from the host, and prepares the place where
-// the root is built. layers, the lowest first, take the place of Spec.Dir and Layers if somebody has picked them up for us:
-// see PickUpMapped.
-func Begin(s Spec, layers ...int) (*Rootfs, error) {
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
+// Begin makes the mount namespace safe to work in, picks up what comes from the host, and prepares the
+// place where the root is built. s and files come from Sources, opened outside; Begin closes the files.
+// Without files, it looks for what s names itself.
+func Begin(s Spec, files ...*os.File) (*Rootfs, error) {
 	// A container starts with the usual mask, whatever the mask of who starts it: with 077, /etc/passwd made below
 	// would be closed to all users but root.
 	unix.Umask(0o022)
@@ -41,21 +39,10 @@ func Begin(s Spec, layers ...int) (*Rootfs, error) {
 	if err := namespace.MakePrivate(); err != nil {
 		return nil, err
 	}
-	r := &Rootfs{Spec: s, layers: layers}
+	r := &Rootfs{Spec: s}
 	// The tmpfs below hides what is under /tmp, which may well be an image or a volume. So they are picked up first.
-	for _, dir := range s.lower() {
-		fd, err := PickUp(dir, false)
-		if err != nil {
-			return nil, err
-		}
-		r.layers = append(r.layers, fd)
-	}
-	for _, v := range s.Volumes {
-		fd, err := PickUp(v.Source, v.ReadOnly)
-		if err != nil {
-			return nil, err
-		}
-		r.volumes = append(r.volumes, fd)
+	if err := r.pickUp(files); err != nil {
+		return nil, err
 	}
 	options := "mode=0755"
 	if s.Size > 0 {
@@ -72,25 +59,54 @@ func Begin(s Spec, layers ...int) (*Rootfs, error) {
 	return r, nil
 }
 
+// pickUp has a detached mount of each layer and volume, in the end.
+func (r *Rootfs) pickUp(files []*os.File) (err error) {
+	src := &Sources{r.Spec, files}
+	switch want := len(r.names()); {
+	case len(files) == 0 && want > 0:
+		if src, err = Open(r.Spec); err != nil {
+			return err
+		}
+	case len(files) != want:
+		return fmt.Errorf("rootfs: %d files for %d paths", len(files), want)
+	case !r.Cloned:
+		if err := src.reopen(); err != nil {
+			return err
+		}
+	}
+	if !src.Spec.Cloned {
+		if err := src.clone(); err != nil {
+			src.Close()
+			return err
+		}
+	}
+	layers := len(r.lower())
+	r.layers, r.volumes = src.files[:layers], src.files[layers:]
+	return nil
+}
+
 // PickUp takes the tree of mounts at path off the table, so to speak: a copy that is attached nowhere and is held by
 // a descriptor (open_tree(2), OPEN_TREE_CLONE). AT_RECURSIVE takes the mounts below along. In a user namespace the
 // kernel insists on that (EINVAL), for a mount may cover something that its owner wants covered.
 // A copy made read-only is so all the way down (mount_setattr(2)): bind mounts made with MS_RDONLY leave what is
 // mounted further below writable.
-func PickUp(path string, readOnly bool) (int, error) {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+func PickUp(path string, readOnly bool) (int, error) { return pickUp(unix.AT_FDCWD, path, readOnly) }
+
+// pickUp is PickUp of a path below the directory at, or of at itself if the path is empty.
+func pickUp(at int, path string, readOnly bool) (int, error) {
+	const clone = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_RECURSIVE | unix.AT_EMPTY_PATH
+	fd, err := unix.OpenTree(at, path, clone)
 	if err != nil {
 		return -1, &os.PathError{Op: "open_tree", Path: path, Err: err}
 	}
-	if !readOnly {
-		return fd, nil
+	// The copy of a shared mount is shared with it: what is mounted in one would appear in the other.
+	attr := &unix.MountAttr{Propagation: unix.MS_PRIVATE}
+	if readOnly {
+		attr.Attr_set = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 	}
-	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{
-		Attr_set:    unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV,
-		Propagation: unix.MS_PRIVATE,
-	}); err != nil {
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr); err != nil {
 		unix.Close(fd)
-		return -1, &os.PathError{Op: "mount_setattr read-only", Path: path, Err: err}
+		return -1, &os.PathError{Op: "mount_setattr", Path: path, Err: err}
 	}
 	return fd, nil
 }
@@ -99,6 +115,15 @@ func PickUp(path string, readOnly bool) (int, error) {
 func PutDown(fd int, path string) error {
 	defer unix.Close(fd)
 	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "move_mount", Path: path, Err: err}
+	}
+	return nil
+}
+
+// attach is PutDown of a mount that a file holds, and closes the file.
+func attach(f *os.File, path string) error {
+	defer f.Close()
+	if err := unix.MoveMount(int(f.Fd()), "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "move_mount", Path: path, Err: err}
 	}
 	return nil

@@ -9,39 +9,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PickUpMapped picks up Dir and Layers for a process in the user namespace users (a descriptor of /proc/PID/ns/user), whose
-// root is another user than ours. In these copies each file belongs to whoever has its owner's number there: what is root's
-// here is root's inside, though nobody has run chown. mount_setattr(2), MOUNT_ATTR_IDMAP.
+// Map gives the layers an ID map, for a process in the user namespace users (a descriptor of
+// /proc/PID/ns/user) in which root is another user than ours. In these mounts each file belongs to the
+// user that has its owner's number there: what is root's here is root's inside, and chown is not
+// needed. (mount_setattr(2), MOUNT_ATTR_IDMAP.) Call it after Clone, and before Begin uses the files.
 //
-// It takes CAP_SYS_ADMIN on the host (else EPERM) and a file system that can do it (else EINVAL), so call it outside.
-func (s Spec) PickUpMapped(users int) (layers []*os.File, err error) {
+// It takes CAP_SYS_ADMIN on the host (else EPERM) and a file system that can do it (else EINVAL).
+// An error says why the files of the layers belong to nobody inside; the Sources are good all the same.
+func (s *Sources) Map(users *os.File) error {
+	if s.Spec.OnBoard() {
+		return nil
+	}
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
-		return nil, os.NewSyscallError("uname", err)
+		return os.NewSyscallError("uname", err)
 	}
 	if release := unix.ByteSliceToString(u.Release[:]); !takesMapped(release) {
-		return nil, fmt.Errorf("overlayfs takes no such layers before Linux 5.19; this is %s", release)
+		return fmt.Errorf("overlayfs takes no such layers before Linux 5.19; this is %s", release)
 	}
-	mapped := unix.MountAttr{
-		Attr_set:    unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_RDONLY, // what is written goes to the layer on top
-		Propagation: unix.MS_PRIVATE,                                // what the host mounts there later stays outside
-		Userns_fd:   uint64(users),
-	}
-	for _, dir := range s.lower() {
-		// Without AT_RECURSIVE: an overlay does not show what is mounted below its layers.
-		fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-		if err == nil {
-			layers = append(layers, os.NewFile(uintptr(fd), dir))
-			err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &mapped)
+	mapped := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(users.Fd())}
+	for i, dir := range s.Spec.lower() {
+		err := error(unix.EPERM)
+		if s.Spec.Cloned {
+			err = unix.MountSetattr(int(s.files[i].Fd()), "", unix.AT_EMPTY_PATH, &mapped)
 		}
 		if err != nil {
-			for _, f := range layers {
-				_ = f.Close()
-			}
-			return nil, &os.PathError{Op: "a mount with an ID map for", Path: dir, Err: err}
+			return &os.PathError{Op: "a mount with an ID map for", Path: dir, Err: err}
 		}
 	}
-	return layers, nil
+	return nil
 }
 
 // takesMapped tells whether this kernel's overlayfs takes mounts with ID maps. Others can be made since 5.12, but the mount

@@ -3,12 +3,10 @@
 package rootfs
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
 // A Spec says which files a container has. It is plain data, and can travel as JSON.
@@ -21,6 +19,7 @@ type Spec struct {
 	Hosts    string   `json:"hosts,omitempty"`    // all of /etc/hosts; "" is localhost and the hostname
 	Resolv   string   `json:"resolv,omitempty"`   // all of /etc/resolv.conf; "" is no name server
 	Size     int64    `json:"size,omitempty"`     // bytes that may be written; 0 is the kernel's default, half of the memory
+	Cloned   bool     `json:"cloned,omitempty"`   // the files that go with it are detached mounts: see Sources.Clone
 }
 
 // A Volume is a file or directory of the host that the container borrows.
@@ -56,31 +55,12 @@ func ParseVolume(s string) (Volume, error) {
 	return v, nil
 }
 
-// Check tells, before anything is mounted, what cannot work: a root or a source that is not there.
+// Check returns an error for what cannot work, whatever the host has. What must be on the host, Open checks.
 func (s Spec) Check() error {
-	for _, dir := range s.lower() {
-		if err := checkDir(dir); err != nil {
-			return fmt.Errorf("rootfs %s: %w", dir, err)
-		}
-	}
 	for _, v := range s.Volumes {
-		if _, err := os.Stat(v.Source); err != nil {
-			return fmt.Errorf("volume %s: %w", v.Source, errors.Unwrap(err))
-		}
 		if !filepath.IsAbs(v.Target) || filepath.Clean(v.Target) == "/" {
 			return fmt.Errorf("volume %s: the target %q must be an absolute path below /", v.Source, v.Target)
 		}
-	}
-	return nil
-}
-
-func checkDir(dir string) error {
-	st, err := os.Stat(dir)
-	if err != nil {
-		return errors.Unwrap(err)
-	}
-	if !st.IsDir() {
-		return syscall.ENOTDIR
 	}
 	return nil
 }
@@ -96,9 +76,9 @@ func (s Spec) lower() []string {
 // OnBoard tells whether the root is made of the host's own files.
 func (s Spec) OnBoard() bool { return len(s.lower()) == 0 }
 
-// Enter builds the root and moves this process into it: all of the steps below, in order.
-func (s Spec) Enter() error {
-	r, err := Begin(s)
+// Enter builds the root and moves this process into it: all of the steps below, in order. files are those of Sources.
+func (s Spec) Enter(files ...*os.File) error {
+	r, err := Begin(s, files...)
 	if err != nil {
 		return err
 	}

@@ -43,16 +43,10 @@ func TestParseVolume(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	require.NoError(t, Spec{}.Check())
-	require.NoError(t, Spec{Dir: dir, Volumes: []Volume{{file, "/x", true}}}.Check())
-	require.EqualError(t, Spec{Dir: dir + "/no"}.Check(), "rootfs "+dir+"/no: no such file or directory")
-	require.EqualError(t, Spec{Dir: file}.Check(), "rootfs "+file+": not a directory")
-	require.EqualError(t, Spec{Layers: []string{dir, file}}.Check(), "rootfs "+file+": not a directory")
-	require.EqualError(t, Spec{Volumes: []Volume{{dir + "/no", "/x", true}}}.Check(), "volume "+dir+"/no: no such file or directory")
-	require.ErrorContains(t, Spec{Volumes: []Volume{{dir, "/", true}}}.Check(), "below /")
+	require.NoError(t, Spec{Volumes: []Volume{{"/no/such", "/x", true}}}.Check())
+	require.ErrorContains(t, Spec{Volumes: []Volume{{"/tmp", "/", true}}}.Check(), "below /")
+	require.ErrorContains(t, Spec{Volumes: []Volume{{"/tmp", "x", true}}}.Check(), "absolute")
 }
 
 func TestSpecTravels(t *testing.T) {

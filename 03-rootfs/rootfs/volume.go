@@ -25,14 +25,15 @@ func (r *Rootfs) Volumes() error {
 }
 
 // AttachIn attaches a detached tree of mounts at target as seen from inside root, makes target if it is missing, and
-// closes the descriptor.
+// closes the file that holds it.
 //
 // The path is resolved by the kernel with RESOLVE_IN_ROOT (openat2(2)): "/" and ".." and every symbolic link on the way
 // stay below root. An image can hold a link from /data to /; had we resolved root + "/data" ourselves, the volume would
 // lie over the host's /. RESOLVE_NO_MAGICLINKS refuses the links of /proc/PID, which jump without a path.
 // What was found is then used by its descriptor, so no name can change its meaning between check and use.
-func AttachIn(root, target string, fd int) error {
-	defer unix.Close(fd)
+func AttachIn(root, target string, tree *os.File) error {
+	defer tree.Close()
+	fd := int(tree.Fd())
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return &os.PathError{Op: "stat the source of", Path: target, Err: err}

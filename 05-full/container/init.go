@@ -28,10 +28,11 @@ type assembly struct {
 	idle   chan struct{} // outside has ended
 	ct     Container
 
-	tasks  []*os.File // of the cgroup on v1: see cgroup.JoinSelf
-	layers []*os.File // of the root, picked up with an ID map: see rootfs.PickUpMapped
-	root   *rootfs.Rootfs
-	inner  *os.File // the payload's end of its terminal
+	tasks []*os.File // of the cgroup on v1: see cgroup.JoinSelf
+	root  *rootfs.Rootfs
+	inner *os.File // the payload's end of its terminal
+
+	sources *rootfs.Sources // what the root is made of, found outside
 }
 
 // inside builds the container from inside, part by part, in the order of order.go, and starts the payload. It returns the
@@ -136,15 +137,8 @@ func (a *assembly) unshare() error {
 }
 
 func (a *assembly) base() (err error) {
-	root, fds := a.Root, []int(nil)
-	for _, f := range a.layers {
-		fds = append(fds, int(f.Fd()))
-	}
-	if len(fds) > 0 {
-		root.Dir, root.Layers = "", nil // we may not even be allowed to look there
-	}
 	// Begin also makes all mounts private, before the first one of ours.
-	if a.root, err = rootfs.Begin(root, fds...); err != nil {
+	if a.root, err = rootfs.Begin(a.sources.Spec, a.sources.Files()...); err != nil {
 		return err
 	}
 	return a.root.Base()

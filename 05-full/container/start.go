@@ -21,7 +21,7 @@ type Container struct {
 	PID int
 	// Group holds its limits; nil if it was started without.
 	Group *cgroup.Group
-	// Unmapped says why the files of Config.Root belong to nobody inside, if they do. See rootfs.Spec.PickUpMapped.
+	// Unmapped says why the files of Config.Root belong to nobody inside, if they do. See rootfs.Sources.Map.
 	Unmapped error
 	// Terminal is our end of the container's terminal; nil if it has none.
 	Terminal *os.File
@@ -51,6 +51,13 @@ func Start(c Config) (_ *Container, err error) {
 			err = errors.Join(err, a.ct.destroy())
 		}
 	}()
+	if a.sources, err = rootfs.Open(c.Root); err != nil {
+		return nil, err
+	}
+	defer a.sources.Close()
+	if err = a.sources.Clone(); err != nil {
+		return nil, err
+	}
 	tree, err := c.tree()
 	if err != nil {
 		return nil, err
@@ -98,7 +105,7 @@ func (a *assembly) outside(tree *cgroup.Hierarchy) {
 		return
 	}
 	if err == nil && a.spec.Shifted() && !a.Root.OnBoard() {
-		a.layers, a.ct.Unmapped = layers(a.Root, pid)
+		a.ct.Unmapped = mapLayers(a.sources, pid)
 	}
 	if err == nil && a.Connect != nil {
 		err = a.Connect(pid)
@@ -111,7 +118,7 @@ func (a *assembly) outside(tree *cgroup.Hierarchy) {
 		case <-a.Cancel:
 		}
 	}
-	for _, f := range append(a.tasks, a.layers...) {
+	for _, f := range a.tasks {
 		_ = f.Close()
 	}
 }
@@ -134,15 +141,15 @@ func (c Config) tree() (*cgroup.Hierarchy, error) {
 	return cgroup.Find()
 }
 
-// layers picks up the files of a root that is not on board, so that they keep their owners: root's are root's inside. Where
-// the kernel cannot do that, process number 1 picks them up itself, and they belong to nobody.
-func layers(root rootfs.Spec, pid int) ([]*os.File, error) {
+// mapLayers lets the files of a root that is not on board keep their owners: root's are root's inside. Where the kernel
+// cannot do that, they belong to nobody.
+func mapLayers(src *rootfs.Sources, pid int) error {
 	users, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", pid))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer users.Close()
-	return root.PickUpMapped(int(users.Fd()))
+	return src.Map(users)
 }
 
 // descriptors are the payload's: the three standard ones, and Extra.
