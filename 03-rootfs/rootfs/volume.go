@@ -57,20 +57,7 @@ func makeIn(root, target string, dir bool, links int) (int, error) {
 		return -1, &os.PathError{Op: "open", Path: root, Err: err}
 	}
 	defer unix.Close(top)
-	open := func(p string) (fd int, err error) {
-		// EAGAIN: somewhere on the machine something was renamed or mounted while the kernel followed a "..", and it cannot
-		// tell whether that led out of the root. Then again; who renames without end may have the last word.
-		for range 128 {
-			fd, err = unix.Openat2(top, p, &unix.OpenHow{
-				Flags:   unix.O_PATH | unix.O_CLOEXEC,
-				Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-			})
-			if err != unix.EAGAIN {
-				break
-			}
-		}
-		return fd, err
-	}
+	open := func(p string) (int, error) { return openIn(top, p, 0) }
 	target = path.Clean("/" + target)
 	parts := strings.Split(target[1:], "/")
 	for i, name := range parts {
