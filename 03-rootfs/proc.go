@@ -68,7 +68,7 @@ var inProc = answering("in-proc", func(cover bool) (a procAnswer, err error) {
 	}
 	a.Bare = viewNow()
 	if cover {
-		err = rootfs.Cover(rootfs.Names(rootfs.Masked), rootfs.Names(rootfs.ReadOnlyPaths))
+		err = r.Cover()
 	}
 	a.Covered = viewNow()
 	return a, err
@@ -90,9 +90,9 @@ func proc(n *narrate.Narrator) error {
 	})
 	n.Do(narrate.Call{
 		Text: "then mount something harmless over what no namespace divides, and make switches read-only",
-		Go:   "rootfs.Cover(rootfs.Names(rootfs.Masked), rootfs.Names(rootfs.ReadOnlyPaths))",
-		Sys:  `mount("/dev/null", "/proc/kcore", MS_BIND) …, mount_setattr("/proc/sys", MOUNT_ATTR_RDONLY)`,
-		Man:  "mount(2), mount_setattr(2)",
+		Go:   "rootfs.Cover(null, rootfs.Names(rootfs.Masked), rootfs.Names(rootfs.ReadOnlyPaths))",
+		Sys:  `open_tree("/dev/null", OPEN_TREE_CLONE) before pivot_root; then move_mount("/proc/interrupts"), mount("/proc/interrupts", "/proc/kcore", MS_BIND) …, mount_setattr("/proc/sys", MOUNT_ATTR_RDONLY)`,
+		Man:  "open_tree(2), move_mount(2), mount(2), mount_setattr(2)",
 		Hand: "mount --bind /dev/null /proc/kcore; mount --bind -o ro /proc/sys /proc/sys",
 		At:   rootfs.Cover,
 	})

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -136,6 +137,30 @@ func TestWhereOnlyRootCanGo(t *testing.T) {
 		t.Skip(res.Stderr)
 	}
 	require.Regexp(t, ` 0 +0 +5 `, res.Stdout)
+}
+
+// TestMasksComeFromTheHost runs a command in an image that has a link to /dev, and lends a directory there with a null of its
+// own: a link to the very file that is to be masked. The mask is the host's null device all the same.
+func TestMasksComeFromTheHost(t *testing.T) {
+	both(t, func(t *testing.T, r *stagetest.Runner) {
+		dir, err := os.MkdirTemp("", "masks-")
+		require.NoError(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		require.NoError(t, os.Chmod(dir, 0o755))
+		image, volume := filepath.Join(dir, "image"), filepath.Join(dir, "volume")
+		require.NoError(t, errors.Join(os.Mkdir(image, 0o755), os.Mkdir(volume, 0o755)))
+		for _, name := range []string{"bin", "lib", "lib64", "sbin"} {
+			if target, err := os.Readlink("/" + name); err == nil {
+				require.NoError(t, os.Symlink(target, filepath.Join(image, name)))
+			}
+		}
+		require.NoError(t, os.Symlink("/dev", filepath.Join(image, "x")))
+		require.NoError(t, os.Symlink("/proc/interrupts", filepath.Join(volume, "null")))
+		res := r.Run(t, "-rootfs", image, "-volume", "/usr:/usr:ro", "-volume", volume+":/x:ro", "--",
+			"sh", "-c", "ls /dev; cat /proc/interrupts /proc/keys")
+		require.Zero(t, res.Status, res.Stderr)
+		require.Equal(t, "null\n", res.Stdout, "the kernel's counts of interrupts")
+	})
 }
 
 // TestKilled kills the program in the middle of a step and lets the next run sweep.

@@ -38,7 +38,7 @@ var parts = map[container.Part]narrate.Call{
 	container.Sys:     {Text: "a /sys that shows its own network, read-only", Go: "Sys", Sys: `mount("sysfs", "sys", "sysfs", MS_RDONLY, …)`, Man: "sysfs(5)", At: (*rootfs.Rootfs).Sys},
 	container.Volumes: {Text: "what the host lends is put in its place", Go: "Volumes", Sys: "open_tree, move_mount", Man: "mount(8), --bind", At: (*rootfs.Rootfs).Volumes},
 	container.Pivoted: {Text: "the new root becomes /, and the old one is let go", Go: "Pivot", Sys: `pivot_root(".", "."), umount2(".", MNT_DETACH)`, Man: "pivot_root(2)", Hand: "pivot_root . .; umount -l .", At: rootfs.PivotRoot},
-	container.Covered: {Text: "what /proc and /sys would still tell or let change is covered or made read-only", Go: "rootfs.Cover", Sys: `mount("/dev/null", "/proc/keys", "", MS_BIND, "")…`, Man: "proc(5)", At: rootfs.Cover},
+	container.Covered: {Text: "what /proc and /sys would still tell or let change is covered or made read-only", Go: "rootfs.Cover", Sys: `move_mount(null, "", AT_FDCWD, "/proc/interrupts", …), mount("/proc/interrupts", "/proc/keys", "", MS_BIND, "")…`, Man: "proc(5)", At: rootfs.Cover},
 	container.Connected: {
 		Text: "loopback is switched on; the cable to the bridge was plugged in from outside while the process waited",
 		Go:   "lo.Up; network.Endpoint.Connect", Sys: "ioctl(SIOCSIFFLAGS)", Man: "netdevice(7), veth(4)", Hand: "ip link set lo up", At: lo.Up},

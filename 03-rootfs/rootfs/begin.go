@@ -16,22 +16,25 @@ import (
 // staging is where the new root is built. The tmpfs that is mounted here is seen in this mount namespace only.
 const staging = "/tmp"
 
-// A Rootfs is a root under construction. Its methods are the steps, to be called in the order of Spec.Enter.
+// A Rootfs is a root under construction. Its methods are the steps, to be called in the order of Steps.
 type Rootfs struct {
 	Spec
 	// Overlay tells whether a layer in memory lies over the files, so that they can be written. If it is false
 	// although Spec.ReadOnly is, overlayfs was refused for the reason in Refused, and they are bound read-only.
 	Overlay bool
 	Refused error
+	// Exposed leaves out what Cover does, for lessons that show what that is good for.
+	Exposed bool
 
 	layers  []*os.File // Dir and Layers, as detached mounts
 	volumes []*os.File // the sources of Spec.Volumes, likewise
+	null    *os.File   // the host's null device, for Cover
 }
 
 // Begin makes the mount namespace safe to work in, picks up what comes from the host, and prepares the
 // place where the root is built. s and files come from Sources, opened outside; Begin closes the files.
 // Without files, it looks for what s names itself.
-func Begin(s Spec, files ...*os.File) (*Rootfs, error) {
+func Begin(s Spec, files ...*os.File) (r *Rootfs, err error) {
 	// A container starts with the usual mask, whatever the mask of who starts it: with 077, /etc/passwd made below
 	// would be closed to all users but root.
 	unix.Umask(0o022)
@@ -39,9 +42,12 @@ func Begin(s Spec, files ...*os.File) (*Rootfs, error) {
 	if err := namespace.MakePrivate(); err != nil {
 		return nil, err
 	}
-	r := &Rootfs{Spec: s}
+	r = &Rootfs{Spec: s}
 	// The tmpfs below hides what is under /tmp, which may well be an image or a volume. So they are picked up first.
 	if err := r.pickUp(files); err != nil {
+		return nil, err
+	}
+	if r.null, err = NullDevice(); err != nil {
 		return nil, err
 	}
 	options := "mode=0755"
@@ -193,3 +199,17 @@ func write(path, text string) error {
 
 // Pivot makes the root that was built the root of this mount namespace, and lets go of the old one.
 func (r *Rootfs) Pivot() error { return PivotRoot(".") }
+
+// Cover covers what the tables say, and makes the root read-only if it should be.
+func (r *Rootfs) Cover() error {
+	defer r.null.Close()
+	if !r.Exposed {
+		if err := Cover(r.null, Names(Masked), Names(ReadOnlyPaths)); err != nil {
+			return err
+		}
+	}
+	if r.ReadOnly {
+		return ReadOnlyRoot()
+	}
+	return nil
+}

@@ -4,7 +4,6 @@ package rootfs
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -75,23 +74,3 @@ func (s Spec) lower() []string {
 
 // OnBoard tells whether the root is made of the host's own files.
 func (s Spec) OnBoard() bool { return len(s.lower()) == 0 }
-
-// Enter builds the root and moves this process into it: all of the steps below, in order. files are those of Sources.
-func (s Spec) Enter(files ...*os.File) error {
-	r, err := Begin(s, files...)
-	if err != nil {
-		return err
-	}
-	for _, step := range []func() error{r.Base, r.Etc, r.Dev, r.Proc, r.Sys, r.Volumes, r.Pivot} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	if err := Cover(Names(Masked), Names(ReadOnlyPaths)); err != nil {
-		return err
-	}
-	if s.ReadOnly {
-		return ReadOnlyRoot()
-	}
-	return nil
-}

@@ -80,8 +80,6 @@ func (a *assembly) do(part Part) error {
 		return namespace.SetHostname(a.Hostname)
 	case Base:
 		return a.base()
-	case Covered:
-		return a.cover()
 	case Connected:
 		return lo.Up()
 	case Walled:
@@ -92,19 +90,10 @@ func (a *assembly) do(part Part) error {
 	if a.root == nil {
 		return fmt.Errorf("container: %s comes before %s, which lays the root that it works on", part, Base)
 	}
-	switch part {
-	case Etc:
-		return a.root.Etc()
-	case Dev:
-		return a.root.Dev()
-	case Proc:
-		return a.root.Proc()
-	case Sys:
-		return a.root.Sys()
-	case Volumes:
-		return a.root.Volumes()
-	case Pivoted:
-		return a.root.Pivot()
+	for _, step := range rootfs.Steps {
+		if step.Name == string(part) {
+			return step.Do(a.root)
+		}
 	}
 	return fmt.Errorf("container: there is no part %q", part)
 }
@@ -141,19 +130,8 @@ func (a *assembly) base() (err error) {
 	if a.root, err = rootfs.Begin(a.sources.Spec, a.sources.Files()...); err != nil {
 		return err
 	}
+	a.root.Exposed = a.Without&CoveredPaths != 0
 	return a.root.Base()
-}
-
-func (a *assembly) cover() error {
-	if a.Without&CoveredPaths == 0 {
-		if err := rootfs.Cover(rootfs.Names(rootfs.Masked), rootfs.Names(rootfs.ReadOnlyPaths)); err != nil {
-			return err
-		}
-	}
-	if a.Root.ReadOnly {
-		return rootfs.ReadOnlyRoot()
-	}
-	return nil
 }
 
 // ready goes to the working directory and opens the terminal, both inside the new root, and sets a limit that Go has moved.

@@ -167,9 +167,12 @@ No program, no device and no set-user-ID bit in it must count: sys.go has a name
 		Stage: "03-rootfs", Name: "cover", Step: "proc",
 		Title: "what /proc and /sys tell of the machine is covered",
 		File:  "03-rootfs/rootfs/cover_mine.go",
-		Task: `Two loops. What is masked gets something empty mounted over it: a file gets /dev/null, a directory an empty, read-only
-tmpfs. What is read-only is bound onto itself by BindReadOnly (your own, of bind). Paths that are not there are passed over.`,
-		Read:    []string{"mount(2)", "tmpfs(5)", "proc(5)"},
+		Task: `Two loops. What is masked gets something empty mounted over it: a file gets the null device, a directory an empty, read-only
+tmpfs. What is read-only is bound onto itself by BindReadOnly (your own, of bind). Paths that are not there are passed over.
+
+The null device comes as a mount that is attached nowhere yet: the helper attach (begin.go) attaches it, once. For the
+next file, the one before is there to be bound. (/dev/null by its name is what the image says it is.)`,
+		Read:    []string{"mount(2)", "move_mount(2)", "tmpfs(5)", "null(4)", "proc(5)"},
 		Package: "03-rootfs/rootfs", Run: "^TestCover$",
 		Shows: "go test -tags mine -v -run '^TestCover' ./03-rootfs/rootfs",
 		Hints: []string{
@@ -182,7 +185,13 @@ tmpfs. What is read-only is bound onto itself by BindReadOnly (your own, of bind
 				"ENOENT: one of the paths is not there on this machine. That is no failure: what does not exist needs no cover."},
 			{"file-on-directory", func(s State) bool { return s.Facts["errno"] == "ENOTDIR" },
 				"ENOTDIR: a file was to be mounted on a directory, or a directory on a file. They need different covers."},
-			{"file-not-covered", func(s State) bool { return s.Facts["masked file"] != "" },
+			{"null-by-name", func(s State) bool { return s.Facts["masked file"] == "of the image" },
+				"A masked file says what the new root has at /dev/null: a file of the image's. An image can have a link or a file there, so the name says nothing. The null device that Cover was given comes from the host."},
+			{"attached-once", func(s State) bool {
+				return s.Facts["errno"] == "EBADF" || s.Facts["masked file"] != "" && s.Facts["another masked file"] == ""
+			},
+				"One file is covered, and another is not: there is a single mount of the null device, and it is at one place. A bind mount makes a second one."},
+			{"file-not-covered", func(s State) bool { return s.Facts["masked file"] != "" || s.Facts["another masked file"] != "" },
 				"A masked file still says what it said."},
 			{"directory-not-covered", func(s State) bool { return s.Facts["masked directories"] != "" },
 				"Something can still be seen in a masked directory."},

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func Cover(masked, readOnly []string) error {
+func Cover(null *os.File, masked, readOnly []string) error {
+	file := ""
 	for _, path := range masked {
 		st, err := os.Stat(path)
 		switch {
@@ -21,8 +22,13 @@ func Cover(masked, readOnly []string) error {
 			if err := mount("tmpfs", path, "tmpfs", harmless|unix.MS_RDONLY, ""); err != nil {
 				return err
 			}
+		case file == "":
+			file = path
+			if err := attach(null, path); err != nil {
+				return err
+			}
 		default:
-			if err := mount("/dev/null", path, "", unix.MS_BIND, ""); err != nil {
+			if err := Bind(file, path); err != nil {
 				return err
 			}
 		}

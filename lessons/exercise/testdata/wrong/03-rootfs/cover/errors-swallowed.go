@@ -4,14 +4,21 @@
 
 package rootfs
 
-import (
-	"golang.org/x/sys/unix"
-)
+import "os"
 
 // What cannot be covered is passed over, whatever the reason.
-func Cover(masked, readOnly []string) error {
+func Cover(null *os.File, masked, readOnly []string) error {
+	file := ""
 	for _, path := range masked {
-		_ = mount("/dev/null", path, "", unix.MS_BIND, "")
+		if _, err := os.Lstat(path); err != nil {
+			continue
+		}
+		if file == "" {
+			file = path
+			_ = attach(null, path)
+			continue
+		}
+		_ = Bind(file, path)
 	}
 	for _, path := range readOnly {
 		_ = BindReadOnly(path, path)

@@ -6,13 +6,23 @@ package rootfs
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-func Cover(masked, readOnly []string) error {
+func Cover(null *os.File, masked, readOnly []string) error {
+	file := ""
 	for _, path := range masked {
-		if err := mount("/dev/null", path, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) {
+		if _, err := os.Lstat(path); err != nil {
+			continue
+		}
+		if file == "" {
+			file = path
+			if err := attach(null, path); err != nil {
+				return err
+			}
+		} else if err := Bind(file, path); err != nil {
 			return err
 		}
 	}
