@@ -38,7 +38,7 @@ func readonly(n *narrate.Narrator) error {
 	}
 	n.Before("root in a writable root leaves files in these places", narrate.Data{"places": len(places), "written": count(open[:len(places)], "allowed")})
 	n.Do(narrate.Call{
-		Text: "build the same root, its programs bound read-only, and at the end make the root's mount read-only",
+		Text: "build the same root, its programs read-only, and at the end make the root's mount read-only",
 		Go:   "rootfs.Spec{ReadOnly: true}.Enter()",
 		Sys:  `mount_setattr("/", MOUNT_ATTR_RDONLY)`,
 		Man:  "mount_setattr(2)",

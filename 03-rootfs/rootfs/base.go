@@ -76,7 +76,7 @@ func (r *Rootfs) fromHost() error {
 // layHost puts one of the host's directories into the root: below a layer in memory, or as it is but read-only.
 func (r *Rootfs) layHost(name string) error {
 	if r.ReadOnly || r.Refused != nil {
-		return BindReadOnly("/"+name, name)
+		return r.showHost("/"+name, name)
 	}
 	upper, work := staging+"/upper/"+name, staging+"/work/"+name
 	for _, dir := range []string{upper, work} {
@@ -101,6 +101,17 @@ func (r *Rootfs) layHost(name string) error {
 	}
 	r.Overlay = true
 	return nil
+}
+
+// showHost shows one of the host's directories read-only. An overlay of nothing but lower layers does that, and in
+// /proc/self/mountinfo it is an overlay, where a bind mount would name the host's disk. (It takes two layers; the second
+// is an empty one.) Where it is refused, as if something is mounted below the directory, it is a bind mount.
+func (r *Rootfs) showHost(dir, target string) error {
+	const flags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
+	if r.Refused == nil && mount("overlay", target, "overlay", flags, "userxattr,lowerdir="+dir+":"+staging+"/lower") == nil {
+		return nil
+	}
+	return BindReadOnly(dir, target)
 }
 
 // makeWritable prepares the layer over /usr, so that root inside can make and delete files there. In a user namespace
