@@ -182,7 +182,9 @@ func symlink(target, path string) error {
 // write makes a file, in place of the one that may be there: an image's /etc/resolv.conf is often a link, and to write
 // through it would be to write wherever the image wants. Three calls; os.WriteFile takes more.
 func write(path, text string) error {
-	_ = unix.Unlink(path)
+	if err := unix.Unlink(path); err == unix.EISDIR {
+		return &os.PathError{Op: "replace what the image has at", Path: path, Err: err}
+	}
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return &os.PathError{Op: "create", Path: path, Err: err}
