@@ -23,7 +23,7 @@ type Sources struct {
 
 // Open finds the files that s names. Call it outside, before the container's mount namespace
 // exists. Its errors say what cannot work: a source that is missing, or a layer that is no
-// directory. Who opens Sources closes them.
+// directory or has another file system mounted in it. Who opens Sources closes them.
 func Open(s Spec) (_ *Sources, err error) {
 	if err := s.Check(); err != nil {
 		return nil, err
@@ -44,6 +44,11 @@ func Open(s Spec) (_ *Sources, err error) {
 		// Where that is, whatever links led there: so Begin follows none.
 		if *n.path, err = os.Readlink(fdPath(f)); err != nil {
 			return nil, err
+		}
+		if n.layer {
+			if err := noSubmounts(*n.path); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return src, nil
