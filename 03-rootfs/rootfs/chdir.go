@@ -50,8 +50,8 @@ func reachable() error {
 	return nil
 }
 
-// openIn opens a path for its descriptor to be used in the place of its name, with the directory top
-// for a root: "/" and ".." and every symbolic link on the way stay below it (openat2(2)).
+// openIn opens a path for its descriptor to be used in the place of its name, with the directory
+// top for a root: "/" and ".." and every symbolic link on the way stay below it (openat2(2)).
 // RESOLVE_NO_MAGICLINKS refuses the links of /proc/PID (ELOOP), which jump without a path.
 func openIn(top int, path string, flags uint64) (fd int, err error) {
 	how := unix.OpenHow{

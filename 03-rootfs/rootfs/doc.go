@@ -7,6 +7,9 @@
 //
 //	err := rootfs.Spec{Hostname: "box"}.Enter() // in the child, inside its new mount namespace
 //
+// If the Spec names directories of the host, and other processes can change the paths there, the parent finds them with
+// Open, makes mounts of them if it has the privilege (Clone, Map), and passes Sources.Spec and Sources.Files to the child.
+//
 // All of it works inside a user namespace, so as an ordinary user. It must run in a mount namespace of its own, and
 // before the process has other threads that matter: pivot_root changes the root of all of them.
 //

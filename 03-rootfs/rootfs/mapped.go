@@ -10,12 +10,14 @@ import (
 )
 
 // Map gives the layers an ID map, for a process in the user namespace users (a descriptor of
-// /proc/PID/ns/user) in which root is another user than ours. In these mounts each file belongs to the
-// user that has its owner's number there: what is root's here is root's inside, and chown is not
-// needed. (mount_setattr(2), MOUNT_ATTR_IDMAP.) Call it after Clone, and before Begin uses the files.
+// /proc/PID/ns/user) in which root is another user than ours. In these mounts each file belongs
+// to the user that has its owner's number there: what is root's here is root's inside, and chown
+// is not needed. (mount_setattr(2), MOUNT_ATTR_IDMAP.) Call it after Clone, and before Begin uses
+// the files.
 //
 // It takes CAP_SYS_ADMIN on the host (else EPERM) and a file system that can do it (else EINVAL).
-// An error says why the files of the layers belong to nobody inside; the Sources are good all the same.
+// An error says why the files of the layers belong to nobody inside; the Sources are good all the
+// same.
 func (s *Sources) Map(users *os.File) error {
 	if s.Spec.OnBoard() {
 		return nil
@@ -40,8 +42,8 @@ func (s *Sources) Map(users *os.File) error {
 	return nil
 }
 
-// takesMapped tells whether this kernel's overlayfs takes mounts with ID maps. Others can be made since 5.12, but the mount
-// of the overlay upon them says EINVAL, which it says of much.
+// takesMapped tells whether this kernel's overlayfs takes mounts with ID maps. Others can be made
+// since 5.12, but the mount of the overlay upon them says EINVAL, which it says of much.
 func takesMapped(release string) bool {
 	var major, minor int
 	_, err := fmt.Sscanf(release, "%d.%d", &major, &minor)

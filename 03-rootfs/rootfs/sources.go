@@ -29,6 +29,7 @@ func Open(s Spec) (_ *Sources, err error) {
 		return nil, err
 	}
 	src := &Sources{Spec: s}
+	src.Spec.Cloned = false // nothing is, yet
 	defer func() {
 		if err != nil {
 			src.Close()
@@ -66,10 +67,11 @@ func (s *Sources) Close() {
 	s.files = nil
 }
 
-// Clone turns the descriptors into mounts that are attached nowhere, so Begin needs no path and no
-// permission on the way there. That takes CAP_SYS_ADMIN over our mount namespace. Without it, as an
-// ordinary user, the Sources stay as they are: Begin opens the paths again, in its own mount namespace
-// (the kernel clones no mount of another one), and refuses all but the same files.
+// Clone turns the descriptors into mounts that are attached nowhere, so Begin needs no path and
+// no permission on the way there. That takes CAP_SYS_ADMIN over our mount namespace. Without it,
+// as an ordinary user, the Sources stay as they are: Begin opens the paths again, in its own
+// mount namespace (the kernel clones no mount of another one), and refuses all but the same
+// files.
 func (s *Sources) Clone() error {
 	err := s.clone()
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL) {
@@ -151,8 +153,8 @@ func (s *Sources) reopen() error {
 	return nil
 }
 
-// same returns an error unless two descriptors lead to the same file, by mounts with the same flags:
-// what the host shows read-only here must not come in by a place where it is writable.
+// same returns an error unless two descriptors lead to the same file, by mounts with the same
+// flags: what the host shows read-only here must not come in by a place where it is writable.
 // (stat(2), statfs(2).)
 func same(checked, found *os.File) error {
 	a, aFlags, err := identity(checked)
@@ -164,7 +166,8 @@ func same(checked, found *os.File) error {
 		return err
 	}
 	if a.Dev != b.Dev || a.Ino != b.Ino || aFlags != bFlags {
-		return errors.New("this is no longer the file that was checked: something has put another one in its place")
+		return errors.New("this is no longer the file that was checked: " +
+			"something has put another one in its place")
 	}
 	return nil
 }

@@ -23,7 +23,9 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 		"": {Dir: dir, Volumes: []Volume{{file, "/x", true}}},
 		"rootfs " + dir + "/no: no such file or directory": {Dir: dir + "/no"},
 		"rootfs " + file + ": not a directory":             {Layers: []string{dir, file}},
-		"volume " + dir + "/no: no such file or directory": {Volumes: []Volume{{dir + "/no", "/x", true}}},
+		"volume " + dir + "/no: no such file or directory": {
+			Volumes: []Volume{{dir + "/no", "/x", true}},
+		},
 	} {
 		src, err := Open(s)
 		if want != "" {
@@ -42,12 +44,21 @@ func TestOpenFollowsLinksOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.Mkdir(dir+"/real", 0o755))
 	require.NoError(t, os.Symlink("real", dir+"/link"))
-	given := Spec{Dir: dir + "/link", Layers: []string{dir + "/link"}, Volumes: []Volume{{dir + "/link", "/x", false}}}
+	of := func(dir string) Spec {
+		return Spec{Dir: dir, Layers: []string{dir}, Volumes: []Volume{{dir, "/x", false}}}
+	}
+	given := of(dir + "/link")
 	src, err := Open(given)
 	require.NoError(t, err)
 	defer src.Close()
-	require.Equal(t, Spec{Dir: dir + "/real", Layers: []string{dir + "/real"}, Volumes: []Volume{{dir + "/real", "/x", false}}}, src.Spec)
+	require.Equal(t, of(dir+"/real"), src.Spec)
 	require.Equal(t, dir+"/link", given.Layers[0], "the caller's Spec is the caller's")
+
+	given.Cloned = true // a lie
+	lie, err := Open(given)
+	require.NoError(t, err)
+	defer lie.Close()
+	require.False(t, lie.Spec.Cloned)
 }
 
 // entered is what a process finds in a root that it built of the Sources that it was given.
@@ -86,7 +97,8 @@ var entering = child.Register("entering", func(c *child.Conn) error {
 	return c.Send(e)
 })
 
-// enter starts a process in new namespaces, as the container's first one is, and has it build a root of src.
+// enter starts a process in new namespaces, as the container's first one is, and has it build a
+// root of src.
 func enterWith(t *testing.T, src *Sources) (e entered, err error) {
 	t.Helper()
 	p, err := child.Command(entering, src.Files()...)
@@ -101,7 +113,8 @@ func enterWith(t *testing.T, src *Sources) (e entered, err error) {
 	return e, errors.Join(p.Send(src.Spec), p.Receive(&e))
 }
 
-// swapped is a root and a volume, each named by a link, and a function that makes the links lead to a secret.
+// swapped is a root and a volume, each named by a link, and a function that makes the links lead
+// to a secret.
 func swapped(t *testing.T) (s Spec, swap func()) {
 	top, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -145,7 +158,8 @@ func TestALinkThatIsSwapped(t *testing.T) {
 	}
 }
 
-// The directory itself is swapped: with the descriptor the first one is used; by its path, it is refused.
+// The directory itself is swapped: with the descriptor the first one is used; by its path, it is
+// refused.
 func TestADirectoryThatIsSwapped(t *testing.T) {
 	for _, what := range []string{"image", "volume"} {
 		for _, to := range []string{"another directory", "a link", "nothing"} {

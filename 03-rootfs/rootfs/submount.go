@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noSubmounts returns an error if something is mounted below a layer. An overlay does not show what is mounted in its
-// layers (and in a user namespace the kernel refuses such a layer, EINVAL), so files would be missing without a word.
-// What is hidden by a mount of ours is no loss: /proc of an image in which a package manager has run, for instance.
+// noSubmounts returns an error if something is mounted below a layer. An overlay does not show
+// what is mounted in its layers (and in a user namespace the kernel refuses such a layer,
+// EINVAL), so files would be missing without a word. What is hidden by a mount of ours is no
+// loss: /proc of an image in which a package manager has run, for instance.
 func noSubmounts(dir string) error {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -29,8 +30,9 @@ func noSubmounts(dir string) error {
 		if !ok || below == "" || hidden(below) || !isMountPoint(path.Join(dir, below)) {
 			continue
 		}
-		return fmt.Errorf("rootfs %s: another file system is mounted at %s, which an overlay does not show: "+
-			"unmount it, or lend it with -volume %s:/%s", dir, path.Join(dir, below), path.Join(dir, below), below)
+		at := path.Join(dir, below)
+		return fmt.Errorf("rootfs %s: another file system is mounted at %s, which an overlay does "+
+			"not show: unmount it, or lend it with -volume %s:/%s", dir, at, at, below)
 	}
 	return nil
 }
@@ -52,7 +54,8 @@ func isMountPoint(path string) bool {
 	return err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }
 
-// unescaped is a path as it is: in mountinfo, spaces and the like are octal numbers (proc_pid_mountinfo(5)).
+// unescaped is a path as it is: in mountinfo, spaces and the like are octal numbers
+// (proc_pid_mountinfo(5)).
 func unescaped(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -13,7 +13,9 @@ import (
 type submounts struct{ Data, Covered, Hidden string }
 
 var withSubmounts = room.New("submounts", 0, func(s *submounts) error {
-	if err := files(map[string]string{"image/my data/": "", "image/proc/": "", "imagetoo/": "", "other/top/below/": ""}); err != nil {
+	if err := files(map[string]string{
+		"image/my data/": "", "image/proc/": "", "imagetoo/": "", "other/top/below/": "",
+	}); err != nil {
 		return err
 	}
 	say := func(dir string) string {
@@ -37,12 +39,13 @@ var withSubmounts = room.New("submounts", 0, func(s *submounts) error {
 	return nil
 })
 
-// A layer in which something is mounted is refused by one line that names it: an overlay would not show it.
+// A layer in which something is mounted is refused by one line that names it: an overlay would
+// not show it.
 func TestALayerWithMounts(t *testing.T) {
 	saw, err := withSubmounts.Run(t)
 	require.NoError(t, err)
-	require.Equal(t, "rootfs /tmp/image: another file system is mounted at /tmp/image/my data, which an overlay does not show: "+
-		"unmount it, or lend it with -volume /tmp/image/my data:/my data", saw.Data)
+	require.Equal(t, "rootfs /tmp/image: another file system is mounted at /tmp/image/my data, "+
+		"which an overlay does not show: unmount it, or lend it with -volume /tmp/image/my data:/my data", saw.Data)
 	require.Empty(t, saw.Hidden, "/proc is hidden by the container's")
 	require.Empty(t, saw.Covered, "what is mounted there is covered")
 }
