@@ -33,7 +33,7 @@ func delegate(n *narrate.Narrator) error {
 		return err
 	}
 	defer done()
-	leaf, err := g.Below("leaf") // who hands controllers down may have no processes: the tenant needs a leaf to live in
+	home, err := g.Below("home") // who hands controllers down may have no processes: the tenant needs a leaf to live in
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func delegate(n *narrate.Narrator) error {
 		nowhere = p.Dir // not yet
 		text = "hand the group to a user: the directory, and the files that say who is in it; not the limits"
 	}
-	before, err := live(leaf, plan{nowhere, p.Border, p.Others})
+	before, err := live(home, plan{nowhere, p.Border, p.Others})
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func delegate(n *narrate.Narrator) error {
 			return err
 		}
 	}
-	got, err := live(leaf, p)
+	got, err := live(home, p)
 	if err != nil {
 		return err
 	}
@@ -103,11 +103,18 @@ func border(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 		n.Skip("the cgroup tree is mounted without nsdelegate, so a cgroup namespace is no border; to run it: mount -o remount,nsdelegate /sys/fs/cgroup, as systemd does at boot", false)
 		return nil
 	}
-	g, done, err := open(n, h, "border", cgroup.Resources{Pids: 50})
-	if g == nil {
+	above, done, err := open(n, h, "border", cgroup.Resources{Count: []string{"pids"}})
+	if above == nil {
 		return err
 	}
 	defer done()
+	g, err := above.Below("owned") // the root of the namespace is where the process is, so there the limit must be
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(above.HandDown("pids"), g.Set("pids.max", "50")); err != nil {
+		return err
+	}
 	p, err := child.Command(landlord)
 	if err != nil {
 		return err
@@ -187,8 +194,8 @@ func (d deeds) below(v cgroup.Version) string {
 	return fmt.Sprintf("mkdir: %s, %slimit: %s, move: %s", word(d.Made), handed, word(d.Limited), word(d.Moved))
 }
 
-// live lets a tenant live in the leaf, as an ordinary user, and returns what he could do.
-func live(leaf *cgroup.Group, does plan) (d deeds, err error) {
+// live lets a tenant live in a leaf, as an ordinary user, and returns what he could do.
+func live(home *cgroup.Group, does plan) (d deeds, err error) {
 	p, err := child.Command(tenant)
 	if err != nil {
 		return d, err
@@ -197,7 +204,7 @@ func live(leaf *cgroup.Group, does plan) (d deeds, err error) {
 	if os.Geteuid() == 0 {
 		p.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
-	if err := bear(leaf, p); err != nil {
+	if err := bear(home, p); err != nil {
 		return d, err
 	}
 	return d, errors.Join(p.Send(does), p.Receive(&d))
@@ -209,7 +216,7 @@ var tenant = child.Register("tenant", func(c *child.Conn) error {
 	if err := c.Receive(&p); err != nil {
 		return err
 	}
-	mine := filepath.Join(p.Dir, cgroup.Prefix+"mine")
+	mine := filepath.Join(p.Dir, "mine")
 	var d deeds
 	d.Made = errnoOf(os.Mkdir(mine, 0o755))
 	if _, err := os.Stat(p.Dir + "/cgroup.subtree_control"); err == nil { // v1 hands nothing down

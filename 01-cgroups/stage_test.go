@@ -62,7 +62,7 @@ func TestSoFar(t *testing.T) {
 	needGroups(t)
 	res := stagetest.Run(t, "--", "cat", "/proc/self/cgroup")
 	require.Zero(t, res.Status, res.Stderr)
-	require.Contains(t, res.Stdout, "/containerkit-sofar-", "it is born in the group")
+	require.Contains(t, res.Stdout, "/containerkit/sofar-", "it is born in the group")
 
 	for _, c := range []struct {
 		argv   []string
@@ -179,12 +179,12 @@ func leftBy(t *testing.T) (dirs []string) {
 		if h.Parents[c] == "" {
 			continue
 		}
-		found, err := filepath.Glob(h.Parents[c] + "/containerkit-*")
+		found, err := filepath.Glob(h.Parents[c] + "/" + cgroup.Prefix + "*")
 		require.NoError(t, err)
 		for _, dir := range found {
 			name := filepath.Base(dir)
 			for _, ours := range []string{"free", "pids", "memory", "cpu", "light", "heavy", "freeze"} {
-				if strings.HasPrefix(name, "containerkit-"+ours+"-") {
+				if strings.HasPrefix(name, ours+"-") {
 					dirs = append(dirs, dir)
 				}
 			}

@@ -18,19 +18,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Prefix begins the name of every group that is made here.
-const Prefix = "containerkit-"
+// Prefix begins the name of every cgroup that is made here: they are all in one place.
+const Prefix = place + "/"
 
 // A Group is a cgroup that this process owns.
+//
+// On v2 it is two: the limits are set on the upper one, and the processes are in a leaf below it. A process that is root
+// in its own user namespace owns the files of its cgroup if that namespace is an ordinary user's, and in a cgroup
+// namespace it sees its cgroup as the root of the hierarchy: it gets at the leaf, whose limits are all "max", and never
+// at the one above. On v1 one is enough: only root creates cgroups there, and root inside is another user.
 type Group struct {
 	Version Version
-	Name    string // containerkit-NAME-RANDOM
+	Name    string // containerkit/NAME-RANDOM
 
 	h      *Hierarchy
-	dirs   map[string]string // v1: controller → directory; v2: "" → the one directory
-	locks  []*os.File        // the directories, open and locked: as long as we live, the group is ours
+	dirs   map[string]string // v1: controller → directory; v2: "" → the directory with the limits
+	leaf   string            // v2: the directory with the processes
+	owner  *os.File          // the locked directory: as long as we live, the group is ours
+	born   *os.File          // v2: the leaf, open
 	remove sync.Once
 }
+
+// leafName is the directory of the processes on v2.
+const leafName = "leaf"
 
 // New makes a group and sets its limits. Each limit is read back: what New returns is in force. If anything fails,
 // nothing is left. An *Unavailable error says that this machine, or this user, cannot have such a group, and the fix.
@@ -59,15 +69,24 @@ func (h *Hierarchy) New(name string, r Resources) (*Group, error) {
 	if err := h.checkCPUs(r.CPUs); err != nil {
 		return nil, err
 	}
-	unlock, err := h.lock()
+	lock, err := h.lock(true)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer lock.Close()
 
 	g := &Group{Version: h.Version, Name: fmt.Sprintf("%s%s-%08x", Prefix, name, rand.Uint32()), h: h, dirs: map[string]string{}}
+	if err := g.make(r); err != nil {
+		return nil, errors.Join(err, g.destroy())
+	}
+	return g, nil
+}
+
+// make creates the directories and sets the limits.
+func (g *Group) make(r Resources) error {
 	settings := r.v2()
-	if h.Version == V1 {
+	var err error
+	if g.Version == V1 {
 		settings = r.v1()
 		err = g.make1(r)
 	} else {
@@ -78,68 +97,7 @@ func (h *Hierarchy) New(name string, r Resources) (*Group, error) {
 			err = g.apply(s)
 		}
 	}
-	if err != nil {
-		g.destroy()
-		return nil, err
-	}
-	return g, nil
-}
-
-// mkdir makes the group's directory in the tree of a controller, and marks it as ours: a lock on it says "the owner lives"
-// to Sweep of another process. The kernel drops it when we end, however we end, and close-on-exec keeps it from our children.
-func (g *Group) mkdir(controller, parent string) error {
-	dir := filepath.Join(parent, g.Name)
-	// Where cpu and cpuacct are one tree (the usual mount), one directory serves both.
-	if slices.Contains(g.all(), dir) {
-		g.dirs[controller] = dir
-		return nil
-	}
-	// Until it is locked it looks like a dead owner's. Root's Sweep, which goes through the groups of ordinary users under
-	// another lock than theirs, may take it away: then it is made again.
-	return retry(func() error {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return err
-		}
-		g.dirs[controller] = dir
-		f, err := openDir(dir)
-		if errors.Is(err, unix.ENOENT) {
-			return errNotYet
-		}
-		if err != nil {
-			return err
-		}
-		if err := flock(f, patience); err != nil {
-			return err
-		}
-		if _, err := os.Stat(dir); err != nil {
-			_ = f.Close()
-			return errNotYet
-		}
-		g.locks = append(g.locks, f)
-		return nil
-	}, errNotYet, patience)
-}
-
-// flock waits for the lock of an open directory, which it closes if somebody else keeps it: anybody can who may read the
-// directory (flock(2)).
-func flock(f *os.File, wait time.Duration) error {
-	err := retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }, unix.EWOULDBLOCK, wait)
-	if err == nil {
-		return nil
-	}
-	_ = f.Close()
-	if err == unix.EWOULDBLOCK {
-		return fmt.Errorf("cgroup: somebody has held the lock of %s for %v (lslocks -o PID,COMMAND,PATH tells who)", f.Name(), wait)
-	}
-	return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
-}
-
-func openDir(dir string) (*os.File, error) {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
-	}
-	return os.NewFile(uintptr(fd), dir), nil
+	return err
 }
 
 // apply sets one limit.
@@ -193,22 +151,40 @@ func (g *Group) Path(controller string) string {
 	return g.dirs[strings.TrimSuffix(local1(controller+"."), ".")]
 }
 
-// Below makes a group below this one. It goes when this one goes.
+// Below makes a group below this one, beside the leaf. It goes when this one goes. It has no leaf of its own: the
+// processes are where the limits are.
 func (g *Group) Below(name string) (*Group, error) {
-	sub := &Group{Version: g.Version, Name: name, h: g.h, dirs: map[string]string{}}
-	for c, dir := range g.dirs {
-		if err := sub.mkdir(c, dir); err != nil {
+	sub := &Group{Version: g.Version, Name: g.Name + "/" + name, h: g.h, dirs: map[string]string{}}
+	for c, parent := range g.dirs {
+		dir := filepath.Join(parent, name)
+		if slices.Contains(sub.all(), dir) {
+			sub.dirs[c] = dir
+			continue
+		}
+		if err := os.Mkdir(dir, closed); err != nil {
 			return nil, err
 		}
+		sub.dirs[c] = dir
 	}
-	return sub, nil
+	if g.Version == V1 {
+		return sub, nil
+	}
+	var err error
+	sub.leaf = sub.dirs[""]
+	sub.born, err = openDirAt(unix.AT_FDCWD, sub.leaf, sub.leaf)
+	return sub, err
 }
 
 // Hierarchy is where the group was made.
 func (g *Group) Hierarchy() *Hierarchy { return g.h }
 
-// FD is the open directory of the group: on v2, clone3(2) takes it with CLONE_INTO_CGROUP.
-func (g *Group) FD() int { return int(g.locks[0].Fd()) }
+// FD is the open directory in which the processes are on v2: clone3(2) takes it with CLONE_INTO_CGROUP. On v1 it is -1.
+func (g *Group) FD() int {
+	if g.born == nil {
+		return -1
+	}
+	return int(g.born.Fd())
+}
 
 // Procs lists the processes in the group.
 func (g *Group) Procs() ([]int, error) {
@@ -312,65 +288,64 @@ func (g *Group) Kill() error {
 func (g *Group) Remove() error {
 	var err error
 	g.remove.Do(func() {
-		var unlock func()
-		if unlock, err = g.h.lock(); err != nil {
+		var lock *os.File
+		if lock, err = g.h.lock(false); errors.Is(err, os.ErrNotExist) {
+			err = g.close() // it has gone, and the place with it
 			return
 		}
-		defer unlock()
+		if err != nil {
+			return
+		}
+		defer lock.Close()
 		err = g.destroy()
 	})
 	return err
 }
 
-// destroy removes the group, the parents' lock being held.
+// destroy removes the group while the place is locked. The locked directory goes last: as long as anything of the group
+// is left, the next cleanup finds it. Usually no process is left, and removing the directories is all there is to do.
 func (g *Group) destroy() error {
-	var errs []error
-	names := make([]string, 0, len(g.dirs))
-	for c := range g.dirs {
-		names = append(names, c)
-	}
-	// On v1 the freezer's tree goes last: killing needs it.
-	slices.SortFunc(names, func(a, b string) int {
-		return strings.Compare(strings.Replace(a, "freezer", "~", 1), strings.Replace(b, "freezer", "~", 1))
+	parents := g.parentsOf()
+	dirs := g.all()
+	base := filepath.Join(g.h.base(), g.Name)
+	slices.SortStableFunc(dirs, func(a, b string) int {
+		return map[bool]int{true: 1}[a == base] - map[bool]int{true: 1}[b == base]
 	})
-	if len(g.locks) > 0 && (g.Version == V2 || g.dirs["freezer"] != "") {
-		errs = append(errs, g.Kill())
-	}
-	for _, c := range names {
-		errs = append(errs, removeTree(g.dirs[c]))
-	}
-	for _, f := range g.locks {
-		_ = f.Close()
-	}
-	if g.Version == V2 {
-		errs = append(errs, g.h.restore())
-	}
-	return errors.Join(errs...)
-}
-
-// removeTree removes a group and the groups below it, children first: a cgroup can only be removed with rmdir(2), and
-// only when it is empty. The files in it are the kernel's; unlinking them is neither needed nor allowed.
-func removeTree(dir string) error {
-	if err := unix.Rmdir(dir); err == nil || err == unix.ENOENT { // the usual case: nobody is in it, nothing below it
-		return nil
-	}
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
-				return err
-			}
+	var errs []error
+	if !rmdirs(append([]string{g.leaf}, dirs...)) {
+		if g.made() {
+			errs = append(errs, g.Kill())
+		}
+		for _, dir := range dirs {
+			errs = append(errs, removeTree(dir))
 		}
 	}
-	// EBUSY: a killed process has not quite gone yet.
-	err = retry(func() error { return unix.Rmdir(dir) }, unix.EBUSY, patience)
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return &os.PathError{Op: "rmdir", Path: dir, Err: err}
+	return errors.Join(append(errs, g.close(), g.h.leave(parents))...)
+}
+
+// made reports whether there is anything in which processes could be.
+func (g *Group) made() bool { return g.Version == V2 && g.dirs[""] != "" || g.dirs["freezer"] != "" }
+
+func (g *Group) close() error {
+	for _, f := range []*os.File{g.owner, g.born} {
+		if f != nil {
+			_ = f.Close()
+		}
 	}
 	return nil
+}
+
+// rmdirs removes directories, and reports whether that was all.
+func rmdirs(dirs []string) bool {
+	for _, dir := range dirs {
+		if dir == "" {
+			continue
+		}
+		if err := unix.Rmdir(dir); err != nil && err != unix.ENOENT {
+			return false
+		}
+	}
+	return true
 }
 
 // patience is how long the kernel may take to do what it has been told.
@@ -393,9 +368,16 @@ var errNotYet = errors.New("the kernel has not done it yet")
 
 // waitEmpty waits until no process is left in a group.
 func waitEmpty(dir string) error {
-	err := retry(func() error {
+	return waitFor(dir, func() (bool, error) {
 		pids, err := procs(dir + "/cgroup.procs")
-		if err == nil && len(pids) > 0 {
+		return len(pids) == 0, err
+	})
+}
+
+func waitFor(dir string, empty func() (bool, error)) error {
+	err := retry(func() error {
+		done, err := empty()
+		if err == nil && !done {
 			return errNotYet
 		}
 		return err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/kit/stagetest"
 )
@@ -134,6 +135,7 @@ func TestTrees(t *testing.T) {
 		{mount: "/sys/fs/cgroup/unified", own: "/sys/fs/cgroup/unified"},
 		{mount: "/sys/fs/cgroup/with space", own: "/sys/fs/cgroup/with space/x", controllers: []string{"pids"}},
 		{mount: "/sys/fs/cgroup/cpu,cpuacct", own: "/sys/fs/cgroup/cpu,cpuacct", controllers: []string{"cpu", "cpuacct"}},
+		{mount: "/sys/fs/cgroup/systemd", own: "/sys/fs/cgroup/systemd", controllers: []string{"name=systemd"}},
 	}, v1)
 }
 
@@ -227,7 +229,7 @@ func TestFailsWhole(t *testing.T) {
 	_, err := New("half", Resources{Pids: 5, IO: []IOLimit{{Device: "4095:4095", Write: 1 << 20}}})
 	require.Error(t, err)
 	for _, dir := range g.dirs {
-		left, err := filepath.Glob(filepath.Dir(dir) + "/containerkit-half-*")
+		left, err := filepath.Glob(filepath.Dir(dir) + "/half-*")
 		require.NoError(t, err)
 		require.Empty(t, left)
 	}
@@ -247,7 +249,11 @@ func TestBornInside(t *testing.T) {
 	after()
 	_ = w.Close()
 	require.NoError(t, err)
-	require.Contains(t, string(out), "/"+g.Name+"\n")
+	own := "/" + g.Name + "\n"
+	if g.Version == V2 {
+		own = "/" + g.Name + "/leaf\n"
+	}
+	require.Contains(t, string(out), own)
 	require.Contains(t, string(out), "zero one two\n")
 	require.NotContains(t, string(out), "/tasks", "nothing to join by is left open")
 	buf := make([]byte, 16)
@@ -293,6 +299,9 @@ func TestSweep(t *testing.T) {
 		require.NoError(t, err)
 		dir := strings.TrimSpace(string(buf[:n]))
 		pids, err := procs(dir + "/cgroup.procs")
+		if g.Version == V2 {
+			pids, err = procs(dir + "/leaf/cgroup.procs")
+		}
 		require.NoError(t, err, dir)
 		require.Len(t, pids, 1)
 
@@ -312,55 +321,61 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// On v2 root sweeps the groups of ordinary users too, under another lock than theirs: a sweep may meet a group that has
-// been made and has no owner yet.
-func TestAGroupThatIsSweptAtItsBirthIsMadeAgain(t *testing.T) {
+// A cleanup that runs while cgroups come and go takes none of them, and the place goes with the last one: whoever waits
+// for its lock then creates it again.
+func TestPlaceComesAndGoes(t *testing.T) {
 	h := group(t, Resources{}).Hierarchy()
-	stop, swept := make(chan struct{}), make(chan int)
+	stop, swept := make(chan struct{}), make(chan []string)
 	go func() {
 		var removed []string
 		for {
 			select {
 			case <-stop:
-				swept <- len(removed)
+				swept <- removed
 				return
 			default:
-				_ = sweepTree(h.sweepRoots()[0], &removed)
+				gone, _ := h.sweep()
+				removed = append(removed, gone...)
 			}
 		}
 	}()
-	for range 300 {
-		g, err := h.New("test", Resources{})
+	for range 100 {
+		g, err := h.New("comesandgoes", Resources{})
 		require.NoError(t, err)
 		_, err = g.Procs()
 		require.NoError(t, err, "it is there")
 		require.NoError(t, g.Remove())
 	}
 	close(stop)
-	t.Logf("%d groups were swept at their birth", <-swept)
+	for _, dir := range <-swept {
+		require.NotContains(t, dir, "comesandgoes")
+	}
 }
 
 // Where one tree has two controllers, as v1 usually mounts cpu and cpuacct, a group has one directory there, and so has a
 // group below it. (Ordinary directories play the trees; this machine may have mounted them apart.)
 func TestTwoControllersInOneTree(t *testing.T) {
 	cpu, freezer := t.TempDir(), t.TempDir()
-	g := &Group{Version: V1, dirs: map[string]string{"cpu": cpu, "cpuacct": cpu, "freezer": freezer}}
+	g := &Group{Version: V1, Name: Prefix + "x", h: &Hierarchy{Version: V1}, dirs: map[string]string{}}
+	for _, c := range []string{"cpu", "cpuacct"} {
+		require.NoError(t, g.mkdir(c, cpu))
+	}
+	require.NoError(t, g.mkdir("freezer", freezer))
+	require.Len(t, g.all(), 2)
 	below, err := g.Below("deeper")
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"cpu": cpu + "/deeper", "cpuacct": cpu + "/deeper", "freezer": freezer + "/deeper"}, below.dirs)
-	require.Len(t, below.locks, 2)
-	for _, lock := range below.locks {
-		require.NoError(t, lock.Close())
-	}
+	cpu, freezer = cpu+"/containerkit/x/deeper", freezer+"/containerkit/x/deeper"
+	require.Equal(t, map[string]string{"cpu": cpu, "cpuacct": cpu, "freezer": freezer}, below.dirs)
 }
 
-// Anybody may lock a directory that he can open. Who waits for it says so, and does not wait for ever.
-func TestSomebodyHoldsTheLock(t *testing.T) {
-	dir, err := openDir(t.TempDir())
+// A process of the same user may hold the lock. Whoever waits for it says so, and does not wait for ever.
+func TestAnotherProcessHoldsTheLock(t *testing.T) {
+	name := t.TempDir()
+	dir, err := openDirAt(unix.AT_FDCWD, name, name)
 	require.NoError(t, err)
 	defer dir.Close()
 	require.NoError(t, flock(dir, time.Second))
-	again, err := openDir(dir.Name())
+	again, err := openDirAt(unix.AT_FDCWD, name, name)
 	require.NoError(t, err)
 	require.ErrorContains(t, flock(again, 30*time.Millisecond), "lslocks")
 }

@@ -4,6 +4,7 @@ package cgroup
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,17 +32,15 @@ type Hierarchy struct {
 	Own     string // the directory of this process's own cgroup (v1: the freezer's)
 	Root    string // v2: the directory in which groups are made
 	// Parents has the directory in which groups are made for each controller. On v2 it is Root for all.
-	// "unified" is the v2 tree of a hybrid machine.
+	// "unified" is the v2 tree of a hybrid machine, and "name=systemd" a tree of v1 without a controller.
 	Parents map[string]string
-
-	mounts []string // where the trees are mounted, for Sweep
 }
 
 // Controllers lists the controllers that groups can have here, under the names that this version gives them.
 func (h *Hierarchy) Controllers() []string {
 	var list []string
 	for c := range h.Parents {
-		if c != "unified" {
+		if c != "unified" && !strings.HasPrefix(c, "name=") {
 			list = append(list, c)
 		}
 	}
@@ -86,7 +85,6 @@ func Find() (*Hierarchy, error) {
 	trees := parseTrees(table, own)
 	h := &Hierarchy{Parents: map[string]string{}}
 	for _, t := range trees {
-		h.mounts = append(h.mounts, t.mount)
 		if slices.Contains(t.controllers, "pids") || slices.Contains(t.controllers, "memory") {
 			h.Version = V1
 		}
@@ -132,7 +130,7 @@ func parseTrees(mountinfo, cgroup string) []tree {
 	for line := range strings.Lines(cgroup) {
 		// 4:memory:/user.slice     v2: 0::/user.slice
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(f) != 3 || strings.HasPrefix(f[1], "name=") {
+		if len(f) != 3 {
 			continue
 		}
 		t := tree{}
@@ -199,20 +197,18 @@ func writable(dir string) error {
 	return nil
 }
 
-// lock makes sure that only one process at a time makes, removes or sweeps groups here. On v1 it is the tree's top that is
-// locked, not the group that we are in: that one may be of the kit's own making, and then its owner holds its lock for as
-// long as it lives.
-func (h *Hierarchy) lock() (unlock func(), err error) {
-	dir := h.sweepRoots()[0]
-	f, err := openDir(dir)
-	if err != nil {
-		return nil, err
+// parents lists the cgroups below which ours are, each once, that of the lock first.
+func (h *Hierarchy) parents() []string {
+	list := []string{h.base()}
+	if h.Version == V2 {
+		return list
 	}
-	// Who sweeps holds it as long as it takes to kill what others have left, group after group.
-	if err := flock(f, 6*patience); err != nil {
-		return nil, err
+	for _, c := range slices.Sorted(maps.Keys(h.Parents)) {
+		if !slices.Contains(list, h.Parents[c]) {
+			list = append(list, h.Parents[c])
+		}
 	}
-	return func() { _ = f.Close() }, nil
+	return list
 }
 
 // checkCPUs refuses CPUs that are not to be had. The kernel refuses some itself, but v2 accepts a CPU that is offline

@@ -15,7 +15,7 @@ import (
 )
 
 // gateName is the name under which the program starts itself to pass a child through the gate.
-const gateName = Prefix + "gate"
+const gateName = "containerkit-gate"
 
 // Prepare changes a command so that it is born in the group. Call after when it has been started, or was not.
 // Putting a process into its group after it has started would leave it a moment in which it is not limited; a fork
@@ -71,7 +71,11 @@ func (g *Group) JoinFiles() ([]*os.File, error) {
 		return nil, nil
 	}
 	var files []*os.File
-	for _, dir := range g.all() {
+	// The freezer comes first: whoever has joined anything can be found there and killed.
+	for _, dir := range append([]string{g.dirs["freezer"]}, g.all()...) {
+		if len(files) > 0 && dir == g.dirs["freezer"] {
+			continue
+		}
 		name := dir + "/tasks"
 		if dir == g.dirs["unified"] {
 			name = dir + "/cgroup.procs" // v2 moves whole processes

@@ -14,6 +14,11 @@ import (
 
 // Resources is what to ask for. A zero field asks for nothing: the group is not limited in it. What one version of
 // cgroups has and the other lacks is an error of New there, never forgotten in silence.
+//
+// Everywhere is for containers. On v1, a hierarchy in which a process has joined no cgroup of its own shows it the
+// host's whole tree, even in a cgroup namespace: its root there is the host's. Root in a container can create a user
+// namespace and mount it. So the container joins a cgroup in every mounted hierarchy in which we may create one,
+// systemd's own and the v2 tree of a hybrid machine included. v2 has one hierarchy, and Everywhere adds nothing.
 type Resources struct {
 	Pids       int64     // how many processes and threads at most
 	Memory     int64     // how many bytes at most: above, somebody is killed
@@ -26,6 +31,7 @@ type Resources struct {
 	CPUs       string    // on which CPUs it may run: "0-2,7"
 	IO         []IOLimit // how fast each disk may be used
 	Count      []string  // controllers wanted for their counters only, without a limit: "pids", "memory", "cpu"…
+	Everywhere bool      // a cgroup in each hierarchy, also in those without a limit
 }
 
 // IOLimit limits one disk; 0 means no limit.
@@ -37,7 +43,7 @@ type IOLimit struct {
 }
 
 // Empty tells whether nothing is asked for: then no group is needed.
-func (r Resources) Empty() bool { return len(r.controllers()) == 0 }
+func (r Resources) Empty() bool { return len(r.controllers()) == 0 && !r.Everywhere }
 
 // Budget is what a command may use in the containers of the first four stages, and in the fifth if nobody says otherwise.
 var Budget = Resources{Pids: 128, Memory: 256 << 20, CPU: 0.5}

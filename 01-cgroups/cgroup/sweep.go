@@ -4,7 +4,7 @@ package cgroup
 
 import (
 	"errors"
-	"io/fs"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,19 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ByHand is the name for groups that a reader makes by hand. They have no owner, so Sweep gives them an hour.
-const ByHand = Prefix + "byhand"
+// ByHand names cgroups that a reader creates by hand, beside the place of our own. They have no owner, so they are left
+// alone for an hour.
+const ByHand = "containerkit-byhand"
 
-// Sweep removes the groups whose owner is dead: a run that was ended with kill -9 could not do it itself. An owner
-// holds a lock on its group's directory as long as it lives; who gets that lock knows that nobody is there any more.
-// What still runs in such a group is killed. It returns the directories removed.
+// Sweep removes the cgroups whose owner is dead: a program that was ended with kill -9 could not do it itself. An owner
+// holds a lock on its cgroup's directory for as long as it lives, so a process that gets the lock knows that the owner
+// is gone. What still runs in such a cgroup is killed. It returns the directories removed.
 //
-// On v1 a group has a directory in several of a dozen trees, one of them always the freezer's. Sweep runs beside every
-// container's start: it looks there first, and into the other trees only if it finds something. SweepAll looks
-// everywhere, and so finds also what a reader has made by hand.
+// It looks only into the place that all our cgroups are in, so it costs as much as there are cgroups of ours.
 func Sweep() (removed []string, err error) { return sweep(false) }
 
-// SweepAll is Sweep for every tree.
+// SweepAll is Sweep, and also removes what readers have created by hand.
 func SweepAll() (removed []string, err error) { return sweep(true) }
 
 func sweep(all bool) (removed []string, err error) {
@@ -33,77 +32,147 @@ func sweep(all bool) (removed []string, err error) {
 	if err != nil {
 		var no *Unavailable
 		if errors.As(err, &no) {
-			return nil, nil // who may not make groups has left none
+			return nil, nil // a user who may not create cgroups has left none
 		}
 		return nil, err
 	}
-	unlock, err := h.lock()
+	removed, err = h.sweep()
+	if all {
+		for _, parent := range h.parents() {
+			gone, byHandErr := sweepByHand(parent)
+			if gone {
+				removed = append(removed, filepath.Join(parent, ByHand))
+			}
+			err = errors.Join(err, byHandErr)
+		}
+	}
+	return removed, err
+}
+
+// sweep looks at every cgroup in the place, while the place is locked: no cgroup is half made.
+func (h *Hierarchy) sweep() (removed []string, err error) {
+	at, err := h.lock(false)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	var errs []error
-	for i, root := range h.sweepRoots() {
-		if i > 0 && !all && len(removed) == 0 {
-			break
+	defer at.Close()
+	names, err := subdirs(at)
+	errs, live := []error{err}, 0
+	for _, name := range names {
+		if strings.HasPrefix(name, added) {
+			continue
 		}
-		errs = append(errs, sweepTree(root, &removed))
+		gone, err := h.sweepOne(at, name)
+		removed, errs = append(removed, gone...), append(errs, err)
+		if len(gone) == 0 {
+			live++
+		}
 	}
-	if h.Version == V2 {
-		errs = append(errs, h.restore())
+	if live == 0 {
+		errs = append(errs, h.leave(h.parents()))
 	}
 	return removed, errors.Join(errs...)
 }
 
-// sweepTree sweeps what lies below top, and adds it to removed.
-func sweepTree(top string, removed *[]string) error {
-	var errs []error
-	walkErr := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return nil // it went while we looked, or is not ours to see
+// sweepOne removes a cgroup if its owner is dead, and nothing if it lives, or if the directory is another user's.
+func (h *Hierarchy) sweepOne(at *os.File, name string) (removed []string, err error) {
+	dir := filepath.Join(at.Name(), name)
+	f, err := openDirAt(int(at.Fd()), name, dir)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if uid, err := ownerOf(f); err != nil || uid != os.Geteuid() {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, nil // the owner lives
+	}
+	if err := killAll(h.Version, dir); err != nil {
+		return nil, err
+	}
+	for _, parent := range recorded(f, h) {
+		gone, err := removeIn(parent, name)
+		if err != nil {
+			return removed, err
 		}
-		name := filepath.Base(path)
-		if !strings.HasPrefix(name, Prefix) || strings.HasPrefix(name, added) {
-			return nil
+		if gone != "" {
+			removed = append(removed, gone)
 		}
-		gone, err := sweepOne(path)
-		if gone {
-			*removed = append(*removed, path)
-		}
-		errs = append(errs, err)
-		return fs.SkipDir
-	})
-	return errors.Join(append(errs, walkErr)...)
+	}
+	if err := removeAt(int(at.Fd()), name, dir); err != nil {
+		return removed, err
+	}
+	return append(removed, dir), nil
 }
 
-// sweepRoots is where to look: everywhere that we may write. On v1 the freezer's tree comes first, since a frozen
-// process can neither die nor leave the other trees.
-func (h *Hierarchy) sweepRoots() []string {
+// removeIn removes what a cgroup has in another hierarchy of v1.
+func removeIn(parent, name string) (removed string, err error) {
+	at, err := openPlace(parent, false)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer at.Close()
+	dir := filepath.Join(at.Name(), name)
+	var st unix.Stat_t
+	if err := unix.Fstatat(int(at.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return "", nil
+	}
+	return dir, removeAt(int(at.Fd()), name, dir)
+}
+
+// killAll kills what is left of a cgroup whose owner is dead.
+func killAll(v Version, dir string) error {
+	if v == V2 {
+		return kill2(dir)
+	}
+	// Before anything else: a killed program may have left them frozen, and the frozen cannot die.
+	if err := freeze1(dir, "THAWED"); err != nil {
+		return err
+	}
+	return kill1(dir)
+}
+
+// record is where a cgroup of v1 notes in which other hierarchies it has directories, and below which cgroups. Only the
+// freezer's directory is locked, so only there is it known whether the owner lives; and the next process may be in
+// other cgroups than the dead owner was. Only root can write it (xattr(7), "Trusted extended attributes").
+const record = "trusted.containerkit"
+
+// note records the parents. A privileged container's root may not, but finds its own cgroups where it is itself.
+func (g *Group) note(parents []string) error {
+	err := unix.Fsetxattr(int(g.owner.Fd()), record, []byte(strings.Join(parents, "\n")), 0)
+	if err != nil && err != unix.EPERM && err != unix.EOPNOTSUPP {
+		return &os.PathError{Op: "setxattr", Path: g.owner.Name(), Err: err}
+	}
+	return nil
+}
+
+// recorded lists where else a cgroup has directories.
+func recorded(f *os.File, h *Hierarchy) []string {
 	if h.Version == V2 {
-		return []string{h.Root}
+		return nil
 	}
-	roots := []string{h.Parents["freezer"]}
-	for _, m := range h.mounts {
-		if strings.HasPrefix(h.Parents["freezer"], m) {
-			roots[0] = m
-		}
+	buf := make([]byte, 64<<10) // the kernel's limit (xattr(7))
+	n, err := unix.Fgetxattr(int(f.Fd()), record, buf)
+	if err != nil || n == 0 {
+		return h.parents()[1:]
 	}
-	for _, m := range h.mounts {
-		if m != roots[0] {
-			roots = append(roots, m)
-		}
-	}
-	return roots
+	return strings.Split(string(buf[:n]), "\n")
 }
 
-// sweepOne removes one group if its owner is dead.
-func sweepOne(dir string) (gone bool, err error) {
-	if strings.HasPrefix(filepath.Base(dir), ByHand) {
-		if st, err := os.Stat(dir); err != nil || time.Since(st.ModTime()) < time.Hour {
-			return false, nil
-		}
-	}
-	f, err := openDir(dir)
+// sweepByHand removes the cgroup that a reader has created by hand and forgotten.
+func sweepByHand(parent string) (gone bool, err error) {
+	dir := filepath.Join(parent, ByHand)
+	f, err := openDirAt(unix.AT_FDCWD, dir, dir)
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
@@ -111,24 +180,26 @@ func sweepOne(dir string) (gone bool, err error) {
 		return false, err
 	}
 	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return false, nil // the owner lives
-	}
-	if _, err := os.Stat(dir + "/freezer.state"); err == nil {
-		// Before anything else: a killed run may have left them frozen, and the frozen cannot die (v1).
-		if err := freeze1(dir, "THAWED"); err != nil {
-			return false, err
-		}
-		if err := kill1(dir); err != nil {
-			return false, err
-		}
-	} else if _, err := os.Stat(dir + "/cgroup.kill"); err == nil {
-		if err := kill2(dir); err != nil {
-			return false, err
-		}
-	} else if err := killOneByOne(dir); err != nil {
+	if uid, err := ownerOf(f); err != nil || uid != os.Geteuid() {
 		return false, err
+	}
+	if st, err := f.Stat(); err != nil || time.Since(st.ModTime()) < time.Hour {
+		return false, err
+	}
+	if err := emptyByHand(dir); err != nil {
+		return false, fmt.Errorf("%w (created by hand: %s)", err, dir)
 	}
 	err = removeTree(dir)
 	return err == nil, err
+}
+
+// emptyByHand kills what runs in a cgroup of any hierarchy.
+func emptyByHand(dir string) error {
+	if _, err := os.Stat(dir + "/freezer.state"); err == nil {
+		return killAll(V1, dir)
+	}
+	if _, err := os.Stat(dir + "/cgroup.kill"); err == nil {
+		return kill2(dir)
+	}
+	return killOneByOne(dir)
 }

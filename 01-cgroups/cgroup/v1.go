@@ -5,7 +5,9 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -50,6 +52,9 @@ func (v Version) Local(file string) string {
 // path is where a file of the group is, under its own name. On v1 the name says in which tree.
 func (g *Group) path(file string) (string, error) {
 	if g.Version == V2 {
+		if file == "cgroup.procs" || file == "cgroup.threads" {
+			return g.leaf + "/" + file, nil
+		}
 		return g.dirs[""] + "/" + file, nil
 	}
 	controller, _, _ := strings.Cut(file, ".")
@@ -71,8 +76,8 @@ func (g *Group) path(file string) (string, error) {
 func (h *Hierarchy) find1(trees []tree) error {
 	for _, t := range trees {
 		if err := writable(t.own); err != nil {
-			if len(t.controllers) == 0 {
-				continue // hybrid's v2 tree: nice to have
+			if !slices.ContainsFunc(t.controllers, isController) {
+				continue // hybrid's v2 tree, or systemd's own of v1: no limits are set there
 			}
 			who, fix := self(), fixRoot
 			if who == 0 {
@@ -95,50 +100,98 @@ func (h *Hierarchy) find1(trees []tree) error {
 	return nil
 }
 
+// isController reports whether a tree's name is a controller's, and not one that somebody gave it: name=systemd.
+func isController(c string) bool { return !strings.HasPrefix(c, "name=") }
+
 // make1 makes a directory in the tree of each controller. The freezer comes with every group: without it nobody can
-// be sure to kill all of a group that forks.
+// be sure to kill all of a group that forks. Its directory is the first to come and the last to go, and it is the one
+// that is locked.
 func (g *Group) make1(r Resources) error {
-	trees := []string{"freezer"}
-	for _, c := range r.controllers() {
-		switch c {
-		case "cpu":
-			trees = append(trees, "cpu")
-			if slices.Contains(r.Count, "cpu") {
-				trees = append(trees, "cpuacct") // v1 counts CPU time in a controller of its own
-			}
-		case "io":
-			trees = append(trees, "blkio")
-		case "pressure":
-			trees = append(trees, "unified")
-		default:
-			trees = append(trees, c)
+	names, err := g.h.names1(r)
+	if err != nil {
+		return err
+	}
+	if err := g.mkdir("freezer", g.h.Parents["freezer"]); err != nil {
+		return err
+	}
+	if err := g.own(g.dirs["freezer"]); err != nil {
+		return err
+	}
+	var parents []string
+	for _, c := range names {
+		if parent := g.h.Parents[c]; !slices.Contains(parents, parent) {
+			parents = append(parents, parent)
 		}
 	}
-	for _, c := range trees {
-		parent := g.h.Parents[c]
-		if parent == "" && c == "unified" {
-			return &Unavailable{"cgroup v1 has no pressure files, and no v2 tree is mounted beside it", "boot with systemd.unified_cgroup_hierarchy=1, or mount -t cgroup2 none /sys/fs/cgroup/unified"}
-		}
-		if parent == "" {
-			return &Unavailable{"no tree with the " + c + " controller is mounted", fixKernel}
-		}
-		if err := g.mkdir(c, parent); err != nil {
+	if err := g.note(parents); err != nil {
+		return err
+	}
+	for _, c := range names {
+		if err := g.mkdir(c, g.h.Parents[c]); err != nil {
 			return err
 		}
 		if c == "cpuset" {
-			// A new cpuset of v1 is empty, and nobody can join an empty one (ENOSPC): it starts with the parent's.
-			for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-				all, err := read(parent + "/" + file)
-				if err == nil {
-					err = write(g.dirs[c]+"/"+file, all)
-				}
-				if err != nil {
-					return err
-				}
+			if err := fillCpuset(g.h.Parents[c], g.dirs[c]); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// names1 lists the trees beside the freezer's in which a group needs a directory.
+func (h *Hierarchy) names1(r Resources) (names []string, err error) {
+	for _, c := range r.controllers() {
+		switch c {
+		case "cpu":
+			names = append(names, "cpu")
+			if slices.Contains(r.Count, "cpu") {
+				names = append(names, "cpuacct") // v1 counts CPU time in a controller of its own
+			}
+		case "io":
+			names = append(names, "blkio")
+		case "pressure":
+			names = append(names, "unified")
+		default:
+			names = append(names, c)
+		}
+	}
+	for _, c := range names {
+		if h.Parents[c] != "" {
+			continue
+		}
+		if c == "unified" {
+			return nil, &Unavailable{"cgroup v1 has no pressure files, and no v2 tree is mounted beside it", "boot with systemd.unified_cgroup_hierarchy=1, or mount -t cgroup2 none /sys/fs/cgroup/unified"}
+		}
+		return nil, &Unavailable{"no tree with the " + c + " controller is mounted", fixKernel}
+	}
+	if r.Everywhere {
+		names = slices.Collect(maps.Keys(h.Parents))
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(names, func(c string) bool { return c == "freezer" }), nil
+}
+
+// fillCpuset gives a new group the parent's CPUs and memory nodes: a new cpuset of v1 is empty, and no process can join
+// an empty one (ENOSPC). The place gets them too, and hands them to those that are created after (cpuset.rst, 1.2,
+// cgroup.clone_children).
+func fillCpuset(parent, dir string) error {
+	has, err := read(dir + "/cpuset.cpus")
+	if err != nil || has != "" {
+		return err
+	}
+	for _, file := range []string{"/cpuset.cpus", "/cpuset.mems"} {
+		all, err := read(parent + file)
+		for _, to := range []string{filepath.Dir(dir), dir} {
+			if err == nil {
+				err = write(to+file, all)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return write(filepath.Dir(dir)+"/cgroup.clone_children", "1")
 }
 
 // all lists the directories of the group, each once.

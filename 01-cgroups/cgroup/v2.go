@@ -45,62 +45,96 @@ func (h *Hierarchy) find2(t tree) error {
 	return nil
 }
 
-// make2 makes the directory, after the parent has been told to hand down the controllers that the group needs.
+// make2 makes the directory and its leaf, after the parents have been told to hand down the controllers that the group
+// needs. The leaf needs none: what its processes use is counted, and limited, in the group above.
 func (g *Group) make2(controllers []string) error {
 	if err := g.h.handDown(controllers); err != nil {
 		return err
 	}
-	return g.mkdir("", g.h.Root)
+	if err := g.mkdir("", g.h.Root); err != nil {
+		return err
+	}
+	if err := g.own(g.dirs[""]); err != nil {
+		return err
+	}
+	leaf := filepath.Join(g.dirs[""], leafName)
+	if err := os.Mkdir(leaf, 0o755); err != nil {
+		return err
+	}
+	g.leaf = leaf
+	var err error
+	g.born, err = openDirAt(int(g.owner.Fd()), leafName, leaf)
+	return err
 }
 
-// added marks a controller that we switched on in the root's subtree_control: an empty group, containerkit-added-cpu.
+// added marks a controller that we switched on in the root's subtree_control: an empty group in the place, +cpu.
 // It is a note to whoever removes the last of our groups, also after a kill -9: this one was off before.
-const added = Prefix + "added-"
+const added = "+"
 
-// handDown switches controllers on for the children of Root. A child has the files of a controller (pids.max…) only if
-// its parent's cgroup.subtree_control lists it.
+// handDown switches controllers on for the groups in the place. A child has the files of a controller (pids.max…) only
+// if its parent's cgroup.subtree_control lists it. Usually Root hands them down already, and one write is enough.
 func (h *Hierarchy) handDown(controllers []string) error {
+	var plus []string
+	for _, c := range controllers {
+		if c != "pressure" { // every group of v2 has its pressure files
+			plus = append(plus, "+"+c)
+		}
+	}
+	if len(plus) == 0 {
+		return nil
+	}
+	file := filepath.Join(h.Root, place, "cgroup.subtree_control")
+	err := write(file, strings.Join(plus, " "))
+	if err == nil {
+		return nil
+	}
 	on, err := read(h.Root + "/cgroup.subtree_control")
 	if err != nil {
 		return err
 	}
-	for _, c := range controllers {
-		if c == "pressure" || slices.Contains(strings.Fields(on), c) {
-			continue // every group of v2 has its pressure files
-		}
-		if h.Parents[c] == "" {
-			fix := fixKernel
-			if self() != 0 {
-				fix = fixSystemd
-			}
-			return &Unavailable{fmt.Sprintf("the %s controller is not handed down to %s (its cgroup.controllers does not list it)", c, h.Root), fix}
-		}
-		// The kernel refuses memory and io here with EBUSY. It accepts pids and cpu, which can tell threads apart, and
-		// then no child of Root can have a process any more ("domain invalid" in its cgroup.type): so look first.
-		// The root of all has no cgroup.type, and is free of the rule.
-		if _, err := os.Stat(h.Root + "/cgroup.type"); err == nil {
-			if pids, err := procs(h.Root + "/cgroup.procs"); err == nil && len(pids) > 0 {
-				return h.inhabited(unix.EBUSY)
+	for _, p := range plus {
+		if c := p[1:]; !slices.Contains(strings.Fields(on), c) {
+			if err := h.switchOn(c); err != nil {
+				return err
 			}
 		}
-		marker := filepath.Join(h.Root, added+c)
-		if err := os.Mkdir(marker, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-			return err
+	}
+	return write(file, strings.Join(plus, " "))
+}
+
+// switchOn makes Root hand a controller down, and marks it.
+func (h *Hierarchy) switchOn(c string) error {
+	if h.Parents[c] == "" {
+		fix := fixKernel
+		if self() != 0 {
+			fix = fixSystemd
 		}
-		err := write(h.Root+"/cgroup.subtree_control", "+"+c)
-		if err == nil {
-			continue
+		return &Unavailable{fmt.Sprintf("the %s controller is not handed down to %s (its cgroup.controllers does not list it)", c, h.Root), fix}
+	}
+	// The kernel refuses memory and io here with EBUSY. It accepts pids and cpu, which can tell threads apart, and
+	// then no child of Root can have a process any more ("domain invalid" in its cgroup.type): so look first.
+	// The root of all has no cgroup.type, and is free of the rule.
+	if _, err := os.Stat(h.Root + "/cgroup.type"); err == nil {
+		if pids, err := procs(h.Root + "/cgroup.procs"); err == nil && len(pids) > 0 {
+			return h.inhabited(unix.EBUSY)
 		}
-		_ = unix.Rmdir(marker)
-		if errors.Is(err, unix.EBUSY) {
-			return h.inhabited(err)
-		}
-		if denied(err) {
-			return &Unavailable{err.Error(), fixUser}
-		}
+	}
+	marker := filepath.Join(h.Root, place, added+c)
+	if err := os.Mkdir(marker, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return nil
+	err := write(h.Root+"/cgroup.subtree_control", "+"+c)
+	if err == nil {
+		return nil
+	}
+	_ = unix.Rmdir(marker)
+	if errors.Is(err, unix.EBUSY) {
+		return h.inhabited(err)
+	}
+	if denied(err) {
+		return &Unavailable{err.Error(), fixUser}
+	}
+	return err
 }
 
 // inhabited explains the rule that people stumble over most.
@@ -111,23 +145,23 @@ func (h *Hierarchy) inhabited(err error) error {
 	}
 }
 
-// restore takes back what handDown switched on, when the last of our groups has gone. What somebody else has come to use
-// meanwhile is theirs, and stays on.
+// restore takes back what handDown switched on, when the last of our groups has gone, and removes the place. What
+// somebody else has come to use meanwhile is theirs, and stays on.
 func (h *Hierarchy) restore() error {
-	var markers, others []string
-	for _, dir := range children(h.Root) {
-		switch name := filepath.Base(dir); {
-		case strings.HasPrefix(name, added):
-			markers = append(markers, dir)
-		case strings.HasPrefix(name, Prefix):
+	at := filepath.Join(h.Root, place)
+	markers := children(at)
+	for _, dir := range markers {
+		if !strings.HasPrefix(filepath.Base(dir), added) {
 			return nil // somebody is still there
-		default:
-			others = append(others, dir)
 		}
 	}
+	others := slices.DeleteFunc(children(h.Root), func(dir string) bool { return dir == at })
 	var errs []error
 	for _, dir := range markers {
 		c := strings.TrimPrefix(filepath.Base(dir), added)
+		if err := write(at+"/cgroup.subtree_control", "-"+c); err != nil {
+			errs = append(errs, err)
+		}
 		// The kernel would take it away from a group that has set a limit, and the limit with it. EBUSY: a group hands it
 		// further down.
 		if !slices.ContainsFunc(others, func(other string) bool { return uses(other, c) }) {
@@ -137,7 +171,7 @@ func (h *Hierarchy) restore() error {
 		}
 		errs = append(errs, removeTree(dir))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, removeTree(at))...)
 }
 
 // unset is what the files of a controller say in a group that nobody has set anything for:
@@ -163,7 +197,7 @@ func uses(dir, controller string) bool {
 // HandsDown tells whether Root handed a controller down before any of our groups was made.
 func (h *Hierarchy) HandsDown(controller string) bool {
 	on, err := read(h.Root + "/cgroup.subtree_control")
-	_, ours := os.Stat(filepath.Join(h.Root, added+controller))
+	_, ours := os.Stat(filepath.Join(h.Root, place, added+controller))
 	return err == nil && slices.Contains(strings.Fields(on), controller) && ours != nil
 }
 
@@ -201,10 +235,13 @@ func kill2(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, sub := range children(dir) {
-		if err := waitEmpty(sub); err != nil {
-			return err
-		}
-	}
-	return waitEmpty(dir)
+	return waitEmpty2(dir)
+}
+
+// waitEmpty2 waits until no process is left in a group, nor in the groups below it.
+func waitEmpty2(dir string) error {
+	return waitFor(dir, func() (bool, error) {
+		text, err := read(dir + "/cgroup.events")
+		return strings.Contains(text, "populated 0"), err
+	})
 }

@@ -40,7 +40,7 @@ func look() state {
 		add("sysctl", file+" = "+strings.TrimSpace(string(v)))
 	}
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), "containerkit-") && ours(path) {
+		if err == nil && d.IsDir() && cgroupOfOurs(path) && ours(path) {
 			add("cgroup", path)
 		}
 		return nil
@@ -55,6 +55,17 @@ func look() state {
 		add("process", p)
 	}
 	return s
+}
+
+// cgroupOfOurs reports whether a directory is a cgroup in the place of package cgroup, and one that is locked: on v1
+// only the freezer's is, and what a cgroup has in other hierarchies goes before that.
+func cgroupOfOurs(path string) bool {
+	if filepath.Base(filepath.Dir(path)) != "containerkit" || strings.HasPrefix(filepath.Base(path), "+") {
+		return false
+	}
+	_, err1 := os.Stat(path + "/freezer.state")
+	_, err2 := os.Stat(path + "/cgroup.freeze")
+	return err1 == nil || err2 == nil && !strings.HasPrefix(path, "/sys/fs/cgroup/unified/")
 }
 
 // ours tells whether a directory is left over: nobody holds its lock, or we do. What another process holds belongs to

@@ -91,7 +91,7 @@ var masks = []struct {
 	with string
 }{
 	{regexp.MustCompile(`/sys/fs/cgroup\S*`), "CGROUP"},
-	{regexp.MustCompile(`(containerkit-[a-z]+)-\w+`), "$1-X"},
+	{regexp.MustCompile(`(containerkit[-/][a-z]+)-\w+`), "$1-X"},
 	{regexp.MustCompile(`[0-9][0-9.,:]*`), "N"},
 	{regexp.MustCompile(`_mine\.go`), ".go"}, // the learner's own file, under the build tag mine
 	{regexp.MustCompile(`[ \t]+`), " "},

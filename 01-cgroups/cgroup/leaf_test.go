@@ -1,0 +1,70 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// raise is what root in a container does to its own limits: it takes a user namespace, mounts the cgroup hierarchy, and
+// moves into a cgroup of its own, from which the next cgroup namespace is no border for the one above (nsdelegate).
+// Then it uses more than it may. The container is the first unshare.
+const raise = `
+exec unshare --user --map-root-user --mount --cgroup sh -c '
+exec unshare --user --map-root-user --mount --cgroup sh -c "
+mount -t cgroup2 none /mnt && mkdir /mnt/x && echo \$\$ > /mnt/x/cgroup.procs && echo moved || exit
+exec unshare --cgroup sh -c \"
+	for file in /mnt/memory.max /mnt/memory.swap.max /mnt/pids.max; do
+		echo max > \\\$file && echo wrote \\\$file
+	done
+	dd if=/dev/zero of=/dev/null bs=64M count=1 && echo held 64 MiB
+	for i in 1 2 3 4 5 6 7 8 9 0; do sleep 2 & sleep 2 & sleep 2 & done; wait\"
+"' 2>&1`
+
+// The limits hold root in a container, also where the container is an ordinary user's, who owns all of the cgroup's
+// files: they are not in the cgroup that it can get at.
+func TestRootInsideCannotRaiseTheLimits(t *testing.T) {
+	g := group(t, Resources{Pids: 20, Memory: 32 << 20})
+	if g.Version == V1 {
+		t.Skip("on v1, root in a container does not own the cgroup's files")
+	}
+	cmd := exec.Command("sh", "-c", raise)
+	after, err := g.Prepare(cmd)
+	require.NoError(t, err)
+	said, _ := cmd.Output()
+	after()
+	require.Contains(t, string(said), "moved\n", "the control: inside, it may create cgroups and move: %s", said)
+	require.NotContains(t, string(said), "held", "%s", said)
+	for file, want := range map[string]string{"pids.max": "20", "memory.max": "33554432", "memory.swap.max": "0"} {
+		got, err := g.Get(file)
+		if file == "memory.swap.max" && os.IsNotExist(err) {
+			continue // this kernel does not count swap
+		}
+		require.NoError(t, err)
+		require.Equal(t, want, strings.TrimSpace(got), "%s, after: %s", file, said)
+	}
+	require.Positive(t, g.Stats().OOMKills, "%s", said)
+	require.Positive(t, g.Stats().PidsRefused, "%s", said)
+}
+
+// A limit that is too small for a single process makes the start fail, and nothing is left of it.
+func TestTooSmallALimitLeavesNothing(t *testing.T) {
+	g := group(t, Resources{Memory: int64(os.Getpagesize())})
+	cmd := exec.Command("sleep", "60")
+	after, err := g.Prepare(cmd)
+	require.NoError(t, err)
+	if cmd.Start() == nil {
+		require.Error(t, cmd.Wait(), "it cannot run in a page")
+	}
+	after()
+	dirs := g.all()
+	require.NoError(t, g.Remove())
+	for _, dir := range dirs {
+		require.NoDirExists(t, dir)
+	}
+}

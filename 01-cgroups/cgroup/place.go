@@ -1,0 +1,228 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// place is the directory in which all our cgroups are, one in each hierarchy, below the cgroup that this process is in
+// (v1) or that it may manage (v2). It is created for the first cgroup and removed with the last one. So whatever looks
+// after our cgroups looks only at our cgroups, however many others the host has.
+//
+// A shared parent also counts as one cgroup where cgroups compete: all of ours together have the CPU weight of one.
+const place = "containerkit"
+
+// closed is the mode of the place and of the cgroups in it. flock(2) needs an open directory, and opening needs the
+// permission to read: without it for others, no other user can hold a lock that we wait for. They may still pass
+// through, to a cgroup that was delegated to them.
+const closed = 0o711
+
+// openPlace opens the place in parent, and creates it if it should. It never follows a symbolic link, and refuses a
+// directory that another user has put there: on v1, systemd lets users own parts of its own hierarchy.
+func openPlace(parent string, create bool) (*os.File, error) {
+	path := filepath.Join(parent, place)
+	f, err := openDirAt(unix.AT_FDCWD, path, path)
+	if create && errors.Is(err, unix.ENOENT) {
+		if err := unix.Mkdir(path, closed); err != nil && err != unix.EEXIST {
+			return nil, &os.PathError{Op: "mkdir", Path: path, Err: err}
+		}
+		if f, err = openDirAt(unix.AT_FDCWD, path, path); errors.Is(err, unix.ENOENT) {
+			return nil, errNotYet // another process has removed its last cgroup just now
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	owner, err := ownerOf(f)
+	if err == nil && owner != os.Geteuid() {
+		err = fmt.Errorf("cgroup: %s belongs to user %d, not to user %d: remove it (rmdir)", path, owner, os.Geteuid())
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// openDirAt opens a directory, not a link to one. path is what errors call it.
+func openDirAt(at int, name, path string) (*os.File, error) {
+	flags := unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(at, name, flags, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+func ownerOf(f *os.File) (uid int, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	return int(st.Uid), nil
+}
+
+// base is the directory whose place is locked: the freezer's on v1, where every cgroup of ours has a directory.
+func (h *Hierarchy) base() string {
+	if h.Version == V2 {
+		return h.Root
+	}
+	return h.Parents["freezer"]
+}
+
+// lock makes sure that only one process at a time creates, removes or cleans up cgroups here: it locks the place, which
+// no other user can open. The lock is gone when the file is closed. Without create, a missing place is ErrNotExist.
+func (h *Hierarchy) lock(create bool) (f *os.File, err error) {
+	err = retry(func() error {
+		if f, err = openPlace(h.base(), create); err != nil {
+			return err
+		}
+		// A cleanup holds it for as long as it takes to kill what others have left, cgroup after cgroup.
+		if err := flock(f, 6*patience); err != nil {
+			return err
+		}
+		// The last cgroup may have gone while we waited, and the place with it: what we locked is no directory any more.
+		var ours, there unix.Stat_t
+		if unix.Fstat(int(f.Fd()), &ours) == nil && unix.Lstat(f.Name(), &there) == nil && ours.Ino == there.Ino {
+			return nil
+		}
+		_ = f.Close()
+		return errNotYet
+	}, errNotYet, 6*patience)
+	return f, err
+}
+
+// flock waits for the lock of an open directory, and closes it if another process keeps the lock for too long.
+func flock(f *os.File, wait time.Duration) error {
+	try := func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+	err := retry(try, unix.EWOULDBLOCK, wait)
+	if err == nil {
+		return nil
+	}
+	_ = f.Close()
+	if err == unix.EWOULDBLOCK {
+		const who = "lslocks -o PID,COMMAND,PATH shows which"
+		return fmt.Errorf("cgroup: another process has held the lock of %s for %v (%s)", f.Name(), wait, who)
+	}
+	return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
+}
+
+// mkdir creates the cgroup's directory in the place below parent, for one controller on v1.
+func (g *Group) mkdir(controller, parent string) error {
+	dir := filepath.Join(parent, g.Name)
+	for _, made := range g.dirs { // cpu and cpuacct are usually one hierarchy: one directory serves both
+		if made == dir {
+			g.dirs[controller] = dir
+			return nil
+		}
+	}
+	err := retry(func() error {
+		at, err := openPlace(parent, true)
+		if err != nil {
+			return err
+		}
+		defer at.Close()
+		err = unix.Mkdirat(int(at.Fd()), filepath.Base(dir), closed)
+		if err == unix.ENOENT {
+			return errNotYet // the place went while we had it open
+		}
+		return err
+	}, errNotYet, patience)
+	if err != nil {
+		return fmt.Errorf("cgroup: mkdir %s: %w", dir, err)
+	}
+	g.dirs[controller] = dir
+	return nil
+}
+
+// own locks the cgroup: as long as this process lives, the cgroup is in use. The kernel drops the lock when we exit, for
+// whatever reason, and close-on-exec keeps it from our children.
+func (g *Group) own(dir string) (err error) {
+	if g.owner, err = openDirAt(unix.AT_FDCWD, dir, dir); err != nil {
+		return err
+	}
+	return flock(g.owner, patience)
+}
+
+// removeAt removes a cgroup and the cgroups below it, children first: a cgroup can only be removed with rmdir(2), and
+// only when it is empty. The files in it are the kernel's; unlinking them is neither needed nor allowed.
+func removeAt(at int, name, path string) error {
+	err := unix.Unlinkat(at, name, unix.AT_REMOVEDIR)
+	if err == nil || err == unix.ENOENT { // usually no process is in it, and nothing below it
+		return nil
+	}
+	dir, err := openDirAt(at, name, path)
+	if err != nil {
+		if errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		return err
+	}
+	defer dir.Close()
+	below, err := subdirs(dir)
+	if err != nil {
+		return err
+	}
+	for _, sub := range below {
+		if err := removeAt(int(dir.Fd()), sub, filepath.Join(path, sub)); err != nil {
+			return err
+		}
+	}
+	// EBUSY: a killed process has not quite gone yet.
+	rmdir := func() error { return unix.Unlinkat(at, name, unix.AT_REMOVEDIR) }
+	err = retry(rmdir, unix.EBUSY, patience)
+	if err != nil && err != unix.ENOENT {
+		return &os.PathError{Op: "rmdir", Path: path, Err: err}
+	}
+	return nil
+}
+
+// removeTree is removeAt for a path of which every part is known to be ours, or the system's.
+func removeTree(dir string) error { return removeAt(unix.AT_FDCWD, dir, dir) }
+
+// subdirs lists the directories in an open directory.
+func subdirs(dir *os.File) (names []string, err error) {
+	entries, err := dir.ReadDir(-1)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// leave removes the places if the last cgroup has gone. The lock must be held.
+func (h *Hierarchy) leave(parents []string) error {
+	var errs []error
+	for _, parent := range parents {
+		err := unix.Rmdir(filepath.Join(parent, place))
+		if err == unix.EBUSY && h.Version == V2 {
+			err = h.restore()
+		}
+		if err != nil && err != unix.EBUSY && err != unix.ENOENT {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// parentsOf lists where a cgroup's directories are: in the places below these directories, the locked one last.
+func (g *Group) parentsOf() (parents []string) {
+	for _, dir := range g.all() {
+		if parent := strings.TrimSuffix(dir, "/"+g.Name); parent != g.h.base() {
+			parents = append(parents, parent)
+		}
+	}
+	return append(parents, g.h.base())
+}
