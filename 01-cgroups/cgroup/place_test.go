@@ -1,0 +1,146 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"containerkit/lessons/kit/child"
+)
+
+// nobody is another user than the one who runs the tests.
+const nobody = 65534
+
+// The locker takes the lock of every directory that it can open, says what the kernel answered, and keeps them.
+var locker = child.Register("cgroup-locker", func(c *child.Conn) error {
+	var dirs []string
+	if err := c.Receive(&dirs); err != nil {
+		return err
+	}
+	said := map[string]string{}
+	for _, dir := range dirs {
+		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		}
+		said[dir] = fmt.Sprint(err)
+	}
+	if err := c.Send(said); err != nil {
+		return err
+	}
+	_ = c.Next(nil)
+	return nil
+})
+
+// Another user can hold no lock that a start, a cleanup or a removal waits for.
+func TestAnotherUserCannotStallAStart(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a process of another user")
+	}
+	g := group(t, Resources{Pids: 20})
+	var dirs []string
+	for _, dir := range g.all() {
+		for ; dir != "/sys/fs" && dir != "/"; dir = filepath.Dir(dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	p, err := child.Command(locker)
+	require.NoError(t, err)
+	p.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	require.NoError(t, p.Start())
+	defer p.Close()
+	said := map[string]string{}
+	require.NoError(t, errors.Join(p.Send(dirs), p.Receive(&said)))
+
+	began := time.Now()
+	other, err := New("stalled", Resources{Pids: 20})
+	require.NoError(t, err)
+	require.NoError(t, other.Remove())
+	require.Less(t, time.Since(began), patience)
+	require.Contains(t, fmt.Sprint(said), "<nil>", "the control: there is a directory that it could lock")
+	for dir, errno := range said {
+		if strings.Contains(dir, "containerkit") {
+			require.Equal(t, unix.EACCES.Error(), errno, dir)
+		}
+	}
+}
+
+// A place or a cgroup that another user has put where ours would be is not touched. The other user is us, since only
+// that one can be there as well: the owner is changed.
+func TestWhatBelongsToAnotherUserIsLeftAlone(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	h := group(t, Resources{}).Hierarchy()
+	planted := filepath.Join(h.base(), place, "planted-00000000")
+	require.NoError(t, os.Mkdir(planted, 0o755))
+	defer os.Remove(planted)
+	require.NoError(t, os.Chown(planted, nobody, nobody))
+	_, err := h.sweep()
+	require.NoError(t, err)
+	require.DirExists(t, planted)
+	require.NoError(t, os.Chown(planted, 0, 0))
+	removed, err := h.sweep()
+	require.NoError(t, err)
+	require.Contains(t, removed, planted, "the control: without an owner that lives, and ours")
+
+	parent := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(parent, place), 0o755))
+	require.NoError(t, os.Chown(filepath.Join(parent, place), nobody, nobody))
+	_, err = openPlace(parent, true)
+	require.ErrorContains(t, err, "belongs to user 65534")
+	require.NoError(t, os.Remove(filepath.Join(parent, place)))
+	require.NoError(t, os.Symlink("/", filepath.Join(parent, place)))
+	_, err = openPlace(parent, true)
+	require.ErrorIs(t, err, unix.ENOTDIR, "a link is not followed")
+}
+
+// What a cleanup does depends on how many cgroups of ours there are, not on how many others the host has: it opens
+// nothing outside of the place. Others are a reader's: they are what SweepAll is for.
+func TestSweepLooksOnlyIntoThePlace(t *testing.T) {
+	h := group(t, Resources{}).Hierarchy()
+	dir := filepath.Join(h.base(), ByHand)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Skip(err) // a reader's, or another test's
+	}
+	defer os.Remove(dir)
+	old := time.Now().Add(-2 * time.Hour)
+	require.NoError(t, os.Chtimes(dir, old, old))
+	_, err := Sweep()
+	require.NoError(t, err)
+	require.DirExists(t, dir)
+	removed, err := SweepAll()
+	require.NoError(t, err)
+	require.Contains(t, removed, dir)
+	require.NoDirExists(t, dir)
+}
+
+// v1: an owner that is killed in another cgroup than the one that cleans up is found all the same, everywhere.
+func TestSweepFindsWhatTheFreezerNotes(t *testing.T) {
+	g := group(t, Resources{Count: []string{"memory"}})
+	if g.Version == V2 {
+		t.Skip("v2 has one hierarchy")
+	}
+	elsewhere := filepath.Join(g.Path("memory"), "elsewhere")
+	require.NoError(t, os.Mkdir(elsewhere, 0o755))
+	h := *g.Hierarchy()
+	parents := map[string]string{"memory": elsewhere, "freezer": h.Parents["freezer"]}
+	dead, err := (&Hierarchy{Version: V1, Parents: parents}).New("dead", Resources{Count: []string{"memory"}})
+	require.NoError(t, err)
+	require.NoError(t, dead.close()) // as if we had ended
+	require.DirExists(t, dead.Path("memory"))
+	_, err = h.sweep()
+	require.NoError(t, err)
+	require.NoDirExists(t, dead.Path("freezer"))
+	require.NoDirExists(t, dead.Path("memory"))
+}
