@@ -35,7 +35,7 @@ type Group struct {
 	dirs   map[string]string // v1: controller → directory; v2: "" → the directory with the limits
 	leaf   string            // v2: the directory with the processes
 	owner  *os.File          // the locked directory: as long as we live, the group is ours
-	born   *os.File          // v2: the leaf, open
+	born   *os.File          // the leaf, open; on a hybrid machine the directory in the v2 tree, if the group has one
 	remove sync.Once
 }
 
@@ -178,7 +178,10 @@ func (g *Group) Below(name string) (*Group, error) {
 // Hierarchy is where the group was made.
 func (g *Group) Hierarchy() *Hierarchy { return g.h }
 
-// FD is the open directory in which the processes are on v2: clone3(2) takes it with CLONE_INTO_CGROUP. On v1 it is -1.
+// FD returns the open directory in which the processes are on v2: clone3(2) takes it with CLONE_INTO_CGROUP. On v1 it is
+// -1, unless the group has a directory in the v2 tree of a hybrid machine as well: then a child needs both, FD and
+// JoinFiles. It could also join that one by itself, but there only whole processes join, and that waits, for some
+// milliseconds, until no process on the machine is in the middle of a fork.
 func (g *Group) FD() int {
 	if g.born == nil {
 		return -1

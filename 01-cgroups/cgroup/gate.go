@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -30,12 +31,14 @@ func (g *Group) Prepare(cmd *exec.Cmd) (after func(), err error) {
 	if cmd.Err != nil {
 		return nil, cmd.Err
 	}
-	if g.Version == V2 {
+	if fd := g.FD(); fd >= 0 {
 		if cmd.SysProcAttr == nil {
 			cmd.SysProcAttr = &syscall.SysProcAttr{}
 		}
 		cmd.SysProcAttr.UseCgroupFD = true
-		cmd.SysProcAttr.CgroupFD = g.FD()
+		cmd.SysProcAttr.CgroupFD = fd
+	}
+	if g.Version == V2 {
 		return func() {}, nil
 	}
 	files, err := g.JoinFiles()
@@ -64,22 +67,18 @@ func (g *Group) Prepare(cmd *exec.Cmd) (after func(), err error) {
 	}, nil
 }
 
-// JoinFiles opens what a child needs to join by itself: it inherits the files and gives them to JoinSelf.
-// On v2 there are none: use FD with SysProcAttr.UseCgroupFD.
+// JoinFiles opens what a child needs to join by itself: it inherits the files and gives them to JoinSelf. There is one for
+// each hierarchy of v1; the one for the freezer comes first, so a child that has joined anything is found there and
+// killed. On v2 there are none: the child is born in FD.
 func (g *Group) JoinFiles() ([]*os.File, error) {
 	if g.Version == V2 {
 		return nil, nil
 	}
+	freezer := g.dirs["freezer"]
+	others := slices.DeleteFunc(g.all(), func(dir string) bool { return dir == freezer || dir == g.dirs["unified"] })
 	var files []*os.File
-	// The freezer comes first: whoever has joined anything can be found there and killed.
-	for _, dir := range append([]string{g.dirs["freezer"]}, g.all()...) {
-		if len(files) > 0 && dir == g.dirs["freezer"] {
-			continue
-		}
+	for _, dir := range append([]string{freezer}, others...) {
 		name := dir + "/tasks"
-		if dir == g.dirs["unified"] {
-			name = dir + "/cgroup.procs" // v2 moves whole processes
-		}
 		fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			closeAll(files)

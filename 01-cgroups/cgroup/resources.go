@@ -46,7 +46,7 @@ type IOLimit struct {
 func (r Resources) Empty() bool { return len(r.controllers()) == 0 && !r.Everywhere }
 
 // Budget is what a command may use in the containers of the first four stages, and in the fifth if nobody says otherwise.
-var Budget = Resources{Pids: 128, Memory: 256 << 20, CPU: 0.5}
+var Budget = Resources{Pids: 128, Memory: 256 << 20, CPU: 0.5, Everywhere: true}
 
 // period is the time in which a CPU quota is counted, in microseconds: the kernel's own default.
 const period = 100_000

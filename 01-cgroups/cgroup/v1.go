@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // names1 are the files of v1 that answer for a file of v2.
@@ -136,7 +138,10 @@ func (g *Group) make1(r Resources) error {
 			}
 		}
 	}
-	return nil
+	if dir, ok := g.dirs["unified"]; ok {
+		g.born, err = openDirAt(unix.AT_FDCWD, dir, dir)
+	}
+	return err
 }
 
 // names1 lists the trees beside the freezer's in which a group needs a directory.

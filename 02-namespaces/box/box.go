@@ -131,7 +131,7 @@ func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(pid int) (Sp
 	o.Terminal, restore = namespace.Foreground(stdin)
 	defer restore()
 	namespace.Container().Apply(c.Cmd)
-	if group != nil && group.Version == cgroup.V2 {
+	if group != nil && group.FD() >= 0 {
 		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, group.FD() // born inside: clone3(2)
 	}
 	signals := stage.Catch()

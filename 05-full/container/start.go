@@ -62,16 +62,19 @@ func Start(c Config) (_ *Container, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// On v2 a process is born in its group, so the group comes first. On v1 it joins by itself, its first deed: there
-	// the group is made while the process is.
+	// On v2 a process is born in its group, on v1 it joins by itself, its first deed, and on a hybrid machine both: so the
+	// group comes first.
 	birth := namespace.Birth{DeathSignal: syscall.SIGKILL}
-	if tree != nil && tree.Version == cgroup.V2 {
+	if tree != nil {
 		if a.ct.Group, err = tree.New("container", c.Resources); err != nil {
 			return nil, err
 		}
-		birth.Cgroup = a.ct.Group.FD()
+		birth.Cgroup = max(a.ct.Group.FD(), 0)
+		if a.tasks, err = a.ct.Group.JoinFiles(); err != nil {
+			return nil, err
+		}
 	}
-	go a.outside(tree)
+	go a.outside()
 	// From here on this goroutine is process number 1 of the container, until that executes a program of its own.
 	p, err := a.spec.Vfork(birth, a.inside)
 	close(a.born)
@@ -92,14 +95,9 @@ func Start(c Config) (_ *Container, err error) {
 
 // outside is the goroutine that stays with us while another one builds the container: it makes what can only be had outside,
 // and shows each part to who wants to look.
-func (a *assembly) outside(tree *cgroup.Hierarchy) {
+func (a *assembly) outside() {
 	defer close(a.idle)
 	var err error
-	if tree != nil && a.ct.Group == nil {
-		if a.ct.Group, err = tree.New("container", a.Resources); err == nil {
-			a.tasks, err = a.ct.Group.JoinFiles()
-		}
-	}
 	pid, ok := <-a.born // it waits for us: it exists, in its namespaces, and has done nothing
 	if !ok {
 		return
