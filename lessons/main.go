@@ -274,8 +274,9 @@ func results(from string, progress io.Writer) (*verify.Run, error) {
 func cleanCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "clean", Short: "remove what killed runs left behind", Args: cobra.NoArgs,
-		Long: "Removes cgroups and temporary directories named containerkit-* whose owner is\n" +
-			"dead, and kills what still runs in those cgroups. Runs that are alive keep\n" +
+		Long: "Removes cgroups below one named containerkit, and temporary directories named\n" +
+			"containerkit-*, whose owner is dead, and kills what still runs in those cgroups;\n" +
+			"and the cgroup containerkit-byhand after an hour. Runs that are alive keep\n" +
 			"theirs. (Mounts, links and rules live in namespaces that end with their\n" +
 			"processes.) Clean as the user whose runs they were.",
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -79,7 +79,7 @@ func namespaces(kit string) (*canvas, error) {
 		"user":   {"uid 1000", "uid 0, root in here only"},
 		"net":    {"lo eth0 wlan0, port 22", "lo, switched off"},
 		"time":   {"up 12 days", "up 0 seconds"},
-		"cgroup": {"/containerkit-web-4f1a", "/"},
+		"cgroup": {"/containerkit/web-4f1a", "/"},
 	}
 	c := newCanvas(960, 90+len(all)*52+16, "The eight namespaces, and what each hides")
 	c.text(186, 74, "*divides")
@@ -108,8 +108,8 @@ func cgroups(string) (*canvas, error) {
 	for i, g := range [][]string{
 		{"plain", "`system.slice", "~services"},
 		{"plain", "`user.slice", "~logins"},
-		{"amber", "`containerkit-web-4f1a", "`pids.max 128", "`memory.max 268435456", "`cpu.max 50000 100000"},
-		{"amber", "`containerkit-db-9c02", "`pids.max 64", "`memory.max 134217728", "`cpu.max max 100000"},
+		{"amber", "`containerkit/web-4f1a", "`pids.max 128", "`memory.max 268435456", "`cpu.max 50000 100000"},
+		{"amber", "`containerkit/db-9c02", "`pids.max 64", "`memory.max 134217728", "`cpu.max max 100000"},
 	} {
 		x := 24 + i*236
 		c.line("plain", 480, 122, 480, 150, x+102, 150, x+102, 178)
@@ -120,9 +120,9 @@ func cgroups(string) (*canvas, error) {
 	c.line("plain", 362, 238, 362, 318)
 	c.box(260, 318, 204, 60, "green", "`user@1000.service", "~delegated: a user's own")
 	c.line("plain", 598, 278, 598, 318)
-	c.box(496, 318, 204, 60, "blue", "`cgroup.procs", "`4711 4712 4713")
+	c.box(496, 318, 204, 60, "blue", "`leaf/cgroup.procs", "`4711 4712 4713")
 	c.line("plain", 834, 278, 834, 318)
-	c.box(732, 318, 204, 60, "blue", "`cgroup.procs", "`4720")
+	c.box(732, 318, 204, 60, "blue", "`leaf/cgroup.procs", "`4720")
 	c.box(24, 402, 912, 76, "plain")
 	c.text(44, 426, "~v2, shown here, is one tree. v1 has one for each controller.")
 	c.text(44, 446, "~To move a process is to write its number into cgroup.procs; what it used before stays where it was.")
