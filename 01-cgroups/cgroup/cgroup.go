@@ -23,10 +23,11 @@ const Prefix = place + "/"
 
 // A Group is a cgroup that this process owns.
 //
-// On v2 it is two: the limits are set on the upper one, and the processes are in a leaf below it. A process that is root
-// in its own user namespace owns the files of its cgroup if that namespace is an ordinary user's, and in a cgroup
-// namespace it sees its cgroup as the root of the hierarchy: it gets at the leaf, whose limits are all "max", and never
-// at the one above. On v1 one is enough: only root creates cgroups there, and root inside is another user.
+// On v2 it is two: the limits are set on the upper one, and the processes are in a leaf below it. A
+// process that is root in its own user namespace owns the files of its cgroup if that namespace is
+// an ordinary user's, and in a cgroup namespace it sees its cgroup as the root of the hierarchy: it
+// gets at the leaf, whose limits are all "max", and never at the one above. On v1 one is enough:
+// only root creates cgroups there, and root inside is another user.
 type Group struct {
 	Version Version
 	Name    string // containerkit/NAME-RANDOM
@@ -35,7 +36,7 @@ type Group struct {
 	dirs   map[string]string // v1: controller → directory; v2: "" → the directory with the limits
 	leaf   string            // v2: the directory with the processes
 	owner  *os.File          // the locked directory: as long as we live, the group is ours
-	born   *os.File          // the leaf, open; on a hybrid machine the directory in the v2 tree, if the group has one
+	born   *os.File          // the leaf, open; or the directory in the v2 tree of a hybrid machine
 	remove sync.Once
 }
 
@@ -151,8 +152,8 @@ func (g *Group) Path(controller string) string {
 	return g.dirs[strings.TrimSuffix(local1(controller+"."), ".")]
 }
 
-// Below makes a group below this one, beside the leaf. It goes when this one goes. It has no leaf of its own: the
-// processes are where the limits are.
+// Below makes a group below this one, beside the leaf. It goes when this one goes. It has no leaf
+// of its own: the processes are where the limits are.
 func (g *Group) Below(name string) (*Group, error) {
 	sub := &Group{Version: g.Version, Name: g.Name + "/" + name, h: g.h, dirs: map[string]string{}}
 	for c, parent := range g.dirs {
@@ -178,10 +179,11 @@ func (g *Group) Below(name string) (*Group, error) {
 // Hierarchy is where the group was made.
 func (g *Group) Hierarchy() *Hierarchy { return g.h }
 
-// FD returns the open directory in which the processes are on v2: clone3(2) takes it with CLONE_INTO_CGROUP. On v1 it is
-// -1, unless the group has a directory in the v2 tree of a hybrid machine as well: then a child needs both, FD and
-// JoinFiles. It could also join that one by itself, but there only whole processes join, and that waits, for some
-// milliseconds, until no process on the machine is in the middle of a fork.
+// FD returns the open directory in which the processes are on v2: clone3(2) takes it with
+// CLONE_INTO_CGROUP. On v1 it is -1, unless the group has a directory in the v2 tree of a hybrid
+// machine as well: then a child needs both, FD and JoinFiles. It could also join that one by
+// itself, but there only whole processes join, and that waits, for some milliseconds, until no
+// process on the machine is in the middle of a fork.
 func (g *Group) FD() int {
 	if g.born == nil {
 		return -1
@@ -305,8 +307,9 @@ func (g *Group) Remove() error {
 	return err
 }
 
-// destroy removes the group while the place is locked. The locked directory goes last: as long as anything of the group
-// is left, the next cleanup finds it. Usually no process is left, and removing the directories is all there is to do.
+// destroy removes the group while the place is locked. The locked directory goes last: as long as
+// anything of the group is left, the next cleanup finds it. Usually no process is left, and
+// removing the directories is all there is to do.
 func (g *Group) destroy() error {
 	parents := g.parentsOf()
 	dirs := g.all()

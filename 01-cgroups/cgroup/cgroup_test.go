@@ -321,8 +321,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A cleanup that runs while cgroups come and go takes none of them, and the place goes with the last one: whoever waits
-// for its lock then creates it again.
+// A cleanup that runs while cgroups come and go takes none of them, and the place goes with the
+// last one: whoever waits for its lock then creates it again.
 func TestPlaceComesAndGoes(t *testing.T) {
 	h := group(t, Resources{}).Hierarchy()
 	stop, swept := make(chan struct{}), make(chan []string)
@@ -368,7 +368,8 @@ func TestTwoControllersInOneTree(t *testing.T) {
 	require.Equal(t, map[string]string{"cpu": cpu, "cpuacct": cpu, "freezer": freezer}, below.dirs)
 }
 
-// A process of the same user may hold the lock. Whoever waits for it says so, and does not wait for ever.
+// A process of the same user may hold the lock. Whoever waits for it says so, and does not wait for
+// ever.
 func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	name := t.TempDir()
 	dir, err := openDirAt(unix.AT_FDCWD, name, name)

@@ -1,10 +1,11 @@
 // Package cgroup limits what processes may use: how many they may be, how much memory, CPU time and disk they get.
 //
-// A cgroup is a directory of the kernel. Making one is mkdir(2), setting a limit is write(2), joining is writing one's
-// number to cgroup.procs, and the kernel's answers are files to read (cgroups(7); v2: Documentation/admin-guide/
-// cgroup-v2.rst; v1: Documentation/admin-guide/cgroup-v1/). The package speaks in the file names of v2 and translates
-// them where the machine still has v1: v1.go and v2.go hold what differs, resources.go what to ask for, place.go where
-// the groups are, cgroup.go what can be done with a group.
+// A cgroup is a directory of the kernel. Making one is mkdir(2), setting a limit is write(2),
+// joining is writing one's number to cgroup.procs, and the kernel's answers are files to read
+// (cgroups(7); v2: Documentation/admin-guide/ cgroup-v2.rst; v1:
+// Documentation/admin-guide/cgroup-v1/). The package speaks in the file names of v2 and translates
+// them where the machine still has v1: v1.go and v2.go hold what differs, resources.go what to ask
+// for, place.go where the groups are, cgroup.go what can be done with a group.
 //
 //	g, err := cgroup.New("demo", cgroup.Resources{Pids: 20, Memory: 64 << 20})
 //	defer g.Remove()

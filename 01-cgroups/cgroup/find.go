@@ -31,8 +31,9 @@ type Hierarchy struct {
 	Hybrid  bool   // v1 controllers, and a v2 tree without them
 	Own     string // the directory of this process's own cgroup (v1: the freezer's)
 	Root    string // v2: the directory in which groups are made
-	// Parents has the directory in which groups are made for each controller. On v2 it is Root for all.
-	// "unified" is the v2 tree of a hybrid machine, and "name=systemd" a tree of v1 without a controller.
+	// Parents has the directory in which groups are made for each controller. On v2 it is Root for
+	// all. "unified" is the v2 tree of a hybrid machine, and "name=systemd" a tree of v1 without a
+	// controller.
 	Parents map[string]string
 }
 

@@ -67,15 +67,18 @@ func (g *Group) Prepare(cmd *exec.Cmd) (after func(), err error) {
 	}, nil
 }
 
-// JoinFiles opens what a child needs to join by itself: it inherits the files and gives them to JoinSelf. There is one for
-// each hierarchy of v1; the one for the freezer comes first, so a child that has joined anything is found there and
-// killed. On v2 there are none: the child is born in FD.
+// JoinFiles opens what a child needs to join by itself: it inherits the files and gives them to
+// JoinSelf. There is one for each hierarchy of v1; the one for the freezer comes first, so a child
+// that has joined anything is found there and killed. On v2 there are none: the child is born in
+// FD.
 func (g *Group) JoinFiles() ([]*os.File, error) {
 	if g.Version == V2 {
 		return nil, nil
 	}
 	freezer := g.dirs["freezer"]
-	others := slices.DeleteFunc(g.all(), func(dir string) bool { return dir == freezer || dir == g.dirs["unified"] })
+	others := slices.DeleteFunc(g.all(), func(dir string) bool {
+		return dir == freezer || dir == g.dirs["unified"]
+	})
 	var files []*os.File
 	for _, dir := range append([]string{freezer}, others...) {
 		name := dir + "/tasks"

@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// raise is what root in a container does to its own limits: it takes a user namespace, mounts the cgroup hierarchy, and
-// moves into a cgroup of its own, from which the next cgroup namespace is no border for the one above (nsdelegate).
-// Then it uses more than it may. The container is the first unshare.
+// raise is what root in a container does to its own limits: it takes a user namespace, mounts the
+// cgroup hierarchy, and moves into a cgroup of its own, from which the next cgroup namespace is no
+// border for the one above (nsdelegate). Then it uses more than it may. The container is the first
+// unshare.
 const raise = `
 exec unshare --user --map-root-user --mount --cgroup sh -c '
 exec unshare --user --map-root-user --mount --cgroup sh -c "
@@ -26,8 +27,8 @@ exec unshare --cgroup sh -c \"
 	for i in 1 2 3 4 5 6 7 8 9 0; do sleep 2 & sleep 2 & sleep 2 & done; wait\"
 "' 2>&1`
 
-// The limits hold root in a container, also where the container is an ordinary user's, who owns all of the cgroup's
-// files: they are not in the cgroup that it can get at.
+// The limits hold root in a container, also where the container is an ordinary user's, who owns all
+// of the cgroup's files: they are not in the cgroup that it can get at.
 func TestRootInsideCannotRaiseTheLimits(t *testing.T) {
 	g := group(t, Resources{Pids: 20, Memory: 32 << 20})
 	if g.Version == V1 {
@@ -38,9 +39,11 @@ func TestRootInsideCannotRaiseTheLimits(t *testing.T) {
 	require.NoError(t, err)
 	said, _ := cmd.Output()
 	after()
-	require.Contains(t, string(said), "moved\n", "the control: inside, it may create cgroups and move: %s", said)
+	const control = "the control: inside, it may create cgroups and move: %s"
+	require.Contains(t, string(said), "moved\n", control, said)
 	require.NotContains(t, string(said), "held", "%s", said)
-	for file, want := range map[string]string{"pids.max": "20", "memory.max": "33554432", "memory.swap.max": "0"} {
+	want := map[string]string{"pids.max": "20", "memory.max": "33554432", "memory.swap.max": "0"}
+	for file, want := range want {
 		got, err := g.Get(file)
 		if file == "memory.swap.max" && os.IsNotExist(err) {
 			continue // this kernel does not count swap

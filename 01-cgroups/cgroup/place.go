@@ -13,20 +13,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// place is the directory in which all our cgroups are, one in each hierarchy, below the cgroup that this process is in
-// (v1) or that it may manage (v2). It is created for the first cgroup and removed with the last one. So whatever looks
-// after our cgroups looks only at our cgroups, however many others the host has.
+// place is the directory in which all our cgroups are, one in each hierarchy, below the cgroup that
+// this process is in (v1) or that it may manage (v2). It is created for the first cgroup and
+// removed with the last one. So whatever looks after our cgroups looks only at our cgroups, however
+// many others the host has.
 //
-// A shared parent also counts as one cgroup where cgroups compete: all of ours together have the CPU weight of one.
+// A shared parent also counts as one cgroup where cgroups compete: all of ours together have the
+// CPU weight of one.
 const place = "containerkit"
 
-// closed is the mode of the place and of the cgroups in it. flock(2) needs an open directory, and opening needs the
-// permission to read: without it for others, no other user can hold a lock that we wait for. They may still pass
-// through, to a cgroup that was delegated to them.
+// closed is the mode of the place and of the cgroups in it. flock(2) needs an open directory, and
+// opening needs the permission to read: without it for others, no other user can hold a lock that
+// we wait for. They may still pass through, to a cgroup that was delegated to them.
 const closed = 0o711
 
-// openPlace opens the place in parent, and creates it if it should. It never follows a symbolic link, and refuses a
-// directory that another user has put there: on v1, systemd lets users own parts of its own hierarchy.
+// openPlace opens the place in parent, and creates it if it should. It never follows a symbolic
+// link, and refuses a directory that another user has put there: on v1, systemd lets users own
+// parts of its own hierarchy.
 func openPlace(parent string, create bool) (*os.File, error) {
 	path := filepath.Join(parent, place)
 	f, err := openDirAt(unix.AT_FDCWD, path, path)
@@ -43,7 +46,8 @@ func openPlace(parent string, create bool) (*os.File, error) {
 	}
 	owner, err := ownerOf(f)
 	if err == nil && owner != os.Geteuid() {
-		err = fmt.Errorf("cgroup: %s belongs to user %d, not to user %d: remove it (rmdir)", path, owner, os.Geteuid())
+		const text = "cgroup: %s belongs to user %d, not to user %d: remove it (rmdir)"
+		err = fmt.Errorf(text, path, owner, os.Geteuid())
 	}
 	if err != nil {
 		_ = f.Close()
@@ -70,7 +74,8 @@ func ownerOf(f *os.File) (uid int, err error) {
 	return int(st.Uid), nil
 }
 
-// base is the directory whose place is locked: the freezer's on v1, where every cgroup of ours has a directory.
+// base is the directory whose place is locked: the freezer's on v1, where every cgroup of ours has
+// a directory.
 func (h *Hierarchy) base() string {
 	if h.Version == V2 {
 		return h.Root
@@ -78,20 +83,24 @@ func (h *Hierarchy) base() string {
 	return h.Parents["freezer"]
 }
 
-// lock makes sure that only one process at a time creates, removes or cleans up cgroups here: it locks the place, which
-// no other user can open. The lock is gone when the file is closed. Without create, a missing place is ErrNotExist.
+// lock makes sure that only one process at a time creates, removes or cleans up cgroups here: it
+// locks the place, which no other user can open. The lock is gone when the file is closed. Without
+// create, a missing place is ErrNotExist.
 func (h *Hierarchy) lock(create bool) (f *os.File, err error) {
 	err = retry(func() error {
 		if f, err = openPlace(h.base(), create); err != nil {
 			return err
 		}
-		// A cleanup holds it for as long as it takes to kill what others have left, cgroup after cgroup.
+		// A cleanup holds it for as long as it takes to kill what others have left, cgroup after
+		// cgroup.
 		if err := flock(f, 6*patience); err != nil {
 			return err
 		}
-		// The last cgroup may have gone while we waited, and the place with it: what we locked is no directory any more.
+		// The last cgroup may have gone while we waited, and the place with it: what we locked is
+		// no directory any more.
 		var ours, there unix.Stat_t
-		if unix.Fstat(int(f.Fd()), &ours) == nil && unix.Lstat(f.Name(), &there) == nil && ours.Ino == there.Ino {
+		err1, err2 := unix.Fstat(int(f.Fd()), &ours), unix.Lstat(f.Name(), &there)
+		if err1 == nil && err2 == nil && ours.Ino == there.Ino {
 			return nil
 		}
 		_ = f.Close()
@@ -100,7 +109,8 @@ func (h *Hierarchy) lock(create bool) (f *os.File, err error) {
 	return f, err
 }
 
-// flock waits for the lock of an open directory, and closes it if another process keeps the lock for too long.
+// flock waits for the lock of an open directory, and closes it if another process keeps the lock
+// for too long.
 func flock(f *os.File, wait time.Duration) error {
 	try := func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 	err := retry(try, unix.EWOULDBLOCK, wait)
@@ -118,7 +128,7 @@ func flock(f *os.File, wait time.Duration) error {
 // mkdir creates the cgroup's directory in the place below parent, for one controller on v1.
 func (g *Group) mkdir(controller, parent string) error {
 	dir := filepath.Join(parent, g.Name)
-	for _, made := range g.dirs { // cpu and cpuacct are usually one hierarchy: one directory serves both
+	for _, made := range g.dirs { // cpu and cpuacct are usually one hierarchy, with one directory
 		if made == dir {
 			g.dirs[controller] = dir
 			return nil
@@ -143,8 +153,8 @@ func (g *Group) mkdir(controller, parent string) error {
 	return nil
 }
 
-// own locks the cgroup: as long as this process lives, the cgroup is in use. The kernel drops the lock when we exit, for
-// whatever reason, and close-on-exec keeps it from our children.
+// own locks the cgroup: as long as this process lives, the cgroup is in use. The kernel drops the
+// lock when we exit, for whatever reason, and close-on-exec keeps it from our children.
 func (g *Group) own(dir string) (err error) {
 	if g.owner, err = openDirAt(unix.AT_FDCWD, dir, dir); err != nil {
 		return err
@@ -152,8 +162,9 @@ func (g *Group) own(dir string) (err error) {
 	return flock(g.owner, patience)
 }
 
-// removeAt removes a cgroup and the cgroups below it, children first: a cgroup can only be removed with rmdir(2), and
-// only when it is empty. The files in it are the kernel's; unlinking them is neither needed nor allowed.
+// removeAt removes a cgroup and the cgroups below it, children first: a cgroup can only be removed
+// with rmdir(2), and only when it is empty. The files in it are the kernel's; unlinking them is
+// neither needed nor allowed.
 func removeAt(at int, name, path string) error {
 	err := unix.Unlinkat(at, name, unix.AT_REMOVEDIR)
 	if err == nil || err == unix.ENOENT { // usually no process is in it, and nothing below it
@@ -217,7 +228,8 @@ func (h *Hierarchy) leave(parents []string) error {
 	return errors.Join(errs...)
 }
 
-// parentsOf lists where a cgroup's directories are: in the places below these directories, the locked one last.
+// parentsOf lists where a cgroup's directories are: in the places below these directories, the
+// locked one last.
 func (g *Group) parentsOf() (parents []string) {
 	for _, dir := range g.all() {
 		if parent := strings.TrimSuffix(dir, "/"+g.Name); parent != g.h.base() {

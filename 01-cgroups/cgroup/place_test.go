@@ -21,7 +21,8 @@ import (
 // nobody is another user than the one who runs the tests.
 const nobody = 65534
 
-// The locker takes the lock of every directory that it can open, says what the kernel answered, and keeps them.
+// The locker takes the lock of every directory that it can open, says what the kernel answered, and
+// keeps them.
 var locker = child.Register("cgroup-locker", func(c *child.Conn) error {
 	var dirs []string
 	if err := c.Receive(&dirs); err != nil {
@@ -75,8 +76,8 @@ func TestAnotherUserCannotStallAStart(t *testing.T) {
 	}
 }
 
-// A place or a cgroup that another user has put where ours would be is not touched. The other user is us, since only
-// that one can be there as well: the owner is changed.
+// A place or a cgroup that another user has put where ours would be is not touched. The other user
+// is us, since only that one can be there as well: the owner is changed.
 func TestWhatBelongsToAnotherUserIsLeftAlone(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a directory away")
@@ -105,8 +106,9 @@ func TestWhatBelongsToAnotherUserIsLeftAlone(t *testing.T) {
 	require.ErrorIs(t, err, unix.ENOTDIR, "a link is not followed")
 }
 
-// What a cleanup does depends on how many cgroups of ours there are, not on how many others the host has: it opens
-// nothing outside of the place. Others are a reader's: they are what SweepAll is for.
+// What a cleanup does depends on how many cgroups of ours there are, not on how many others the
+// host has: it opens nothing outside of the place. Others are a reader's: they are what SweepAll is
+// for.
 func TestSweepLooksOnlyIntoThePlace(t *testing.T) {
 	h := group(t, Resources{}).Hierarchy()
 	dir := filepath.Join(h.base(), ByHand)
@@ -125,7 +127,8 @@ func TestSweepLooksOnlyIntoThePlace(t *testing.T) {
 	require.NoDirExists(t, dir)
 }
 
-// v1: an owner that is killed in another cgroup than the one that cleans up is found all the same, everywhere.
+// v1: an owner that is killed in another cgroup than the one that cleans up is found all the same,
+// everywhere.
 func TestSweepFindsWhatTheFreezerNotes(t *testing.T) {
 	g := group(t, Resources{Count: []string{"memory"}})
 	if g.Version == V2 {
@@ -135,7 +138,8 @@ func TestSweepFindsWhatTheFreezerNotes(t *testing.T) {
 	require.NoError(t, os.Mkdir(elsewhere, 0o755))
 	h := *g.Hierarchy()
 	parents := map[string]string{"memory": elsewhere, "freezer": h.Parents["freezer"]}
-	dead, err := (&Hierarchy{Version: V1, Parents: parents}).New("dead", Resources{Count: []string{"memory"}})
+	there := &Hierarchy{Version: V1, Parents: parents}
+	dead, err := there.New("dead", Resources{Count: []string{"memory"}})
 	require.NoError(t, err)
 	require.NoError(t, dead.close()) // as if we had ended
 	require.DirExists(t, dead.Path("memory"))

@@ -15,10 +15,11 @@ import (
 // Resources is what to ask for. A zero field asks for nothing: the group is not limited in it. What one version of
 // cgroups has and the other lacks is an error of New there, never forgotten in silence.
 //
-// Everywhere is for containers. On v1, a hierarchy in which a process has joined no cgroup of its own shows it the
-// host's whole tree, even in a cgroup namespace: its root there is the host's. Root in a container can create a user
-// namespace and mount it. So the container joins a cgroup in every mounted hierarchy in which we may create one,
-// systemd's own and the v2 tree of a hybrid machine included. v2 has one hierarchy, and Everywhere adds nothing.
+// Everywhere is for containers. On v1, a hierarchy in which a process has joined no cgroup of its
+// own shows it the host's whole tree, even in a cgroup namespace: its root there is the host's.
+// Root in a container can create a user namespace and mount it. So the container joins a cgroup in
+// every mounted hierarchy in which we may create one, systemd's own and the v2 tree of a hybrid
+// machine included. v2 has one hierarchy, and Everywhere adds nothing.
 type Resources struct {
 	Pids       int64     // how many processes and threads at most
 	Memory     int64     // how many bytes at most: above, somebody is killed

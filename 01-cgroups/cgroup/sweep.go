@@ -13,15 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ByHand names cgroups that a reader creates by hand, beside the place of our own. They have no owner, so they are left
-// alone for an hour.
+// ByHand names cgroups that a reader creates by hand, beside the place of our own. They have no
+// owner, so they are left alone for an hour.
 const ByHand = "containerkit-byhand"
 
-// Sweep removes the cgroups whose owner is dead: a program that was ended with kill -9 could not do it itself. An owner
-// holds a lock on its cgroup's directory for as long as it lives, so a process that gets the lock knows that the owner
-// is gone. What still runs in such a cgroup is killed. It returns the directories removed.
+// Sweep removes the cgroups whose owner is dead: a program that was ended with kill -9 could not do
+// it itself. An owner holds a lock on its cgroup's directory for as long as it lives, so a process
+// that gets the lock knows that the owner is gone. What still runs in such a cgroup is killed. It
+// returns the directories removed.
 //
-// It looks only into the place that all our cgroups are in, so it costs as much as there are cgroups of ours.
+// It looks only into the place that all our cgroups are in, so it costs as much as there are
+// cgroups of ours.
 func Sweep() (removed []string, err error) { return sweep(false) }
 
 // SweepAll is Sweep, and also removes what readers have created by hand.
@@ -77,7 +79,8 @@ func (h *Hierarchy) sweep() (removed []string, err error) {
 	return removed, errors.Join(errs...)
 }
 
-// sweepOne removes a cgroup if its owner is dead, and nothing if it lives, or if the directory is another user's.
+// sweepOne removes a cgroup if its owner is dead, and nothing if it lives, or if the directory is
+// another user's.
 func (h *Hierarchy) sweepOne(at *os.File, name string) (removed []string, err error) {
 	dir := filepath.Join(at.Name(), name)
 	f, err := openDirAt(int(at.Fd()), name, dir)
@@ -142,12 +145,14 @@ func killAll(v Version, dir string) error {
 	return kill1(dir)
 }
 
-// record is where a cgroup of v1 notes in which other hierarchies it has directories, and below which cgroups. Only the
-// freezer's directory is locked, so only there is it known whether the owner lives; and the next process may be in
-// other cgroups than the dead owner was. Only root can write it (xattr(7), "Trusted extended attributes").
+// record is where a cgroup of v1 notes in which other hierarchies it has directories, and below
+// which cgroups. Only the freezer's directory is locked, so only there is it known whether the
+// owner lives; and the next process may be in other cgroups than the dead owner was. Only root can
+// write it (xattr(7), "Trusted extended attributes").
 const record = "trusted.containerkit"
 
-// note records the parents. A privileged container's root may not, but finds its own cgroups where it is itself.
+// note records the parents. A privileged container's root may not, but finds its own cgroups where
+// it is itself.
 func (g *Group) note(parents []string) error {
 	err := unix.Fsetxattr(int(g.owner.Fd()), record, []byte(strings.Join(parents, "\n")), 0)
 	if err != nil && err != unix.EPERM && err != unix.EOPNOTSUPP {

@@ -102,12 +102,13 @@ func (h *Hierarchy) find1(trees []tree) error {
 	return nil
 }
 
-// isController reports whether a tree's name is a controller's, and not one that somebody gave it: name=systemd.
+// isController reports whether a tree's name is a controller's, and not one that somebody gave it:
+// name=systemd.
 func isController(c string) bool { return !strings.HasPrefix(c, "name=") }
 
-// make1 makes a directory in the tree of each controller. The freezer comes with every group: without it nobody can
-// be sure to kill all of a group that forks. Its directory is the first to come and the last to go, and it is the one
-// that is locked.
+// make1 makes a directory in the tree of each controller. The freezer comes with every group:
+// without it nobody can be sure to kill all of a group that forks. Its directory is the first to
+// come and the last to go, and it is the one that is locked.
 func (g *Group) make1(r Resources) error {
 	names, err := g.h.names1(r)
 	if err != nil {
@@ -177,9 +178,9 @@ func (h *Hierarchy) names1(r Resources) (names []string, err error) {
 	return slices.DeleteFunc(names, func(c string) bool { return c == "freezer" }), nil
 }
 
-// fillCpuset gives a new group the parent's CPUs and memory nodes: a new cpuset of v1 is empty, and no process can join
-// an empty one (ENOSPC). The place gets them too, and hands them to those that are created after (cpuset.rst, 1.2,
-// cgroup.clone_children).
+// fillCpuset gives a new group the parent's CPUs and memory nodes: a new cpuset of v1 is empty, and
+// no process can join an empty one (ENOSPC). The place gets them too, and hands them to those that
+// are created after (cpuset.rst, 1.2, cgroup.clone_children).
 func fillCpuset(parent, dir string) error {
 	has, err := read(dir + "/cpuset.cpus")
 	if err != nil || has != "" {

@@ -45,8 +45,9 @@ func (h *Hierarchy) find2(t tree) error {
 	return nil
 }
 
-// make2 makes the directory and its leaf, after the parents have been told to hand down the controllers that the group
-// needs. The leaf needs none: what its processes use is counted, and limited, in the group above.
+// make2 makes the directory and its leaf, after the parents have been told to hand down the
+// controllers that the group needs. The leaf needs none: what its processes use is counted, and
+// limited, in the group above.
 func (g *Group) make2(controllers []string) error {
 	if err := g.h.handDown(controllers); err != nil {
 		return err
@@ -67,12 +68,14 @@ func (g *Group) make2(controllers []string) error {
 	return err
 }
 
-// added marks a controller that we switched on in the root's subtree_control: an empty group in the place, +cpu.
-// It is a note to whoever removes the last of our groups, also after a kill -9: this one was off before.
+// added marks a controller that we switched on in the root's subtree_control: an empty group in the
+// place, +cpu. It is a note to whoever removes the last of our groups, also after a kill -9: this
+// one was off before.
 const added = "+"
 
-// handDown switches controllers on for the groups in the place. A child has the files of a controller (pids.max…) only
-// if its parent's cgroup.subtree_control lists it. Usually Root hands them down already, and one write is enough.
+// handDown switches controllers on for the groups in the place. A child has the files of a
+// controller (pids.max…) only if its parent's cgroup.subtree_control lists it. Usually Root hands
+// them down already, and one write is enough.
 func (h *Hierarchy) handDown(controllers []string) error {
 	var plus []string
 	for _, c := range controllers {
@@ -111,9 +114,9 @@ func (h *Hierarchy) switchOn(c string) error {
 		}
 		return &Unavailable{fmt.Sprintf("the %s controller is not handed down to %s (its cgroup.controllers does not list it)", c, h.Root), fix}
 	}
-	// The kernel refuses memory and io here with EBUSY. It accepts pids and cpu, which can tell threads apart, and
-	// then no child of Root can have a process any more ("domain invalid" in its cgroup.type): so look first.
-	// The root of all has no cgroup.type, and is free of the rule.
+	// The kernel refuses memory and io here with EBUSY. It accepts pids and cpu, which can tell
+	// threads apart, and then no child of Root can have a process any more ("domain invalid" in its
+	// cgroup.type): so look first. The root of all has no cgroup.type, and is free of the rule.
 	if _, err := os.Stat(h.Root + "/cgroup.type"); err == nil {
 		if pids, err := procs(h.Root + "/cgroup.procs"); err == nil && len(pids) > 0 {
 			return h.inhabited(unix.EBUSY)
@@ -145,8 +148,8 @@ func (h *Hierarchy) inhabited(err error) error {
 	}
 }
 
-// restore takes back what handDown switched on, when the last of our groups has gone, and removes the place. What
-// somebody else has come to use meanwhile is theirs, and stays on.
+// restore takes back what handDown switched on, when the last of our groups has gone, and removes
+// the place. What somebody else has come to use meanwhile is theirs, and stays on.
 func (h *Hierarchy) restore() error {
 	at := filepath.Join(h.Root, place)
 	markers := children(at)

@@ -62,8 +62,8 @@ func Start(c Config) (_ *Container, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// On v2 a process is born in its group, on v1 it joins by itself, its first deed, and on a hybrid machine both: so the
-	// group comes first.
+	// On v2 a process is born in its group, on v1 it joins by itself, its first deed, and on a
+	// hybrid machine both: so the group comes first.
 	birth := namespace.Birth{DeathSignal: syscall.SIGKILL}
 	if tree != nil {
 		if a.ct.Group, err = tree.New("container", c.Resources); err != nil {

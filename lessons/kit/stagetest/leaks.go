@@ -57,10 +57,12 @@ func look() state {
 	return s
 }
 
-// cgroupOfOurs reports whether a directory is a cgroup in the place of package cgroup, and one that is locked: on v1
-// only the freezer's is, and what a cgroup has in other hierarchies goes before that.
+// cgroupOfOurs reports whether a directory is a cgroup in the place of package cgroup, and one that
+// is locked: on v1 only the freezer's is, and what a cgroup has in other hierarchies goes before
+// that.
 func cgroupOfOurs(path string) bool {
-	if filepath.Base(filepath.Dir(path)) != "containerkit" || strings.HasPrefix(filepath.Base(path), "+") {
+	name := filepath.Base(path)
+	if filepath.Base(filepath.Dir(path)) != "containerkit" || strings.HasPrefix(name, "+") {
 		return false
 	}
 	_, err1 := os.Stat(path + "/freezer.state")
