@@ -2,7 +2,7 @@
 //
 // A cgroup is a directory of the kernel. Making one is mkdir(2), setting a limit is write(2),
 // joining is writing one's number to cgroup.procs, and the kernel's answers are files to read
-// (cgroups(7); v2: Documentation/admin-guide/ cgroup-v2.rst; v1:
+// (cgroups(7); v2: Documentation/admin-guide/cgroup-v2.rst; v1:
 // Documentation/admin-guide/cgroup-v1/). The package speaks in the file names of v2 and translates
 // them where the machine still has v1: v1.go and v2.go hold what differs, resources.go what to ask
 // for, place.go where the groups are, cgroup.go what can be done with a group.
