@@ -3,9 +3,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
+	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/05-full/container"
 	"containerkit/lessons/kit/narrate"
@@ -21,21 +25,21 @@ func harmless(n *narrate.Narrator) error {
 	}
 	defer stage.OnInterrupt(func() { _ = dir.Remove() })()
 	defer func() { _ = dir.Remove() }()
-	// Root inside is nobody outside, so permissions alone would protect the marker. They must not be what we measure.
-	if err := dir.Share(); err != nil {
+	lent, err := lendable(dir)
+	if err != nil {
 		return err
 	}
-	marker := dir.Join("marker")
-	fill := func() error { return os.WriteFile(marker, []byte("precious\n"), 0o666) }
+	defer lent.Close()
+	fill := func() error { return mark(lent) }
 	there := func() string {
-		if _, err := os.Stat(marker); err != nil {
+		if unix.Faccessat(int(lent.Fd()), marker, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) != nil {
 			return "gone"
 		}
 		return "still there"
 	}
 	lend := func(readOnly bool) func(*container.Config) {
 		return func(c *container.Config) {
-			c.Root.Volumes = append(c.Root.Volumes[:len(c.Root.Volumes):len(c.Root.Volumes)], rootfs.Volume{Source: dir.Path, Target: "/lent", ReadOnly: readOnly})
+			c.Root.Volumes = append(c.Root.Volumes[:len(c.Root.Volumes):len(c.Root.Volumes)], rootfs.Volume{Source: lent.Name(), Target: "/lent", ReadOnly: readOnly})
 		}
 	}
 	// All of / would do, but takes its time where /usr is large: try it.
@@ -70,6 +74,40 @@ func harmless(n *narrate.Narrator) error {
 	n.ByHand("unshare --user --map-root-user --mount sh -c 'mount -t tmpfs none /mnt; touch /mnt/mine; rm -rf /mnt/*; ls -A /mnt'", "ls /usr/bin | wc -l")
 	n.Clean("the container has ended, its layer in memory with it; the lent directory is removed")
 	return nil
+}
+
+// marker is the file in the lent directory that rm is to remove.
+const marker = "marker"
+
+// lendable creates a directory in dir that belongs to root in the container: permission bits alone would protect the marker
+// in any other, and they must not be what we measure. It is closed to every other user.
+func lendable(dir *scratch.Dir) (*os.File, error) {
+	if err := dir.AllowSearch(); err != nil {
+		return nil, err
+	}
+	lent, err := dir.Mkdir("lent", 0o700)
+	if err != nil || !namespace.Container().Shifted() {
+		return lent, err
+	}
+	if err := lent.Chown(namespace.FirstID, namespace.FirstID); err != nil {
+		lent.Close()
+		return nil, err
+	}
+	return lent, nil
+}
+
+// mark puts a new marker into the lent directory. What is done there by name is done in the open directory, and follows no
+// link: it is the container's, too.
+func mark(lent *os.File) error {
+	if err := unix.Unlinkat(int(lent.Fd()), marker, 0); err != nil && err != unix.ENOENT {
+		return &os.PathError{Op: "remove", Path: marker, Err: err}
+	}
+	f, err := scratch.CreateIn(lent, marker, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("precious\n")
+	return errors.Join(err, f.Close())
 }
 
 // fingerprint counts what is in the host's directories that an accident would hit.

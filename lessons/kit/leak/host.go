@@ -25,11 +25,12 @@ type host struct {
 	m   Markers
 	tag string // an argument of the attacker, by which the host finds it among its processes
 	// thread is the one that plays the host: its mount namespace is the one that must not change.
-	thread int
-	told   bool              // what the attacker itself says of the probe at hand: that it succeeded,
-	saw    string            // and what it saw
-	cannot map[string]string // probes that the host itself lacks what they need for, with the reason
-	undo   []func()
+	thread  int
+	written *os.File          // what Markers.WriteTo names
+	told    bool              // what the attacker itself says of the probe at hand: that it succeeded,
+	saw     string            // and what it saw
+	cannot  map[string]string // probes that the host itself lacks what they need for, with the reason
+	undo    []func()
 }
 
 func (h *host) defer_(f func()) { h.undo = append(h.undo, f) }
@@ -89,22 +90,37 @@ func (h *host) processes() error {
 	return nil
 }
 
+// files creates what is to be read, to be written and to be mounted on. Whatever user the attacker is, the permission bits
+// must not be what stops it; nor our umask. No user can write the directory itself, or a link in it could make us write
+// elsewhere.
 func (h *host) files() error {
 	dir, err := scratch.New()
 	if err != nil {
 		return err
 	}
 	h.defer_(func() { _ = dir.Remove() })
+	if err := dir.AllowSearch(); err != nil {
+		return err
+	}
 	h.m.File, h.m.WriteTo, h.m.MountOn = dir.Join("secret"), dir.Join("written"), dir.Join("mount")
-	if err := os.Mkdir(h.m.MountOn, 0o777); err != nil {
+	mount, err := dir.Mkdir("mount", 0o755)
+	if err != nil {
 		return err
 	}
 	h.defer_(func() { _ = unix.Unmount(h.m.MountOn, unix.MNT_DETACH) })
-	if err := os.WriteFile(h.m.File, []byte(h.m.Secret), 0o644); err != nil {
+	secret, err := dir.Create("secret", 0o644)
+	if err != nil {
+		return errors.Join(err, mount.Close())
+	}
+	_, err = secret.WriteString(h.m.Secret)
+	if err = errors.Join(err, mount.Close(), secret.Close()); err != nil {
 		return err
 	}
-	// Whoever the attacker is, the permission bits must not be what stops it; nor our umask.
-	return errors.Join(dir.Share(), os.Chmod(h.m.MountOn, 0o777), os.Chmod(h.m.File, 0o644))
+	if h.written, err = dir.Create("written", 0o666); err != nil {
+		return err
+	}
+	h.defer_(func() { _ = h.written.Close() })
+	return nil
 }
 
 // sharedMemory makes a segment that is already marked for removal: it lives as long as we are attached, so that not
@@ -271,8 +287,8 @@ func (h *host) seesMount() (bool, string) {
 }
 
 func (h *host) wasWritten() (bool, string) {
-	_, err := os.Stat(h.m.WriteTo)
-	return err == nil, ""
+	st, err := h.written.Stat()
+	return err != nil || st.Size() > 0, ""
 }
 
 // rootOutside reads who the attacker is as the host counts users. In the sandbox of an ordinary user the kernel

@@ -30,7 +30,7 @@ type Markers struct {
 	UTS      string // /proc/self/ns/uts of the host
 	MountOn  string // a directory to mount on
 	File     string // a file that holds the secret, readable by all
-	WriteTo  string // a file to write, in a directory writable by all
+	WriteTo  string // an empty file, writable by all
 	Segment  int    // a System V shared memory segment that holds the secret
 	Port     int    // 127.0.0.1:Port answers with the secret
 	Socket   string // so does this abstract socket
@@ -284,10 +284,12 @@ func seeCgroup(m Markers) (bool, string) {
 func reportPID(Markers) (bool, string) { return false, "" }
 
 func makeNode(m Markers) (bool, string) {
-	node := filepath.Join(os.TempDir(), m.Secret)
-	err := unix.Mknod(node, unix.S_IFBLK|0o600, int(m.Root))
-	_ = os.Remove(node)
-	return did(err, "made")
+	dir, err := os.MkdirTemp("", "containerkit-node-")
+	if err != nil {
+		return refused(err)
+	}
+	defer os.RemoveAll(dir)
+	return did(unix.Mknod(filepath.Join(dir, "disk"), unix.S_IFBLK|0o600, int(m.Root)), "made")
 }
 
 func raisePriority(Markers) (bool, string) {
@@ -317,7 +319,13 @@ func readFile(m Markers) (bool, string) {
 }
 
 func writeFile(m Markers) (bool, string) {
-	return did(os.WriteFile(m.WriteTo, []byte(m.Secret), 0o600), "written")
+	f, err := os.OpenFile(m.WriteTo, os.O_WRONLY, 0)
+	if err != nil {
+		return refused(err)
+	}
+	defer f.Close()
+	_, err = f.WriteString(m.Secret)
+	return did(err, "written")
 }
 
 func readUsers(m Markers) (bool, string) {

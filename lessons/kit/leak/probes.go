@@ -50,7 +50,7 @@ var Probes = []Probe{
 
 	// Which files are there: sealed by a root of its own.
 	{Name: "file", Question: "read a file of the host?", Root: "LLSSS", User: "LLSSS", inside: readFile},
-	{Name: "write", Question: "write into a directory of the host?", Root: "LLSSS", User: "LLSSS", inside: writeFile, outside: (*host).wasWritten},
+	{Name: "write", Question: "write to a file of the host?", Root: "LLSSS", User: "LLSSS", inside: writeFile, outside: (*host).wasWritten},
 	{Name: "users", Question: "read the host's list of users?", Root: "LLSSS", User: "LLSSS", inside: readUsers},
 	{Name: "devices", Question: "see the host's /dev?", Root: "LLSSS", User: "LLSSS", inside: seeDevices},
 	{Name: "shm", Question: "use the host's /dev/shm?", Root: "LLSSS", User: "LLSSS", inside: seeShm},

@@ -17,93 +17,77 @@ const prefix = "containerkit-scratch-"
 // A Dir is a temporary directory with an owner: the process that holds its lock.
 type Dir struct {
 	Path string
-	file *os.File
+	file *os.File // the directory, which holds the lock
+	tmp  *os.File // the directory above
 }
 
-// New makes a directory below $TMPDIR that only this user can enter. Its path leads through no link: inside a root of its
-// own, a process would follow one to somewhere else.
+// New creates a directory below $TMPDIR that only this user can enter. Its path leads through no link: inside a root of its
+// own, a process would follow one to somewhere else. It is an error if another user could change where the path leads.
 func New() (*Dir, error) {
-	tmp, err := filepath.EvalSymlinks(os.TempDir())
+	tmp, err := openTemp()
 	if err != nil {
 		return nil, err
 	}
 	for range 100 {
-		path, err := os.MkdirTemp(tmp, prefix)
+		path, err := os.MkdirTemp(tmp.Name(), prefix)
 		if err != nil {
+			tmp.Close()
 			return nil, err
 		}
-		d, err := lock(path)
+		d, err := lock(tmp, filepath.Base(path))
 		if err == nil {
 			return d, nil
 		}
 		// A sweeper that came between mkdir and lock took it for a dead one. Another name, then.
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.ENOENT) {
+			tmp.Close()
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("make a temporary directory in %s: somebody removes them as fast as they are made", os.TempDir())
+	tmp.Close()
+	return nil, fmt.Errorf("create a temporary directory in %s: another process removes each as soon as it exists", tmp.Name())
 }
 
-// lock takes the lock of a directory, which the kernel drops when the process ends, however it ends (flock(2)).
-// O_CLOEXEC, or a child would inherit it and hold the lock when we are gone. ENOENT: it has been removed meanwhile.
-func lock(path string) (*Dir, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// lock takes the lock of the directory called name in tmp. The kernel drops the lock when the process exits, for whatever
+// reason (flock(2)). O_CLOEXEC, or a child would inherit it and hold the lock when we are gone. EPERM: it is another
+// user's, or others can write it, so it can change while we walk it. ENOENT: it has been removed in the meantime.
+func lock(tmp *os.File, name string) (*Dir, error) {
+	path := filepath.Join(tmp.Name(), name)
+	fd, err := openIn(int(tmp.Fd()), name, unix.O_RDONLY)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	f := os.NewFile(uintptr(fd), path)
-	var st unix.Stat_t
-	err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		err = unix.Fstat(fd, &st)
-	}
-	if err == nil && st.Nlink == 0 {
-		err = unix.ENOENT
-	}
-	if err == nil && int(st.Uid) != os.Geteuid() {
-		err = unix.EPERM // somebody else's, and in their hands it may change while we walk it
-	}
-	if err != nil {
+	if err := take(fd); err != nil {
 		f.Close()
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 	}
-	return &Dir{path, f}, nil
+	return &Dir{path, f, tmp}, nil
+}
+
+// take checks that the directory behind fd is ours alone, before it locks it: another user's lock is none of our business.
+func take(fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
+		return unix.EPERM
+	}
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return err
+	}
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Nlink == 0 {
+		return unix.ENOENT
+	}
+	return nil
 }
 
 // Join is a path inside the directory.
 func (d *Dir) Join(elem ...string) string { return filepath.Join(append([]string{d.Path}, elem...)...) }
-
-// Share lets everybody enter the directory and write there: root in a container is not who made it. It is an error if a
-// directory above is closed to others, for then nobody gets there, whatever the mode of this one.
-func (d *Dir) Share() error {
-	if err := os.Chmod(d.Path, 0o777); err != nil {
-		return err
-	}
-	if alone() {
-		return nil
-	}
-	for dir := filepath.Dir(d.Path); ; dir = filepath.Dir(dir) {
-		st, err := os.Stat(dir)
-		if err != nil {
-			return err
-		}
-		if st.Mode()&0o001 == 0 {
-			return fmt.Errorf("the directory for temporary files, %s, cannot be entered by others, as %s is closed to them: set TMPDIR to one that can, such as /tmp", filepath.Dir(d.Path), dir)
-		}
-		if dir == "/" {
-			return nil
-		}
-	}
-}
-
-// alone tells whether root in a container can only be ourselves: an ordinary user has no other IDs to give away, and in a
-// user namespace that maps one ID (user_namespaces(7)), root has none either.
-func alone() bool {
-	raw, _ := os.ReadFile("/proc/self/uid_map") // no file: no user namespaces
-	var inside, outside, count uint64
-	_, err := fmt.Sscan(string(raw), &inside, &outside, &count)
-	return os.Geteuid() != 0 || err == nil && count == 1
-}
 
 // Remove removes the directory and what is in it. It never crosses into another file system, not even one that is
 // bound from the same disk: what is mounted there is not ours to delete. It may be called twice.
@@ -113,11 +97,20 @@ func (d *Dir) Remove() error {
 	}
 	err := empty(int(d.file.Fd()), d.Path)
 	if err == nil {
-		err = os.Remove(d.Path)
+		err = unix.Unlinkat(int(d.tmp.Fd()), filepath.Base(d.Path), unix.AT_REMOVEDIR)
+		if err != nil {
+			err = &os.PathError{Op: "remove", Path: d.Path, Err: err}
+		}
 	}
-	d.file.Close()
-	d.file = nil
+	d.release()
 	return err
+}
+
+// release drops the lock.
+func (d *Dir) release() {
+	d.file.Close()
+	d.tmp.Close()
+	d.file, d.tmp = nil, nil
 }
 
 // empty removes everything in the directory behind fd, whose path is for messages only.
@@ -180,8 +173,8 @@ func empty(fd int, path string) error {
 	return errors.Join(errs...)
 }
 
-// openUp gives us all rights to a directory that we may not even read. fchmodat(2) would follow a link that somebody has put
-// in its place meanwhile; by way of its descriptor it is this one.
+// openUp gives us all rights to a directory that we may not even read. fchmodat(2) would follow a link that another process
+// has put in its place in the meantime; by way of its descriptor it is this one.
 func openUp(fd int, name string) error {
 	dir, err := openIn(fd, name, unix.O_PATH)
 	if err != nil {
@@ -199,26 +192,45 @@ func openIn(fd int, name string, flags uint64) (int, error) {
 	})
 }
 
-// Sweep removes the directories whose owners are dead, as after kill -9, and returns their paths.
+// Sweep removes the directories whose owners are dead, as after kill -9, and returns their paths. It acts only on
+// directories that are this user's alone: in /tmp any user can make up a name.
 func Sweep() (removed []string, err error) {
-	entries, err := os.ReadDir(os.TempDir())
+	dir, err := openTemp()
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
-	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
+	for _, name := range names {
+		if !strings.HasPrefix(name, prefix) {
 			continue
 		}
-		d, err := lock(filepath.Join(os.TempDir(), e.Name()))
-		if err != nil {
-			continue // its owner lives, or it is not ours
+		path := filepath.Join(dir.Name(), name)
+		gone, err := sweepOne(dir, name)
+		errs = append(errs, err)
+		if gone {
+			removed = append(removed, path)
 		}
-		if err := d.Remove(); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		removed = append(removed, d.Path)
 	}
 	return removed, errors.Join(errs...)
+}
+
+// sweepOne removes a directory unless its owner lives, or it is not ours.
+func sweepOne(tmp *os.File, name string) (gone bool, err error) {
+	fd, err := unix.FcntlInt(tmp.Fd(), unix.F_DUPFD_CLOEXEC, 0) // Remove closes it
+	if err != nil {
+		return false, os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", err)
+	}
+	above := os.NewFile(uintptr(fd), tmp.Name())
+	d, err := lock(above, name)
+	if err != nil {
+		above.Close()
+		return false, nil
+	}
+	err = d.Remove()
+	return err == nil, err
 }

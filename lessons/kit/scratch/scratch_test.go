@@ -101,8 +101,7 @@ func TestMount(t *testing.T) {
 	require.NoError(t, err)
 	cmd.Args[len(cmd.Args)-1] = exe
 	cmd.Env = append(os.Environ(), "CONTAINERKIT_SCRATCH_MOUNT=1")
-	d.file.Close() // its owner is dead, as far as others can tell
-	d.file = nil
+	d.release() // its owner is dead, as far as others can tell
 	out, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState == nil {
 		t.Skip(err)
@@ -136,14 +135,14 @@ func TestNoLinkInThePath(t *testing.T) {
 	require.NoError(t, d.Remove())
 }
 
-func TestShare(t *testing.T) {
+func TestAllowSearch(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("for an ordinary user nobody is a stranger: root in his container is himself")
+		t.Skip("for an ordinary user, root in the container is that user")
 	}
 	if os.Getenv(aloneEnv) != "" { // the second time, see below
 		d, err := New()
 		require.NoError(t, err)
-		require.NoError(t, d.Share())
+		require.NoError(t, d.AllowSearch())
 		require.NoError(t, d.Remove())
 		return
 	}
@@ -154,10 +153,10 @@ func TestShare(t *testing.T) {
 	d, err := New()
 	require.NoError(t, err)
 	defer d.Remove()
-	require.ErrorContains(t, d.Share(), top+" is closed to them")
+	require.ErrorContains(t, d.AllowSearch(), top+" is closed to them")
 
 	// An ordinary user's steps run as root of a user namespace that has no other ID: there nobody is a stranger.
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestShare$")
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestAllowSearch$")
 	cmd.Env = append(os.Environ(), aloneEnv+"=1")
 	one := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: one, GidMappings: one}
@@ -165,8 +164,8 @@ func TestShare(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 
 	require.NoError(t, os.Chmod(top, 0o755))
-	require.NoError(t, d.Share())
+	require.NoError(t, d.AllowSearch())
 	st, err := os.Stat(d.Path)
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o777), st.Mode().Perm())
+	require.Equal(t, os.FileMode(0o711), st.Mode().Perm())
 }

@@ -70,7 +70,6 @@ func AsUser(t testing.TB) *Runner {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	require.NoError(t, os.Chmod(home, 0o755))
-	require.NoError(t, os.Chown(home, userID, userID))
 	path := filepath.Join(home, "stage")
 	from, err := os.Open("/proc/self/exe")
 	require.NoError(t, err)
@@ -80,6 +79,7 @@ func AsUser(t testing.TB) *Runner {
 	_, err = io.Copy(to, from)
 	require.NoError(t, err)
 	require.NoError(t, to.Close())
+	require.NoError(t, os.Chown(home, userID, userID)) // last: what is written by name is written in a directory of ours
 	return &Runner{path: path, home: home, group: group(t)}
 }
 
