@@ -73,12 +73,10 @@ func cpu(n *narrate.Narrator) error {
 	}
 	dir := h.Parents["cpu"] + "/" + cgroup.ByHand
 	stat := dir + "/cpu.stat"
-	byHand(n, h, "cpu",
-		"mkdir "+dir,
+	byHand(n, h, "cpu", dir, "rmdir "+dir,
 		"echo "+data+" > "+dir+"/"+h.Version.Local("cpu.max"),
-		"sh -c 'echo $$ > "+dir+"/cgroup.procs; exec timeout 1 sh -c \"while :; do :; done\"' || true",
-		"cat "+stat,
-		"rmdir "+dir)
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && exec timeout 1 sh -c \"while :; do :; done\"' || true",
+		"cat "+stat)
 	return nil
 }
 

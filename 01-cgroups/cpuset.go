@@ -77,14 +77,13 @@ func cpuset(n *narrate.Narrator) error {
 		fmt.Sprint(got.Asked) == one, got.Asked, without.Asked)
 	n.Note("nproc and Go's runtime.NumCPU see a cpuset, since they ask sched_getaffinity. A quota is no set of CPUs: NumCPU does not see it, and GOMAXPROCS only from Go 1.25 on")
 	dir := h.Parents["cpuset"] + "/" + cgroup.ByHand
-	commands := []string{"mkdir " + dir}
+	var commands []string
 	if h.Version == cgroup.V1 {
 		commands = append(commands, "cat "+h.Parents["cpuset"]+"/cpuset.mems > "+dir+"/cpuset.mems   # v1: empty at first, and then nobody can join")
 	}
-	byHand(n, h, "cpuset", append(commands,
+	byHand(n, h, "cpuset", dir, "rmdir "+dir, append(commands,
 		"echo "+last+" > "+dir+"/cpuset.cpus",
-		"sh -c 'echo $$ > "+dir+"/cgroup.procs; exec nproc'",
-		"rmdir "+dir)...)
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && exec nproc'")...)
 	return nil
 }
 

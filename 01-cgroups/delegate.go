@@ -152,8 +152,8 @@ func border(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 func delegateByHand(n *narrate.Narrator, h *cgroup.Hierarchy) {
 	dir := h.Parents["pids"] + "/" + cgroup.ByHand
 	if os.Geteuid() != 0 {
-		byHand(n, h, "pids",
-			"mkdir "+dir+" && echo 5 > "+dir+"/pids.max && rmdir "+dir+"   # below what was handed to you",
+		byHand(n, h, "pids", dir, "rmdir "+dir,
+			"echo 5 > "+dir+"/pids.max   # below what was handed to you",
 			"echo max > "+h.Root+"/pids.max || true   # its own limit",
 			"echo $$ > "+filepath.Dir(h.Root)+"/cgroup.procs || true   # and out of it",
 		)
@@ -163,12 +163,11 @@ func delegateByHand(n *narrate.Narrator, h *cgroup.Hierarchy) {
 	for _, f := range map[cgroup.Version][]string{cgroup.V1: {"cgroup.procs", "tasks"}, cgroup.V2: {"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}}[h.Version] {
 		files = append(files, dir+"/"+f)
 	}
-	byHand(n, h, "pids",
-		"mkdir "+dir+"; echo 50 > "+dir+"/pids.max",
+	byHand(n, h, "pids", dir, "rmdir "+dir+"/mine "+dir,
+		"echo 50 > "+dir+"/pids.max",
 		fmt.Sprintf("chown %d %s", nobody, strings.Join(files, " ")),
 		fmt.Sprintf("setpriv --reuid %d --regid %d --clear-groups sh -c 'mkdir %s/mine; echo max > %s/pids.max' || true   # the first he may, the second not", nobody, nobody, dir, dir),
-		"ls -ld "+dir+"/mine; cat "+dir+"/pids.max",
-		"rmdir "+dir+"/mine "+dir)
+		"ls -ld "+dir+"/mine; cat "+dir+"/pids.max")
 }
 
 // A plan says where the tenant lives and what he is to try.

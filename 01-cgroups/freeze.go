@@ -117,13 +117,10 @@ func freeze(n *narrate.Narrator) error {
 	if h.Version == cgroup.V2 {
 		dir, file, ice, warm = h.Root+"/"+cgroup.ByHand, "cgroup.freeze", "1", "0"
 	}
-	n.ByHand(
-		"mkdir "+dir,
-		"sh -c 'echo $$ > "+dir+"/cgroup.procs; exec sleep 1' &",
+	byHand(n, h, "", dir, "echo "+warm+" > "+dir+"/"+file+"; wait; rmdir "+dir,
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && exec sleep 1' &",
 		"sleep 0.3; echo "+ice+" > "+dir+"/"+file,
 		"sleep 1.5; grep State /proc/$(cat "+dir+"/cgroup.procs)/status   # it should be over, and is not",
-		"echo "+warm+" > "+dir+"/"+file,
-		"wait; rmdir "+dir,
 	)
 	return nil
 }

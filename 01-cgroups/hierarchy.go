@@ -109,11 +109,9 @@ func hierarchy(n *narrate.Narrator) error {
 	if h.Version == cgroup.V2 {
 		dir = filepath.Join(h.Root, cgroup.ByHand)
 	}
-	n.ByHand(
-		"mkdir "+dir,
+	byHand(n, h, "", dir, "rmdir "+dir,
 		"ls "+dir,
-		"sh -c 'echo $$ > "+dir+"/cgroup.procs; cat /proc/self/cgroup'",
-		"rmdir "+dir,
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && cat /proc/self/cgroup'",
 	)
 	n.Note("read on: Documentation/admin-guide/cgroup-v2.rst, \"Organizing Processes and Threads\"; the exercise in this directory's README.md")
 	return nil

@@ -82,13 +82,10 @@ func disk(n *narrate.Narrator) error {
 		n.Note("O_DIRECT makes the wait visible at once: a write to the cache is fast, and pays when the kernel writes it back. v2 knows whose pages they are then; v1 does not")
 	}
 	group := h.Parents[map[cgroup.Version]string{1: "blkio", 2: "io"}[h.Version]] + "/" + cgroup.ByHand
-	file := dir + "/containerkit-byhand"
-	byHand(n, h, "io",
-		"mkdir "+group,
+	byHand(n, h, "io", group, "rm -f $file; rmdir "+group,
+		"export file=$(mktemp -p "+dir+")   # a new one: a name that others could guess may be a link by now",
 		"echo '"+data+"' > "+group+"/"+h.Version.Local("io.max"),
-		"sh -c 'echo $$ > "+group+"/cgroup.procs; exec dd if=/dev/zero of="+file+" bs=256K count=16 oflag=direct'",
-		"rm "+file,
-		"rmdir "+group)
+		"sh -c 'echo $$ > "+group+"/cgroup.procs && exec dd if=/dev/zero of=$file bs=256K count=16 oflag=direct'")
 	return nil
 }
 

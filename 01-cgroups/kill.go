@@ -60,16 +60,20 @@ func kill(n *narrate.Narrator) error {
 		all >= 7 && alive == 0, fmt.Sprintf("%d of %d alive", alive, all), fmt.Sprintf("%d of %d alive", left, total))
 	n.Note("a process group (kill -- -PGID) is not enough: setsid(2) leaves it, and one of these did")
 	dir := h.Parents["freezer"] + "/" + cgroup.ByHand
-	end := []string{"echo FROZEN > " + dir + "/freezer.state; kill -9 $(cat " + dir + "/cgroup.procs); echo THAWED > " + dir + "/freezer.state"}
+	state := dir + "/freezer.state"
+	kill := "echo FROZEN > " + state + "; kill -9 $(cat " + dir + "/cgroup.procs); echo THAWED > " + state
+	end := "echo THAWED > " + state + "; rmdir " + dir
 	if h.Version == cgroup.V2 {
 		dir = h.Root + "/" + cgroup.ByHand
-		end = []string{"echo 1 > " + dir + "/cgroup.kill"}
+		kill = "echo 1 > " + dir + "/cgroup.kill"
+		end = kill + "; sleep 0.3; rmdir " + dir
 	}
-	n.ByHand(append(append([]string{
-		"mkdir " + dir,
-		"sh -c 'echo $$ > " + dir + "/cgroup.procs; setsid sleep 60 & setsid sleep 60 & exit'",
-		"sleep 0.3; cat " + dir + "/cgroup.procs",
-	}, end...), "sleep 0.3; cat "+dir+"/cgroup.procs", "rmdir "+dir)...)
+	byHand(n, h, "", dir, end,
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && { setsid sleep 60 & setsid sleep 60 & }'",
+		"sleep 0.3; cat "+dir+"/cgroup.procs",
+		kill,
+		"sleep 0.3; cat "+dir+"/cgroup.procs",
+	)
 	return nil
 }
 

@@ -78,15 +78,14 @@ func memory(n *narrate.Narrator) error {
 	n.Note("a limit is not a size that programs see: free and /proc/meminfo still show the whole machine inside")
 	n.Note("dd if=/dev/zero of=/dev/null does not use memory: it fills the same buffer over and over")
 	dir := h.Parents["memory"] + "/" + cgroup.ByHand
-	commands := []string{"mkdir " + dir, fmt.Sprintf("echo 64M > %s/%s", dir, h.Version.Local("memory.max"))}
+	commands := []string{fmt.Sprintf("echo 64M > %s/%s", dir, h.Version.Local("memory.max"))}
 	if _, err := g.Get("memory.swap.max"); err == nil { // without it a machine that swaps would swap, and kill nobody
 		none := map[cgroup.Version]string{1: "64M", 2: "0"}[h.Version]
 		commands = append(commands, fmt.Sprintf("echo %s > %s/%s", none, dir, h.Version.Local("memory.swap.max")))
 	}
-	byHand(n, h, "memory", append(commands,
-		"sh -c 'echo $$ > "+dir+"/cgroup.procs; head -c 268435456 /dev/zero | tail -n 1 > /dev/null' || echo \"status $?: 128 + 9, killed\"",
-		fmt.Sprintf("cat %s/%s", dir, h.Version.Local("memory.events")),
-		"rmdir "+dir)...)
+	byHand(n, h, "memory", dir, "rmdir "+dir, append(commands,
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && head -c 268435456 /dev/zero | tail -n 1 > /dev/null' || echo \"status $?: 128 + 9, killed\"",
+		fmt.Sprintf("cat %s/%s", dir, h.Version.Local("memory.events")))...)
 	return nil
 }
 

@@ -75,24 +75,26 @@ func pids(n *narrate.Narrator) error {
 	n.Note("threads count as well: a Go program is five to ten \"processes\" to pids.max")
 	n.Note("the limit holds forks, not joins: who writes himself to cgroup.procs is let in, even above the limit")
 	dir := g.Hierarchy().Parents["pids"] + "/" + cgroup.ByHand
-	byHand(n, h, "pids",
-		"mkdir "+dir,
+	byHand(n, h, "pids", dir, "sleep 1.5; rmdir "+dir,
 		"echo 5 > "+dir+"/pids.max",
-		"sh -c 'echo $$ > "+dir+"/cgroup.procs; for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait' || true   # cannot fork",
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait' || true   # cannot fork",
 		"cat "+dir+"/pids.events",
-		"sleep 1.5; rmdir "+dir)
+	)
 	return nil
 }
 
-// byHand frames commands for a group made by hand. A reader on v2 must first hand the controller down, if the place
-// where he makes his group does not do so already, and take it back in the end.
-func byHand(n *narrate.Narrator, h *cgroup.Hierarchy, controller string, commands ...string) {
-	if h.Version == cgroup.V2 && !h.HandsDown(controller) {
+// byHand shows commands for a cgroup that a reader makes by hand in dir, and that end removes, however the shell exits. On v2
+// the reader must first hand the controller down, if the place where the group is made does not do so already, and take it
+// back in the end.
+func byHand(n *narrate.Narrator, h *cgroup.Hierarchy, controller, dir, end string, commands ...string) {
+	script := []string{"sh -e <<'END'"}
+	if h.Version == cgroup.V2 && controller != "" && !h.HandsDown(controller) {
 		file := " > " + h.Root + "/cgroup.subtree_control"
-		commands = append([]string{"echo +" + controller + file}, commands...)
-		commands = append(commands, "echo -"+controller+file)
+		script = append(script, "echo +"+controller+file)
+		end += "; echo -" + controller + file
 	}
-	n.ByHand(commands...)
+	script = append(script, "mkdir "+dir, "trap '"+end+"' EXIT")
+	n.ByHand(append(append(script, commands...), "END")...)
 }
 
 // explode sets off a bomb in the group, waits until it grows no more, and defuses it. errno is what the first refused

@@ -124,8 +124,11 @@ func join(n *narrate.Narrator) error {
 	n.Note("user and time namespaces can be joined only by a process without threads (setns(2): EINVAL, EUSERS); " +
 		"nsenter is one, a Go program is not, so a runtime written in Go does it in C, or between fork and exec")
 	n.ByHand(
-		"unshare --user --map-root-user --uts --pid --fork --mount-proc sh -c 'echo running > /proc/sys/kernel/hostname; sleep 30 & " +
-			"unshare --uts sh -c \"echo other > /proc/sys/kernel/hostname; nsenter --target $! --uts cat /proc/sys/kernel/hostname\"'",
+		"box=yes unshare --user --map-root-user --uts --pid --fork --mount-proc sh -e <<'END'",
+		`[ "$box" ] || exit   # not on your machine`,
+		"hostname running; sleep 30 &",
+		`unshare --uts sh -ec "hostname other; nsenter --target $! --uts uname -n"`,
+		"END",
 	)
 	return nil
 }

@@ -119,7 +119,7 @@ func user(n *narrate.Narrator) error {
 	n.Proof("groups cannot be dropped inside: a group may be what keeps you out of a file", got.setgroups == "deny", got.setgroups, control.setgroups)
 	n.ByHand(
 		"unshare --user --map-root-user sh -c 'id -u; cat /proc/self/uid_map /proc/self/setgroups'",
-		"f=$(mktemp -u); unshare --user --map-root-user sh -c \"touch $f; stat -c %u $f\"; stat -c %u $f; rm $f",
+		"f=$(mktemp) && unshare --user --map-root-user stat -c %u $f; stat -c %u $f; rm $f",
 	)
 	return nil
 }

@@ -68,9 +68,9 @@ func uts(n *narrate.Narrator) error {
 	n.Proof("the name set inside is inside only", in == "container" && out == "the-host",
 		fmt.Sprintf("inside %s, host %s", in, out), fmt.Sprintf("inside %s, host %s", control, control))
 	n.ByHand(
-		"before=$(cat /proc/sys/kernel/hostname)",
-		"unshare --user --map-root-user --uts sh -c 'echo container > /proc/sys/kernel/hostname; cat /proc/sys/kernel/hostname'",
-		`test "$(cat /proc/sys/kernel/hostname)" = "$before"`,
+		"before=$(uname -n)",
+		"unshare --user --map-root-user --uts sh -ec 'hostname container; uname -n'",
+		`test "$(uname -n)" = "$before"`,
 	)
 	return nil
 }

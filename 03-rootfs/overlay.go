@@ -208,12 +208,13 @@ func overlay(n *narrate.Narrator) error {
 	n.Note("copy-up is why a database belongs on a volume: the first byte written to a file costs all of it")
 	n.Note("the option userxattr is for user namespaces; the layer is in memory here, so it goes with the container")
 	n.ByHand(
-		`export d=$(mktemp -d)`,
-		`mkdir $d/lower $d/memory`,
-		`echo below > $d/lower/file`,
-		`unshare --user --map-root-user --mount sh -c 'cd $d && mount -t tmpfs tmpfs memory && cd memory && mkdir upper work merged && mount -t overlay -o userxattr,lowerdir=../lower,upperdir=upper,workdir=work overlay merged && rm merged/file && ls -l upper'`,
-		`cat $d/lower/file`,
-		`rm -r $d`,
+		`box=yes unshare --user --map-root-user --mount sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
+		`mount -t tmpfs tmpfs /mnt; cd /mnt; mkdir lower upper work merged; echo below > lower/file`,
+		`mount -t overlay -o userxattr,lowerdir=lower,upperdir=upper,workdir=work overlay merged`,
+		`rm merged/file; ls -l upper`,
+		`cat lower/file`,
+		`END`,
 	)
 	return nil
 }

@@ -86,7 +86,12 @@ func pivot(n *narrate.Narrator) error {
 	n.Note("EINVAL means as well that a mount here is shared (make it private), or that the process is in a chroot already")
 	n.Note("the escape still \"works\", but up from the top of this namespace there is only its own root: nothing else is mounted")
 	n.ByHand(
-		`unshare --user --map-root-user --mount sh -c 'mount -t tmpfs tmpfs /mnt && cd /mnt && mkdir usr proc old && mount --rbind /usr usr && mount --rbind /proc proc && ln -s usr/bin usr/sbin usr/lib usr/lib64 . && pivot_root . old && umount -l /old && exec /bin/ls /'`,
+		`box=yes unshare --user --map-root-user --mount sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
+		`mount -t tmpfs tmpfs /mnt; cd /mnt; mkdir usr proc old`,
+		`mount --rbind /usr usr; mount --rbind /proc proc; ln -s usr/bin usr/sbin usr/lib usr/lib64 .`,
+		`pivot_root . old; umount -l /old; /bin/ls /`,
+		`END`,
 	)
 	return nil
 }

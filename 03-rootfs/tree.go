@@ -121,10 +121,11 @@ func tree(n *narrate.Narrator) error {
 		noInterpreter+", and stat finds it: "+fmt.Sprint(found("no-interpreter")), full+", and stat finds it: "+fmt.Sprint(found("full")))
 	n.Note("ENOENT names the wrong thing: what was not found is the interpreter that the file asks for, inside the new root")
 	n.ByHand(
-		`d=$(mktemp -d)`,
+		`sh -eu <<'END'`,
+		`d=$(mktemp -d); trap 'rm -r $d' EXIT`,
 		"for f in "+strings.Join(t.Files(), " ")+`; do mkdir -p $d$(dirname $f); cp $f $d$f; done`,
 		"unshare --user --map-root-user chroot $d "+t.Path+" -c 'echo this root has /*'",
-		"rm -r $d",
+		"END",
 	)
 	return nil
 }

@@ -147,11 +147,13 @@ func volume(n *narrate.Narrator) error {
 		fmt.Sprintf("on the host: %v", leaked), fmt.Sprintf("inside: %v", a.Mounted))
 	n.Note("files keep their owners: what root makes in a volume belongs to whoever root inside is outside (see 02-namespaces user)")
 	n.ByHand(
-		`export d=$(mktemp -d)`,
-		`mkdir $d/source $d/target`,
-		`unshare --user --map-root-user --mount sh -c 'cd $d && mount --bind source target && mount -o remount,bind,ro target && touch source/written && ! touch target/refused'`,
-		`ls $d/source`,
-		`rm -r $d`,
+		`box=yes unshare --user --map-root-user --mount sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
+		`mount -t tmpfs tmpfs /mnt; cd /mnt; mkdir source target`,
+		`mount --bind source target; mount -o remount,bind,ro target`,
+		`touch source/written; ls target`,
+		`! touch target/refused`,
+		`END`,
 	)
 	return nil
 }

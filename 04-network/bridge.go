@@ -88,16 +88,16 @@ func bridge(n *narrate.Narrator) error {
 	n.Note("A bridge is a switch: it looks at Ethernet addresses, and two containers on it need neither routes nor forwarding. " +
 		"That the host has an address on it is an extra, which makes it the containers' gateway.")
 	n.ByHand(
-		`unshare -rn sh -e <<'END'`,
-		`unshare -n sleep 30 & web=$!; unshare -n sleep 30 & db=$!; sleep 0.3`,
+		`box=yes unshare -rnm sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
+		`mount -t tmpfs tmpfs /run; ip netns add web; ip netns add db   # files in /run/netns`,
 		`ip link add ck-bridge type bridge; ip link set ck-bridge up`,
-		`ip link add ck-web type veth peer name eth0 netns $web; ip link set ck-web master ck-bridge up`,
-		`ip link add ck-db type veth peer name eth0 netns $db; ip link set ck-db master ck-bridge up`,
-		`nsenter -n -t $web ip addr add 10.88.0.2/24 dev eth0; nsenter -n -t $web ip link set eth0 up`,
-		`nsenter -n -t $db ip addr add 10.88.0.3/24 dev eth0; nsenter -n -t $db ip link set eth0 up`,
-		`nsenter -n -t $web ping -c 1 -W 3 10.88.0.3`,
+		`ip link add ck-web type veth peer name eth0 netns web; ip link set ck-web master ck-bridge up`,
+		`ip link add ck-db type veth peer name eth0 netns db; ip link set ck-db master ck-bridge up`,
+		`ip -n web addr add 10.88.0.2/24 dev eth0; ip -n web link set eth0 up`,
+		`ip -n db addr add 10.88.0.3/24 dev eth0; ip -n db link set eth0 up`,
+		`nsenter --net=/run/netns/web ping -c 1 -W 3 10.88.0.3`,
 		`bridge fdb show br ck-bridge`,
-		`kill $web $db`,
 		`END`)
 	n.Clean("bridge and cables are removed")
 	return nil

@@ -82,20 +82,20 @@ func isolate(n *narrate.Narrator) error {
 	n.Note("The forward hook sees only what is forwarded. The host's own addresses, on whatever bridge, are input: to close them takes a " +
 		"rule there. And containers on one bridge never pass the host's forward hook at all: they are switched.")
 	n.ByHand(
-		`unshare -rn sh -e <<'END'`,
-		`unshare -n sleep 30 & web=$!; unshare -n sleep 30 & db=$!; sleep 0.3`,
-		`ip link add ck-red type veth peer name eth0 netns $web; ip addr add 10.88.1.1/24 dev ck-red; ip link set ck-red up`,
-		`ip link add ck-blue type veth peer name eth0 netns $db; ip addr add 10.88.2.1/24 dev ck-blue; ip link set ck-blue up`,
-		`nsenter -n -t $web ip addr add 10.88.1.2/24 dev eth0; nsenter -n -t $web ip link set eth0 up; nsenter -n -t $web ip route add default via 10.88.1.1`,
-		`nsenter -n -t $db ip addr add 10.88.2.2/24 dev eth0; nsenter -n -t $db ip link set eth0 up; nsenter -n -t $db ip route add default via 10.88.2.1`,
+		`box=yes unshare -rnm sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
+		`mount -t tmpfs tmpfs /run; ip netns add web; ip netns add db   # files in /run/netns`,
+		`ip link add ck-red type veth peer name eth0 netns web; ip addr add 10.88.1.1/24 dev ck-red; ip link set ck-red up`,
+		`ip link add ck-blue type veth peer name eth0 netns db; ip addr add 10.88.2.1/24 dev ck-blue; ip link set ck-blue up`,
+		`ip -n web addr add 10.88.1.2/24 dev eth0; ip -n web link set eth0 up; ip -n web route add default via 10.88.1.1`,
+		`ip -n db addr add 10.88.2.2/24 dev eth0; ip -n db link set eth0 up; ip -n db route add default via 10.88.2.1`,
 		`echo 1 > /proc/sys/net/ipv4/ip_forward`,
-		`nsenter -n -t $web ping -c 1 -W 3 10.88.2.2`,
+		`nsenter --net=/run/netns/web ping -c 1 -W 3 10.88.2.2`,
 		`nft add table ip containerkit`,
 		`nft 'add chain ip containerkit forward { type filter hook forward priority filter ; }'`,
 		`nft add rule ip containerkit forward iifname ck-red oifname ck-blue counter drop`,
-		`nsenter -n -t $web ping -c 1 -W 1 10.88.2.2 || echo dropped`,
+		`nsenter --net=/run/netns/web ping -c 1 -W 1 10.88.2.2 || echo dropped`,
 		`nft list table ip containerkit`,
-		`kill $web $db`,
 		`END`)
 	n.Clean("table, bridges and cables are removed")
 	return nil

@@ -69,7 +69,8 @@ func loopback(n *narrate.Narrator) error {
 	n.Note("Each network namespace has its own loopback. \"localhost\" in a container is the container: " +
 		"a database on the host is not there.")
 	n.ByHand(
-		`unshare -rn sh -e <<'END'`,
+		`box=yes unshare -rn sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
 		`ip addr show lo`,
 		`ip link set lo up`,
 		`ip addr show lo`,

@@ -71,20 +71,20 @@ func nat(n *narrate.Narrator) error {
 		"the host's memory of connections (conntrack). So a rule that is removed does not cut who is talking already.")
 	n.Note("NAT is no wall: whoever out there has a route to the subnet by way of the host gets in. It only makes the way back findable.")
 	n.ByHand(
-		`unshare -rn sh -e <<'END'`,
-		`unshare -n sleep 30 & web=$!; unshare -n sleep 30 & out=$!; sleep 0.3`,
-		`ip link add ck-web type veth peer name eth0 netns $web; ip addr add 10.88.0.1/24 dev ck-web; ip link set ck-web up`,
-		`nsenter -n -t $web ip addr add 10.88.0.2/24 dev eth0; nsenter -n -t $web ip link set eth0 up; nsenter -n -t $web ip route add default via 10.88.0.1`,
-		`ip link add ck-uplink type veth peer name eth0 netns $out; ip addr add 203.0.113.1/24 dev ck-uplink; ip link set ck-uplink up`,
-		`nsenter -n -t $out ip addr add 203.0.113.80/24 dev eth0; nsenter -n -t $out ip link set eth0 up`,
+		`box=yes unshare -rnm sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
+		`mount -t tmpfs tmpfs /run; ip netns add web; ip netns add out   # files in /run/netns`,
+		`ip link add ck-web type veth peer name eth0 netns web; ip addr add 10.88.0.1/24 dev ck-web; ip link set ck-web up`,
+		`ip -n web addr add 10.88.0.2/24 dev eth0; ip -n web link set eth0 up; ip -n web route add default via 10.88.0.1`,
+		`ip link add ck-uplink type veth peer name eth0 netns out; ip addr add 203.0.113.1/24 dev ck-uplink; ip link set ck-uplink up`,
+		`ip -n out addr add 203.0.113.80/24 dev eth0; ip -n out link set eth0 up`,
 		`echo 1 > /proc/sys/net/ipv4/ip_forward`,
-		`nsenter -n -t $web ping -c 1 -W 1 203.0.113.80 || echo "no answer finds its way"`,
+		`nsenter --net=/run/netns/web ping -c 1 -W 1 203.0.113.80 || echo "no answer finds its way"`,
 		`nft add table ip containerkit`,
 		`nft 'add chain ip containerkit postrouting { type nat hook postrouting priority srcnat ; }'`,
 		`nft add rule ip containerkit postrouting ip saddr 10.88.0.0/24 counter masquerade`,
-		`nsenter -n -t $web ping -c 1 -W 3 203.0.113.80`,
+		`nsenter --net=/run/netns/web ping -c 1 -W 3 203.0.113.80`,
 		`nft list table ip containerkit`,
-		`kill $web $out`,
 		`END`)
 	n.Clean("table, bridge and cables are removed")
 	return nil

@@ -85,19 +85,19 @@ func publish(n *narrate.Narrator) error {
 	n.Note("Publishing is rewriting addresses, not opening a door: the container's port is as open to its bridge as before, and a " +
 		"firewall that filters the host's input never sees these packets; they are forwarded.")
 	n.ByHand(
-		`unshare -rn sh -e <<'END'`,
-		`unshare -n sleep 30 & web=$!; unshare -n sleep 30 & out=$!; sleep 0.3`,
-		`ip link add ck-web type veth peer name eth0 netns $web; ip addr add 10.88.0.1/24 dev ck-web; ip link set ck-web up`,
-		`nsenter -n -t $web ip addr add 10.88.0.2/24 dev eth0; nsenter -n -t $web ip link set eth0 up; nsenter -n -t $web ip route add default via 10.88.0.1`,
-		`ip link add ck-uplink type veth peer name eth0 netns $out; ip addr add 203.0.113.1/24 dev ck-uplink; ip link set ck-uplink up`,
-		`nsenter -n -t $out ip addr add 203.0.113.80/24 dev eth0; nsenter -n -t $out ip link set eth0 up`,
+		`box=yes unshare -rnm sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
+		`mount -t tmpfs tmpfs /run; ip netns add web; ip netns add out   # files in /run/netns`,
+		`ip link add ck-web type veth peer name eth0 netns web; ip addr add 10.88.0.1/24 dev ck-web; ip link set ck-web up`,
+		`ip -n web addr add 10.88.0.2/24 dev eth0; ip -n web link set eth0 up; ip -n web route add default via 10.88.0.1`,
+		`ip link add ck-uplink type veth peer name eth0 netns out; ip addr add 203.0.113.1/24 dev ck-uplink; ip link set ck-uplink up`,
+		`ip -n out addr add 203.0.113.80/24 dev eth0; ip -n out link set eth0 up`,
 		`echo 1 > /proc/sys/net/ipv4/ip_forward`,
 		`nft add table ip containerkit`,
 		`nft 'add chain ip containerkit prerouting { type nat hook prerouting priority dstnat ; }'`,
 		`nft add rule ip containerkit prerouting fib daddr type local tcp dport 8080 counter dnat to 10.88.0.2:80`,
-		`nsenter -n -t $out bash -c 'echo > /dev/tcp/203.0.113.1/8080' || echo "refused by the container: nobody listens there, but the call arrived"`,
+		`nsenter --net=/run/netns/out bash -c 'echo > /dev/tcp/203.0.113.1/8080' || echo "refused by the container: nobody listens there, but the call arrived"`,
 		`nft list table ip containerkit`,
-		`kill $web $out`,
 		`END`)
 	n.Clean("table, bridge and cables are removed")
 	return nil

@@ -83,17 +83,17 @@ func route(n *narrate.Narrator) error {
 		"error at all: the packet leaves, and nobody answers.")
 	n.Note("\"No packets\" on a host with Docker is often its firewall: it turns ip_forward on and sets the policy of iptables' FORWARD chain to DROP.")
 	n.ByHand(
-		`unshare -rn sh -e <<'END'`,
-		`unshare -n sleep 30 & web=$!; unshare -n sleep 30 & db=$!; sleep 0.3`,
-		`ip link add ck-web type veth peer name eth0 netns $web; ip addr add 10.88.1.1/24 dev ck-web; ip link set ck-web up`,
-		`ip link add ck-db type veth peer name eth0 netns $db; ip addr add 10.88.2.1/24 dev ck-db; ip link set ck-db up`,
-		`nsenter -n -t $web ip addr add 10.88.1.2/24 dev eth0; nsenter -n -t $web ip link set eth0 up`,
-		`nsenter -n -t $db ip addr add 10.88.2.2/24 dev eth0; nsenter -n -t $db ip link set eth0 up`,
-		`nsenter -n -t $web ping -c 1 -W 1 10.88.2.2 || echo "no route"`,
-		`nsenter -n -t $web ip route add default via 10.88.1.1; nsenter -n -t $db ip route add default via 10.88.2.1`,
+		`box=yes unshare -rnm sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
+		`mount -t tmpfs tmpfs /run; ip netns add web; ip netns add db   # files in /run/netns`,
+		`ip link add ck-web type veth peer name eth0 netns web; ip addr add 10.88.1.1/24 dev ck-web; ip link set ck-web up`,
+		`ip link add ck-db type veth peer name eth0 netns db; ip addr add 10.88.2.1/24 dev ck-db; ip link set ck-db up`,
+		`ip -n web addr add 10.88.1.2/24 dev eth0; ip -n web link set eth0 up`,
+		`ip -n db addr add 10.88.2.2/24 dev eth0; ip -n db link set eth0 up`,
+		`nsenter --net=/run/netns/web ping -c 1 -W 1 10.88.2.2 || echo "no route"`,
+		`ip -n web route add default via 10.88.1.1; ip -n db route add default via 10.88.2.1`,
 		`echo 1 > /proc/sys/net/ipv4/ip_forward`,
-		`nsenter -n -t $web ping -c 1 -W 3 10.88.2.2`,
-		`kill $web $db`,
+		`nsenter --net=/run/netns/web ping -c 1 -W 3 10.88.2.2`,
 		`END`)
 	n.Clean("bridges and cables are removed, and the namespace forwards no longer")
 	return nil

@@ -91,14 +91,14 @@ func veth(n *narrate.Narrator) error {
 	n.Note("Older texts make both ends on the host, move one (`ip link set … netns`) and rename it. The netlink message takes " +
 		"the other end's namespace and name at once, so that no second eth0 is on the host even for a moment.")
 	n.ByHand(
-		`unshare -rn sh -e <<'END'`,
-		`unshare -n sleep 30 & box=$!; sleep 0.3`,
-		`ip link add ck-web type veth peer name eth0 netns $box`,
+		`box=yes unshare -rnm sh -e <<'END'`,
+		`[ "$box" ] || exit   # not on your machine`,
+		`mount -t tmpfs tmpfs /run; ip netns add web   # files in /run/netns`,
+		`ip link add ck-web type veth peer name eth0 netns web`,
 		`ip addr add 10.88.0.1/24 dev ck-web; ip link set ck-web up`,
-		`nsenter -n -t $box ip addr add 10.88.0.2/24 dev eth0; nsenter -n -t $box ip link set eth0 up`,
-		`ip -br addr; nsenter -n -t $box ip -br addr`,
+		`ip -n web addr add 10.88.0.2/24 dev eth0; ip -n web link set eth0 up`,
+		`ip -br addr; ip -n web -br addr`,
 		`ping -c 1 10.88.0.2`,
-		`kill $box`,
 		`END`)
 	n.Clean("the cable is removed: deleting one end deletes both")
 	return nil

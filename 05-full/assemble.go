@@ -121,7 +121,7 @@ func assemble(n *narrate.Narrator) error {
 	}
 	gone := waitGone(payload)
 	n.Proof("when process number 1 dies, the kernel ends the whole container", gone, present(!gone), present(alive(control)))
-	n.ByHand("unshare --user --map-root-user --pid --fork --mount-proc --uts --ipc --net sh -c 'hostname container; hostname; ps ax'")
+	n.ByHand("unshare --user --map-root-user --pid --fork --mount-proc --uts --ipc --net sh -ec 'hostname container; hostname; ps ax'")
 	end()
 	n.Clean("the process is gone, and with it its namespaces, its mounts and its network; its cgroup is removed")
 	return nil

@@ -71,7 +71,7 @@ func harmless(n *narrate.Narrator) error {
 		return fmt.Errorf("the host changed: %s, then %s", before, now)
 	}
 	n.Proof("what was lent read-only survives", there() == "still there", there(), lost)
-	n.ByHand("unshare --user --map-root-user --mount sh -c 'mount -t tmpfs none /mnt; touch /mnt/mine; rm -rf /mnt/*; ls -A /mnt'", "ls /usr/bin | wc -l")
+	n.ByHand("unshare --user --map-root-user --mount sh -ec 'mount -t tmpfs none /mnt; touch /mnt/mine; rm -rf /mnt/*; ls -A /mnt'", "ls /usr/bin | wc -l")
 	n.Clean("the container has ended, its layer in memory with it; the lent directory is removed")
 	return nil
 }

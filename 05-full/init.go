@@ -76,10 +76,13 @@ func initProcess(n *narrate.Narrator) error {
 	n.Proof("orphans are buried: no zombies are left", number == 0, number, left)
 	n.Proof("SIGTERM ends the command", forwarded == "gone" && status == 128+int(syscall.SIGTERM), forwarded, ignored)
 	n.Evidence("exit status of the container: 128 + 15, the signal that ended the command", status)
+	// Without --fork the shell stays outside, and its first child is PID 1: $! is its PID here, for certain.
 	n.ByHand(
-		"unshare --user --map-root-user --pid --fork sleep 30 & sleep 0.2",
-		"kill -TERM $(pgrep -P $!); sleep 0.2; pgrep -P $! >/dev/null && echo 'SIGTERM was ignored by number 1'",
-		"kill -KILL $(pgrep -P $!)",
+		"unshare --user --map-root-user --pid sh -e <<'END'",
+		"sleep 5 & kill -TERM $!",
+		"sleep 0.2; kill -0 $! && echo 'PID 1 ignored SIGTERM'",
+		"kill -KILL $!",
+		"END",
 	)
 	n.Clean("both containers have ended")
 	return nil

@@ -233,8 +233,9 @@ func (r *Runner) Claims(t *testing.T, s course.Stage) {
 func ByHand(t *testing.T, s course.Stage) { t.Helper(); Me().ByHand(t, s) }
 
 // ByHand runs what the steps tell the reader to type, in one shell for each step, that stops at the first error; and holds the
-// lesson to it, in which the same commands stand.
+// lesson to it, in which the same commands stand. As root it types them again where something goes wrong: see mishaps.
 func (r *Runner) ByHand(t *testing.T, s course.Stage) {
+	delicate := map[string]string{}
 	for _, step := range s.Steps {
 		t.Run(step.Name, func(t *testing.T) {
 			res := r.Run(t, "-json", step.Name)
@@ -248,8 +249,14 @@ func (r *Runner) ByHand(t *testing.T, s course.Stage) {
 				out, err := r.shell(t, "set -e\n"+e.Text)
 				require.NoError(t, err, "%s\n---\n%s", e.Text, out)
 				t.Logf("%s\n---\n%s", e.Text, out)
+				if strings.Contains(e.Text, "unshare") {
+					delicate[step.Name] = e.Text
+				}
 			}
 		})
+	}
+	if os.Geteuid() == 0 && r.home == "" {
+		t.Run("mishaps", func(t *testing.T) { mishap(t, delicate) })
 	}
 }
 
