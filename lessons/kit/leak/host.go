@@ -62,7 +62,7 @@ func newHost() (h *host, err error) {
 		}
 	}
 	h.m.Secret, h.tag = "containerkit-secret-"+random(), random()
-	for _, f := range []func() error{h.processes, h.files, h.sharedMemory, h.servers, h.state, h.carelessness} {
+	for _, f := range []func() error{h.processes, h.files, h.sharedMemory, h.servers, h.state, h.cgroups, h.carelessness} {
 		if err := f(); err != nil {
 			return h, err
 		}

@@ -24,20 +24,21 @@ import (
 
 // Markers tell the attacker inside what to look for: the host's side of every probe.
 type Markers struct {
-	Secret   string // what is to be found
-	Victim   int    // a process that has the secret in its name, to be killed
-	Hostname string // the host's
-	UTS      string // /proc/self/ns/uts of the host
-	MountOn  string // a directory to mount on
-	File     string // a file that holds the secret, readable by all
-	WriteTo  string // an empty file, writable by all
-	Segment  int    // a System V shared memory segment that holds the secret
-	Port     int    // 127.0.0.1:Port answers with the secret
-	Socket   string // so does this abstract socket
-	CgroupNS string // /proc/self/ns/cgroup of the host
-	Users    []byte // the host's /etc/passwd
-	Dev, Shm uint64 // the file systems at the host's /dev and /dev/shm, as st_dev; 0 if there is none
-	Root     uint64 // the file system at the host's /, likewise
+	Secret   string      // what is to be found
+	Victim   int         // a process that has the secret in its name, to be killed
+	Hostname string      // the host's
+	UTS      string      // /proc/self/ns/uts of the host
+	MountOn  string      // a directory to mount on
+	File     string      // a file that holds the secret, readable by all
+	WriteTo  string      // an empty file, writable by all
+	Segment  int         // a System V shared memory segment that holds the secret
+	Port     int         // 127.0.0.1:Port answers with the secret
+	Socket   string      // so does this abstract socket
+	CgroupNS string      // /proc/self/ns/cgroup of the host
+	Cgroups  []cgroupDir // directories of cgroups that a process of the host gets at
+	Users    []byte      // the host's /etc/passwd
+	Dev, Shm uint64      // the file systems at the host's /dev and /dev/shm, as st_dev; 0 if there is none
+	Root     uint64      // the file system at the host's /, likewise
 	// RootMount is the host's / as it stands in its mount table
 	RootMount string
 	Env       string // an environment variable that holds the secret

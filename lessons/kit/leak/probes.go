@@ -57,6 +57,8 @@ var Probes = []Probe{
 	{Name: "mounts", Question: "see the host's root in the mount table?", Root: "LLSSS", User: "LLSSS", inside: seeMounts},
 	{Name: "escape", Question: "walk out of its root to the host's files?", Root: "LLSSS", User: "LLSSS", inside: escapeRoot},
 	{Name: "kernel", Question: "read what /proc tells of the host's hardware?", Root: "LLSSS", User: "LLSSS", inside: readKernelFiles},
+	{Name: "cgroups", Question: "get at the host's cgroups, by mounting them again if need be?", Root: "LLSSS", User: "LLSSS", Limit: true,
+		Unsealable: notEveryHierarchy, Later: seccompLater, inside: mountCgroups},
 
 	// The walls: what is left to do for somebody who is root inside.
 	{Name: "environment", Question: "read the environment of whoever started it?", Root: "LLLLS", User: "LLLLS", inside: readEnvironment},

@@ -49,13 +49,12 @@ func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) erro
 			continue
 		}
 		text := f.Question
-		if f.Leaked && f.Later != "" && number == 5 {
+		if f.Leaked && f.Later != "" && f.Unsealable == nil && number == 5 {
 			text += " — sealed by " + f.Later
 		}
 		if f.Unsealable != nil && f.Unsealable() != "" {
 			text += " — " + f.Unsealable()
-		}
-		if f.Limit && !limits {
+		} else if f.Limit && !limits {
 			text += " — sealed by a cgroup of one's own: see `go run ./lessons doctor`"
 		}
 		n.Leak(f.Name, text, !f.Leaked, narrate.Data{"saw": f.Saw, "promised": !f.Promised})
