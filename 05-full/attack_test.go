@@ -18,8 +18,8 @@ import (
 // stranger is a user that neither we nor a container's root are.
 const stranger = 65532
 
-// attack is what the stranger is told: where the programs create their directories, and the files that it wants them to
-// damage. It answers with what it did.
+// attack is what the stranger is told: where the programs create their directories, and the files
+// that it wants them to damage. It answers with what it did.
 type attack struct{ Tmp, Canary, Victim string }
 
 type attacked struct{ Seen, Planted int }
@@ -76,8 +76,8 @@ func plant(dir, canary string) (planted int) {
 	return planted
 }
 
-// Whatever another user does in the directory for temporary files while root's programs use it, no file of root's changes,
-// in content or in mode.
+// Whatever another user does in the directory for temporary files while root's programs use it, no
+// file of root's changes, in content or in mode.
 func TestAnotherUsersLinks(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, who has something to lose")

@@ -18,17 +18,19 @@ import (
 // A directory of a cgroup hierarchy, as stat(2) tells it from all others.
 type cgroupDir struct{ Dev, Ino uint64 }
 
-// cgroupDirs returns the directories of the host's cgroups that this process can get at: those that are mounted where it
-// sees them, and those that it gets when it mounts the hierarchies again, in new user, mount and cgroup namespaces. The
-// root of such a mount is the cgroup of the process that created the namespace (cgroup_namespaces(7)): in a hierarchy in
-// which a container has no cgroup of its own, that is the host's.
+// cgroupDirs returns the directories of the host's cgroups that this process can get at: those that
+// are mounted where it sees them, and those that it gets when it mounts the hierarchies again, in
+// new user, mount and cgroup namespaces. The root of such a mount is the cgroup of the process that
+// created the namespace (cgroup_namespaces(7)): in a hierarchy in which a container has no cgroup
+// of its own, that is the host's.
 func cgroupDirs() (dirs []cgroupDir, err error) {
 	raw, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
 	for line := range strings.Lines(string(raw)) {
-		// proc_pid_mountinfo(5): what is behind " - " begins with the type; the fifth field is the place.
+		// proc_pid_mountinfo(5): what is behind " - " begins with the type; the fifth field is the
+		// place.
 		mount, kind, _ := strings.Cut(line, " - ")
 		if strings.HasPrefix(kind, "cgroup") {
 			if dir, ok := statCgroup(unix.AT_FDCWD, strings.Fields(mount)[4], 0); ok {
@@ -40,7 +42,8 @@ func cgroupDirs() (dirs []cgroupDir, err error) {
 	if err != nil {
 		return dirs, err
 	}
-	// Mapped to itself, or execve would take the new namespace's capabilities away (user_namespaces(7)).
+	// Mapped to itself, or execve would take the new namespace's capabilities away
+	// (user_namespaces(7)).
 	p.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP
 	p.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 	p.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
@@ -53,7 +56,8 @@ func cgroupDirs() (dirs []cgroupDir, err error) {
 	return append(dirs, again...), err
 }
 
-// cgroupMounter mounts each hierarchy that /proc/self/cgroup lists, attached nowhere, and reports the roots.
+// cgroupMounter mounts each hierarchy that /proc/self/cgroup lists, attached nowhere, and reports
+// the roots.
 var cgroupMounter = child.Register("leak-cgroups", func(c *child.Conn) error {
 	raw, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -128,8 +132,8 @@ func mountCgroups(m Markers) (bool, string) {
 	return shared > 0, fmt.Sprintf("%d of the host's directories", shared)
 }
 
-// notEveryHierarchy reports why cgroups leak on v1: a container has a cgroup of its own in some of the hierarchies only. Until
-// root's containers join one in each, that holds for root, too.
+// notEveryHierarchy reports why cgroups leak on v1: a container has a cgroup of its own in some of
+// the hierarchies only. Until root's containers join one in each, that holds for root, too.
 func notEveryHierarchy() string {
 	var fs unix.Statfs_t
 	if unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {

@@ -10,9 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AllowSearch lets other users pass through the directory to a path that they know: root in a container is not who created it.
-// They can neither list it nor write in it, so what is created in it stays where it is, and its paths are safe to use.
-// It is an error if a directory above is closed to others, because then no other user gets here.
+// AllowSearch lets other users pass through the directory to a path that they know: root in a
+// container is not who created it. They can neither list it nor write in it, so what is created in
+// it stays where it is, and its paths are safe to use. It is an error if a directory above is
+// closed to others, because then no other user gets here.
 func (d *Dir) AllowSearch() error {
 	if err := d.file.Chmod(0o711); err != nil {
 		return err
@@ -22,8 +23,8 @@ func (d *Dir) AllowSearch() error {
 	}
 	closed, err := closedAbove(d.Path)
 	if err == nil && closed != "" {
-		err = fmt.Errorf("the directory for temporary files, %s, cannot be entered by others, as %s is closed to them: "+
-			"set TMPDIR to one that can, such as /tmp", filepath.Dir(d.Path), closed)
+		err = fmt.Errorf("the directory for temporary files, %s, cannot be entered by others, "+
+			"as %s is closed to them: set TMPDIR to one that can, such as /tmp", filepath.Dir(d.Path), closed)
 	}
 	return err
 }
@@ -33,15 +34,17 @@ func (d *Dir) Create(name string, mode os.FileMode) (*os.File, error) {
 	return CreateIn(d.file, name, mode)
 }
 
-// CreateIn creates a file in an open directory, whatever the umask says of its mode, and opens it for reading and writing.
-// The directory can be one that others write: O_EXCL takes no file and no link that is there already, and the mode is set
-// on the descriptor, not on what the name leads to by then (openat(2), fchmod(2)).
+// CreateIn creates a file in an open directory, whatever the umask says of its mode, and opens it
+// for reading and writing. The directory can be one that others write: O_EXCL takes no file and no
+// link that is there already, and the mode is set on the descriptor, not on what the name leads to
+// by then (openat(2), fchmod(2)).
 func CreateIn(dir *os.File, name string, mode os.FileMode) (*os.File, error) {
 	path := filepath.Join(dir.Name(), name)
 	if !local(name) {
 		return nil, &os.PathError{Op: "create", Path: path, Err: unix.EINVAL}
 	}
-	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(int(dir.Fd()), name, flags, 0o600)
 	if err != nil {
 		return nil, &os.PathError{Op: "create", Path: path, Err: err}
 	}

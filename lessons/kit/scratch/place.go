@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTemp opens $TMPDIR, by a path that is absolute, leads through no link, and keeps leading there: see stable.
+// openTemp opens $TMPDIR, by a path that is absolute, leads through no link, and keeps leading
+// there: see stable.
 func openTemp() (*os.File, error) {
 	path, err := filepath.EvalSymlinks(os.TempDir())
 	if err == nil {
@@ -30,9 +31,10 @@ func openTemp() (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// stable returns an error if another user could put a directory or a link in the place of one on the path: it is writable
-// for others without the sticky bit, which keeps them from renaming what is not theirs (inode(7)), or it belongs to one.
-// What lies below a directory that is closed to others is out of their reach, whatever its mode.
+// stable returns an error if another user could put a directory or a link in the place of one on
+// the path: it is writable for others without the sticky bit, which keeps them from renaming what
+// is not theirs (inode(7)), or it belongs to one. What lies below a directory that is closed to
+// others is out of their reach, whatever its mode.
 func stable(path string) error {
 	for _, dir := range prefixes(path) {
 		var st unix.Stat_t
@@ -49,8 +51,8 @@ func stable(path string) error {
 			return nil
 		}
 		if why != "" {
-			return fmt.Errorf("the directory for temporary files, %s, is not safe: %s %s: set TMPDIR to another one, such as /tmp with mode 1777",
-				path, dir, why)
+			return fmt.Errorf("the directory for temporary files, %s, is not safe: %s %s: "+
+				"set TMPDIR to another one, such as /tmp with mode 1777", path, dir, why)
 		}
 	}
 	return nil
@@ -70,8 +72,9 @@ func prefixes(path string) []string {
 	return list
 }
 
-// trusted reports whether a directory of this user's changes only as we like: it is ours, or root's. In a user namespace
-// the host's root has no number of its own, and is shown as the overflow user (user_namespaces(7)), as are other users.
+// trusted reports whether a directory of this user's changes only as we like: it is ours, or
+// root's. In a user namespace the host's root has no number of its own, and is shown as the
+// overflow user (user_namespaces(7)), as are other users.
 func trusted(uid int) bool {
 	const overflow = 65534
 	return uid == 0 || uid == os.Geteuid() || uid == overflow && !initialUsers()
@@ -83,7 +86,8 @@ func initialUsers() bool {
 	return inside == 0 && outside == 0 && count == 1<<32-1
 }
 
-// uidMap reads the first line of our own map. Without such a file the kernel has no user namespaces.
+// uidMap reads the first line of our own map. Without such a file the kernel has no user
+// namespaces.
 func uidMap() (inside, outside, count uint64) {
 	raw, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
@@ -93,14 +97,16 @@ func uidMap() (inside, outside, count uint64) {
 	return inside, outside, count
 }
 
-// alone reports whether root in a container can only be ourselves: an ordinary user has no other IDs to give away, and in a
-// user namespace that maps one ID (user_namespaces(7)), root has none either.
+// alone reports whether root in a container can only be ourselves: an ordinary user has no other
+// IDs to give away, and in a user namespace that maps one ID (user_namespaces(7)), root has none
+// either.
 func alone() bool {
 	_, _, count := uidMap()
 	return os.Geteuid() != 0 || count == 1
 }
 
-// closedAbove returns the directory above path that other users cannot pass, "" if they can pass them all.
+// closedAbove returns the directory above path that other users cannot pass, "" if they can pass
+// them all.
 func closedAbove(path string) (string, error) {
 	for _, dir := range prefixes(filepath.Dir(path)) {
 		st, err := os.Stat(dir)
@@ -114,7 +120,8 @@ func closedAbove(path string) (string, error) {
 	return "", nil
 }
 
-// local reports whether name is a single name: what is created in a directory lies in that directory.
+// local reports whether name is a single name: what is created in a directory lies in that
+// directory.
 func local(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.Contains(name, "/")
 }

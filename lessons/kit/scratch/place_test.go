@@ -72,7 +72,8 @@ func TestRelativePlace(t *testing.T) {
 	require.NoDirExists(t, d.Path)
 }
 
-// Any user can create a name in /tmp. What is not this user's alone stays, and what a link leads to.
+// Any user can create a name in /tmp. What is not this user's alone stays, and what a link leads
+// to.
 func TestSweepTouchesOnlyOurs(t *testing.T) {
 	dir := open(t, 0o777|os.ModeSticky)
 	victim := t.TempDir()

@@ -21,8 +21,9 @@ type Dir struct {
 	tmp  *os.File // the directory above
 }
 
-// New creates a directory below $TMPDIR that only this user can enter. Its path leads through no link: inside a root of its
-// own, a process would follow one to somewhere else. It is an error if another user could change where the path leads.
+// New creates a directory below $TMPDIR that only this user can enter. Its path leads through no
+// link: inside a root of its own, a process would follow one to somewhere else. It is an error if
+// another user could change where the path leads.
 func New() (*Dir, error) {
 	tmp, err := openTemp()
 	if err != nil {
@@ -45,12 +46,14 @@ func New() (*Dir, error) {
 		}
 	}
 	tmp.Close()
-	return nil, fmt.Errorf("create a temporary directory in %s: another process removes each as soon as it exists", tmp.Name())
+	return nil, fmt.Errorf("create a temporary directory in %s: "+
+		"another process removes each as soon as it exists", tmp.Name())
 }
 
-// lock takes the lock of the directory called name in tmp. The kernel drops the lock when the process exits, for whatever
-// reason (flock(2)). O_CLOEXEC, or a child would inherit it and hold the lock when we are gone. EPERM: it is another
-// user's, or others can write it, so it can change while we walk it. ENOENT: it has been removed in the meantime.
+// lock takes the lock of the directory called name in tmp. The kernel drops the lock when the
+// process exits, for whatever reason (flock(2)). O_CLOEXEC, or a child would inherit it and hold
+// the lock when we are gone. EPERM: it is another user's, or others can write it, so it can change
+// while we walk it. ENOENT: it has been removed in the meantime.
 func lock(tmp *os.File, name string) (*Dir, error) {
 	path := filepath.Join(tmp.Name(), name)
 	fd, err := openIn(int(tmp.Fd()), name, unix.O_RDONLY)
@@ -65,7 +68,8 @@ func lock(tmp *os.File, name string) (*Dir, error) {
 	return &Dir{path, f, tmp}, nil
 }
 
-// take checks that the directory behind fd is ours alone, before it locks it: another user's lock is none of our business.
+// take checks that the directory behind fd is ours alone, before it locks it: another user's lock
+// is none of our business.
 func take(fd int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -89,8 +93,9 @@ func take(fd int) error {
 // Join is a path inside the directory.
 func (d *Dir) Join(elem ...string) string { return filepath.Join(append([]string{d.Path}, elem...)...) }
 
-// Remove removes the directory and what is in it. It never crosses into another file system, not even one that is
-// bound from the same disk: what is mounted there is not ours to delete. It may be called twice.
+// Remove removes the directory and what is in it. It never crosses into another file system, not
+// even one that is bound from the same disk: what is mounted there is not ours to delete. It may be
+// called twice.
 func (d *Dir) Remove() error {
 	if d.file == nil {
 		return nil
@@ -125,8 +130,8 @@ func empty(fd int, path string) error {
 	if err != nil {
 		return err
 	}
-	// Any directory of an image may be closed to its owner, for writing or altogether, as overlay's work directory is. It is
-	// ours: open it up.
+	// Any directory of an image may be closed to its owner, for writing or altogether, as overlay's
+	// work directory is. It is ours: open it up.
 	opened := false
 	unlink := func(name string, flags int) error {
 		err := unix.Unlinkat(fd, name, flags)
@@ -173,8 +178,9 @@ func empty(fd int, path string) error {
 	return errors.Join(errs...)
 }
 
-// openUp gives us all rights to a directory that we may not even read. fchmodat(2) would follow a link that another process
-// has put in its place in the meantime; by way of its descriptor it is this one.
+// openUp gives us all rights to a directory that we may not even read. fchmodat(2) would follow a
+// link that another process has put in its place in the meantime; by way of its descriptor it is
+// this one.
 func openUp(fd int, name string) error {
 	dir, err := openIn(fd, name, unix.O_PATH)
 	if err != nil {
@@ -184,7 +190,8 @@ func openUp(fd int, name string) error {
 	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", dir), 0o700)
 }
 
-// openIn opens a directory, and refuses to pass a mount point (EXDEV) or a link (ELOOP): openat2(2).
+// openIn opens a directory, and refuses to pass a mount point (EXDEV) or a link (ELOOP):
+// openat2(2).
 func openIn(fd int, name string, flags uint64) (int, error) {
 	return unix.Openat2(fd, name, &unix.OpenHow{
 		Flags:   flags | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
@@ -192,8 +199,8 @@ func openIn(fd int, name string, flags uint64) (int, error) {
 	})
 }
 
-// Sweep removes the directories whose owners are dead, as after kill -9, and returns their paths. It acts only on
-// directories that are this user's alone: in /tmp any user can make up a name.
+// Sweep removes the directories whose owners are dead, as after kill -9, and returns their paths.
+// It acts only on directories that are this user's alone: in /tmp any user can make up a name.
 func Sweep() (removed []string, err error) {
 	dir, err := openTemp()
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 // A trouble is what can come between a reader and the commands to type.
 type trouble struct {
 	name string
-	// prepare is shell: programs in /tmp/bin are found before the system's, and $script is what is typed.
+	// prepare is shell: programs in /tmp/bin are found before the system's, and $script is what is
+	// typed.
 	prepare string
 	// works reports whether the commands show the same all the same.
 	works bool
@@ -27,11 +28,12 @@ var mishaps = []trouble{
 	{"unshare is slow", `printf '#!/bin/sh\nsleep 2\nexec %s "$@"\n' "$(command -v unshare)" >/tmp/bin/unshare`, true},
 	{"unshare fails", `printf '#!/bin/sh\nexit 1\n' >/tmp/bin/unshare`, false},
 	{"mount fails", `printf '#!/bin/sh\nexit 32\n' >/tmp/bin/mount`, false},
-	{"the first line is missing", `case $script in *"<<'END'"*) script=$(printf '%s\n' "$script" | sed -e "/<<'END'\$/d" -e '/^END$/d');; esac`, false},
+	{"the first line is missing", `script=$(printf '%s\n' "$script" | sed -e "/<<'END'\$/d" -e '/^END$/d')`, false},
 }
 
-// sandbox is a shell script that plays the host for commands: it has a name, links, addresses, routes, rules and files of its
-// own, and complains if the commands change any of them or leave a process behind. The machine's own files are read-only.
+// sandbox is a shell script that plays the host for commands: it has a name, links, addresses,
+// routes, rules and files of its own, and complains if the commands change any of them or leave a
+// process behind. The machine's own files are read-only.
 const sandbox = `
 die() { echo "the sandbox cannot be set up: $1" >&2; exit 99; }
 mount --make-rprivate / && mount -t proc proc /proc || die proc
@@ -70,6 +72,9 @@ fi
 exit $status
 `
 
+// noSandbox is the exit status of a sandbox that cannot be set up.
+const noSandbox = 99
+
 // inSandbox runs commands as root where nothing of the machine's can come to harm.
 func inSandbox(t testing.TB, script, prepare string) (stdout, complaints string, status int) {
 	t.Helper()
@@ -89,19 +94,22 @@ func inSandbox(t testing.TB, script, prepare string) (stdout, complaints string,
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// mishap types the commands of each step, as root, while something goes wrong. None may reach the host or leave a process
-// behind, and a slow machine may not change what they show.
+// mishap types the commands of each step, as root, while something goes wrong. None may reach the
+// host or leave a process behind, and a slow machine may not change what they show.
 func mishap(t *testing.T, scripts map[string]string) {
 	for step, script := range scripts {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			shown, said, status := inSandbox(t, script, "")
+			if status == noSandbox {
+				t.Skip(said) // a tool that the sandbox needs is missing
+			}
 			require.Zero(t, status, "%s\n---\n%s%s", script, shown, said)
 			require.NotContains(t, said, "THE HOST CHANGED")
 			require.NotContains(t, said, "LEFT BEHIND")
 			for _, m := range mishaps {
 				out, said, status := inSandbox(t, script, m.prepare)
-				require.NotEqual(t, 99, status, said)
+				require.NotEqual(t, noSandbox, status, said)
 				harmed := strings.Contains(said, "THE HOST CHANGED") || strings.Contains(said, "LEFT BEHIND")
 				require.False(t, harmed, "%s:\n%s\n---\n%s", m.name, script, said)
 				if m.works {
