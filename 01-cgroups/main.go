@@ -5,6 +5,7 @@ package main
 
 import (
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/course"
 	"containerkit/lessons/kit/stage"
 )
@@ -23,6 +24,7 @@ var program = stage.Program{
 		"pressure":  pressure,
 		"delegate":  delegate,
 	},
+	Check: procfs.Check,
 	Sweep: sweep,
 	SoFar: soFar,
 	Leaks: leaks,

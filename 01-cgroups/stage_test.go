@@ -197,3 +197,6 @@ func leftBy(t *testing.T) (dirs []string) {
 func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
+
+// Where /proc is another PID namespace's, the program touches no process of it.
+func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }

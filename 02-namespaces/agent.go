@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	group "containerkit/01-cgroups/cgroup"
@@ -52,29 +53,32 @@ func newAgent(s namespace.Spec) (*agent, error) {
 	return a, nil
 }
 
-// elsewhere is true in an agent whose children are born in another PID namespace than its own. They see 0 as their
-// parent, which os/exec takes for a parent that has just died, and would end them. They end with number 1 there.
-var elsewhere bool
-
 // newAgentIn starts an agent in a cgroup, if there is one.
 func newAgentIn(g *group.Group, s namespace.Spec) (*agent, error) {
 	p, err := child.Command(agentName)
 	if err != nil {
 		return nil, err
 	}
-	if elsewhere {
-		p.SysProcAttr.Pdeathsig = 0
-	}
-	s.Apply(p.Cmd)
+	birth := namespace.Birth{Attr: *p.SysProcAttr}
 	if g != nil {
-		after, err := g.Prepare(p.Cmd)
-		if err != nil {
+		if birth.Tasks, err = g.JoinFiles(); err != nil {
 			return nil, err
 		}
-		defer after()
+		birth.Attr.UseCgroupFD, birth.Attr.CgroupFD = g.FD() >= 0, g.FD()
 	}
-	// Not p.Start: an agent that has made a time namespace could not start another one before Linux 6.3.
-	if err := p.StartBy(namespace.ForkExec); err != nil {
+	// Not p.Start: what is started from a new time namespace must not borrow the memory of its parent
+	// meanwhile, before Linux 6.3, as os/exec lets it.
+	err = p.StartBy(func(path string, argv, env []string, files []*os.File) (int, error) {
+		process, err := s.Start(namespace.Program{Path: path, Args: argv, Env: env, Files: files}, birth)
+		if err != nil {
+			return 0, err
+		}
+		return process.PID, process.Close()
+	})
+	for _, f := range birth.Tasks {
+		_ = f.Close()
+	}
+	if err != nil {
 		_ = p.Close()
 		return nil, fmt.Errorf("start a process in namespaces of its own (%s): %w", s.New, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/narrate"
 )
 
@@ -15,11 +16,11 @@ func all(n *narrate.Narrator) error {
 		return nil
 	}
 	n.Question("What does the kernel have of a container?")
-	before, err := namespace.List()
+	before, err := procfs.List()
 	if err != nil {
 		return err
 	}
-	ours, err := namespace.Of(0)
+	ours, err := procfs.Of(0)
 	if err != nil {
 		return err
 	}
@@ -50,11 +51,11 @@ func all(n *narrate.Narrator) error {
 		return err
 	}
 	// Its number is the one that number 1 sees; ours is another.
-	pid, err := namespace.Find(one.PID, payload.PID)
+	pid, err := procfs.Find(one.PID, payload.PID)
 	if err != nil {
 		return err
 	}
-	theirs, err := namespace.Of(pid)
+	theirs, err := procfs.Of(pid)
 	if err != nil {
 		return err
 	}
@@ -63,13 +64,13 @@ func all(n *narrate.Narrator) error {
 		return err
 	}
 	defer neighbour.close()
-	same, err := namespace.Of(neighbour.PID)
+	same, err := procfs.Of(neighbour.PID)
 	if err != nil {
 		return err
 	}
 	got, control := others(theirs, ours), others(same, ours)
 
-	rows, err := namespace.List()
+	rows, err := procfs.List()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/narrate"
 )
 
@@ -22,15 +23,15 @@ func asNeeded(n *narrate.Narrator, s namespace.Set) namespace.Spec {
 
 // differ proves from outside that two processes are in different namespaces of a kind.
 func differ(n *narrate.Narrator, name string, outside, inside int) error {
-	a, err := namespace.Of(outside)
+	a, err := procfs.Of(outside)
 	if err != nil {
 		return err
 	}
-	b, err := namespace.Of(inside)
+	b, err := procfs.Of(inside)
 	if err != nil {
 		return err
 	}
-	in, out := namespace.Link(name, b[name]), namespace.Link(name, a[name])
+	in, out := procfs.Link(name, b[name]), procfs.Link(name, a[name])
 	n.Evidence(fmt.Sprintf("/proc/%d/ns/%s, inside", inside, name), in)
 	n.Evidence(fmt.Sprintf("/proc/%d/ns/%s, outside", outside, name), out)
 	n.Proof("the kernel has another "+name+" namespace for the process inside", in != out, in, out)

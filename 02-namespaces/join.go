@@ -4,10 +4,15 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
+	"containerkit/lessons/kit/errno"
 	"containerkit/lessons/kit/narrate"
 )
 
@@ -20,8 +25,26 @@ var joinThem = can("join", func(a []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	elsewhere = true
-	return nil, namespace.Join(pid, joined)
+	p, err := procfs.Open(pid)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	return nil, namespace.Join(p, joined)
+})
+
+// A thread of an agent tries to join a user namespace.
+var joinUser = can("join user", func(a []string) (any, error) {
+	pid, err := strconv.Atoi(a[0])
+	if err != nil {
+		return nil, err
+	}
+	p, err := procfs.Open(pid)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	return errno.Outcome(namespace.Join(p, namespace.User)), nil
 })
 
 func join(n *narrate.Narrator) error {
@@ -77,15 +100,15 @@ func join(n *narrate.Narrator) error {
 		return err
 	}
 	// A parent in another PID namespace is told its child's number as it sees it, so this is the number out here.
-	there, err := namespace.Of(running.PID)
+	there, err := procfs.Of(running.PID)
 	if err != nil {
 		return err
 	}
-	out, err := namespace.Of(host.PID)
+	out, err := procfs.Of(host.PID)
 	if err != nil {
 		return err
 	}
-	in, err := namespace.Of(born.PID)
+	in, err := procfs.Of(born.PID)
 	if err != nil {
 		return err
 	}
@@ -95,7 +118,7 @@ func join(n *narrate.Narrator) error {
 			continue
 		}
 		n.Evidence(fmt.Sprintf("/proc/%d/ns/%s of the child, /proc/%d/ns/%s of the running process", born.PID, t.Name, running.PID, t.Name),
-			namespace.Link(t.Name, in[t.Name])+" "+namespace.Link(t.Name, there[t.Name]))
+			procfs.Link(t.Name, in[t.Name])+" "+procfs.Link(t.Name, there[t.Name]))
 		if in[t.Name] == there[t.Name] {
 			same++
 		}
@@ -121,8 +144,9 @@ func join(n *narrate.Narrator) error {
 	n.Evidence("its parent, as it sees it: 0, for somebody who is not in this PID namespace", here)
 	n.Proof("the running process sees it in ps, under its inside number", slices.Equal(seen, []int{1, number}),
 		fmt.Sprintf("it is %d, ps lists %v", number, seen), apart)
-	n.Note("user and time namespaces can be joined only by a process without threads (setns(2): EINVAL, EUSERS); " +
-		"nsenter is one, a Go program is not, so a runtime written in Go does it in C, or between fork and exec")
+	if err := joinAll(n, newcomer); err != nil {
+		return err
+	}
 	n.ByHand(
 		"box=yes unshare --user --map-root-user --uts --pid --fork --mount-proc sh -e <<'END'",
 		`[ "$box" ] || exit   # not on your machine`,
@@ -131,4 +155,69 @@ func join(n *narrate.Narrator) error {
 		"END",
 	)
 	return nil
+}
+
+// joinAll joins a process that has all eight kinds of namespaces, between fork and exec. threads is an
+// agent, so a process with threads, and tries what it cannot do.
+func joinAll(n *narrate.Narrator, threads *agent) error {
+	kinds := namespace.All
+	if !namespace.HasTime() {
+		kinds &^= namespace.Time
+	}
+	whole, err := newAgent(namespace.AsNeeded(kinds))
+	if err != nil {
+		return err
+	}
+	defer whole.close()
+	target, err := procfs.Open(whole.PID)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	var refused string
+	if err := threads.ask(&refused, joinUser, strconv.Itoa(whole.PID)); err != nil {
+		return err
+	}
+	n.Evidence("setns(pidfd, CLONE_NEWUSER) of a process with threads, as every Go program is one", refused)
+
+	n.Do(narrate.Call{Text: "fork; enter all kinds at once in the child, which has a single thread; then execute a program",
+		Go: "namespace.Start(program, namespace.Birth{Join: process, JoinSet: namespace.All})", Sys: "clone3(), setns(pidfd, CLONE_NEWUSER|CLONE_NEWTIME|…), execve()",
+		Man: "setns(2), pidfd_open(2)", Hand: fmt.Sprintf("nsenter --target %d --all sh", whole.PID), At: namespace.Start})
+	birth := namespace.Birth{Join: target, JoinSet: kinds}
+	if n.Without {
+		birth.Join = nil
+	}
+	birth.Attr.Pdeathsig = unix.SIGKILL
+	joiner, err := namespace.Start(namespace.Program{Path: "/bin/sleep", Args: []string{"sleep", "60"}}, birth)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = joiner.Signal(unix.SIGKILL)
+		_, _ = joiner.Wait()
+		_ = joiner.Close()
+	}()
+	same, control := inCommon(joiner.PID, whole.PID), inCommon(os.Getpid(), whole.PID)
+	n.Proof("a process with a single thread joins the user and time namespaces, too", same == len(kinds.Types()),
+		fmt.Sprintf("%d of %d the same", same, len(kinds.Types())), fmt.Sprintf("%d of %d the same", control, len(kinds.Types())))
+	return nil
+}
+
+// inCommon counts the kinds of namespaces that a process has in common with target. For the PID
+// namespace, that of its children counts: nobody moves into another one. (pid_namespaces(7))
+func inCommon(pid, target int) (count int) {
+	theirs, err := procfs.Of(target)
+	if err != nil {
+		return -1
+	}
+	for kind, inode := range theirs {
+		link := kind
+		if kind == "pid" {
+			link = "pid_for_children"
+		}
+		if name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, link)); err == nil && name == procfs.Link(kind, inode) {
+			count++
+		}
+	}
+	return count
 }

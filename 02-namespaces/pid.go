@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/narrate"
 )
@@ -20,7 +21,7 @@ var (
 	parent = can("parent", func([]string) (any, error) { return os.Getppid(), nil })
 	// The number in the /proc that is mounted here, which need not be the one that getpid tells.
 	procSelf = can("readlink /proc/self", func([]string) (any, error) { return os.Readlink("/proc/self") })
-	ps       = can("ps", func([]string) (any, error) { return namespace.Processes() })
+	ps       = can("ps", func([]string) (any, error) { return procfs.Processes() })
 	newProc  = can("mount /proc", func([]string) (any, error) {
 		if err := namespace.MakePrivate(); err != nil {
 			return nil, err
@@ -60,11 +61,11 @@ var (
 
 func pid(n *narrate.Narrator) error {
 	n.Question("What is my process number, and who says so?")
-	before, err := namespace.Processes()
+	before, err := procfs.Processes()
 	if err != nil {
 		return err
 	}
-	ours, err := namespace.NSpid(0)
+	ours, err := procfs.NSpid(0)
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func pid(n *narrate.Narrator) error {
 	if err := differ(n, "pid", os.Getpid(), one.PID); err != nil {
 		return err
 	}
-	numbers, err := namespace.NSpid(one.PID)
+	numbers, err := procfs.NSpid(one.PID)
 	if err != nil {
 		return err
 	}
@@ -151,19 +152,19 @@ func orphanFound(n *narrate.Narrator, one *agent) error {
 		return err
 	}
 	// Its numbers, seen from here.
-	left, err := namespace.Find(one.PID, number)
+	left, err := procfs.Find(one.PID, number)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = unix.Kill(left, unix.SIGKILL) }() // for -without: nobody else would end it
-	first, err := namespace.Status(left, "PPid")
+	first, err := procfs.Status(left, "PPid")
 	if err != nil {
 		return err
 	}
 	n.Do(narrate.Call{Text: "end the parent of a process inside", Go: "cmd.Process.Kill()", Sys: "kill(parent, SIGKILL)",
 		Man: "pid_namespaces(7)", Hand: "(sleep 60 &)"})
 	middle.close()
-	second, err := namespace.Status(left, "PPid")
+	second, err := procfs.Status(left, "PPid")
 	if err != nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func unkillable(n *narrate.Narrator, one *agent) error {
 	if err := one.ask(nil, dropTerm); err != nil {
 		return err
 	}
-	handles, err := namespace.Handles(one.PID, unix.SIGTERM)
+	handles, err := procfs.Handles(one.PID, unix.SIGTERM)
 	if err != nil {
 		return err
 	}

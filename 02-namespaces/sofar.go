@@ -11,6 +11,7 @@ import (
 	group "containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/box"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/leak"
 	"containerkit/lessons/kit/narrate"
 	"containerkit/lessons/kit/stage"
@@ -31,7 +32,7 @@ var container = box.New("sofar-02", func(struct{}, []*os.File) error {
 
 // soFar runs a command within the budget, and now with its own view of everything but the files.
 func soFar(p stage.Payload) (status int, err error) {
-	return container.Run(p, nil, func(int) (struct{}, error) { return struct{}{}, nil })
+	return container.Run(p, nil, func(*procfs.Process) (struct{}, error) { return struct{}{}, nil })
 }
 
 // leaks tells what namespaces seal, beside what the budget does.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/narrate"
 )
 
@@ -102,7 +103,7 @@ func user(n *narrate.Narrator) error {
 	n.Proof("a file that root makes inside belongs, seen from outside, to who he is there", got.fileIn == 0 && got.fileOut == got.outside, got.files, control.files)
 	n.Evidence("who owns the host's / outside and inside (65534: nobody, for users that are not in the map)", got.root)
 
-	caps, err := namespace.Status(inside.PID, "CapEff")
+	caps, err := procfs.Status(inside.PID, "CapEff")
 	if err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func identity(a *agent) (w who, err error) {
 		return w, err
 	}
 	dir := fmt.Sprintf("/proc/%d", a.PID)
-	status, err := namespace.Status(a.PID, "Uid") // real, effective, saved, for files
+	status, err := procfs.Status(a.PID, "Uid") // real, effective, saved, for files
 	if err != nil {
 		return w, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/course"
 	"containerkit/lessons/kit/scratch"
 	"containerkit/lessons/kit/stage"
@@ -26,6 +27,7 @@ var program = stage.Program{
 		"volume":   volume,
 		"readonly": readonly,
 	},
+	Check:   procfs.Check,
 	Sandbox: sandbox,
 	Sweep:   sweep,
 	Flags:   flags,

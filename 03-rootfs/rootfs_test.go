@@ -232,3 +232,6 @@ func TestSignals(t *testing.T) {
 func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
+
+// Where /proc is another PID namespace's, the program touches no process of it.
+func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }

@@ -10,6 +10,7 @@ import (
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/box"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/lessons/kit/leak"
 	"containerkit/lessons/kit/narrate"
@@ -62,8 +63,8 @@ func soFar(p stage.Payload) (status int, err error) {
 	if err := src.Clone(); err != nil {
 		return 0, err
 	}
-	return container.Run(p, src.Files(), func(pid int) (rootfs.Spec, error) {
-		if err := mapLayers(src, pid); err != nil && !p.Quiet {
+	return container.Run(p, src.Files(), func(init *procfs.Process) (rootfs.Spec, error) {
+		if err := mapLayers(src, init); err != nil && !p.Quiet {
 			fmt.Fprintf(os.Stderr, "without an ID map for the files of -rootfs, which belong to nobody inside: %v\n", err)
 		}
 		return src.Spec, nil
@@ -71,11 +72,11 @@ func soFar(p stage.Payload) (status int, err error) {
 }
 
 // mapLayers lets the files of -rootfs keep their owners inside, where root is another user than ours. Ours are ours anyway.
-func mapLayers(src *rootfs.Sources, pid int) error {
+func mapLayers(src *rootfs.Sources, init *procfs.Process) error {
 	if !namespace.Container().Shifted() {
 		return nil
 	}
-	users, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", pid))
+	users, err := init.Namespace("user")
 	if err != nil {
 		return err
 	}

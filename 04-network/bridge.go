@@ -27,10 +27,10 @@ func bridge(n *narrate.Narrator) error {
 		if err != nil {
 			return err
 		}
-		if err := network.Cable(b.pid, cable, network.Inside); err != nil {
+		if err := network.Cable(b.proc, cable, network.Inside); err != nil {
 			return noLinks(n, err)
 		}
-		if err := network.SetAddr(b.pid, network.Inside, a); err != nil {
+		if err := network.SetAddr(b.proc, network.Inside, a); err != nil {
 			return err
 		}
 		box, addr = append(box, b), append(addr, a.Addr())
@@ -40,7 +40,7 @@ func bridge(n *narrate.Narrator) error {
 		return err
 	}
 	n.Before("two cables end at the host, plugged into nothing; web pings db", narrate.Data{"ping": before.String()})
-	n.Evidence("whom web found by asking for 10.88.0.3", lines(network.Neighbours(box[0].pid)))
+	n.Evidence("whom web found by asking for 10.88.0.3", lines(network.Neighbours(box[0].proc)))
 
 	n.Do(narrate.Call{
 		Text: "make a switch and plug both cables into it",
@@ -64,14 +64,14 @@ func bridge(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("the host's links", lines(network.Links(0)))
-	n.Evidence("whom web found now", lines(network.Neighbours(box[0].pid)))
+	n.Evidence("the host's links", lines(network.Links(nil)))
+	n.Evidence("whom web found now", lines(network.Neighbours(box[0].proc)))
 	learned, err := network.Learned(br.Name)
 	if err != nil {
 		return err
 	}
 	n.Evidence("what the switch learned", learned)
-	mac, err := network.MAC(box[1].pid, network.Inside)
+	mac, err := network.MAC(box[1].proc, network.Inside)
 	if err != nil {
 		return err
 	}

@@ -72,8 +72,8 @@ func dns(n *narrate.Narrator) error {
 	if err := web.must("etc", resolv, hosts); err != nil {
 		return err
 	}
-	n.Evidence("/etc/resolv.conf in web", quoted(inside(web.pid, "/etc/resolv.conf")))
-	n.Evidence("/etc/hosts in web", quoted(inside(web.pid, "/etc/hosts")))
+	n.Evidence("/etc/resolv.conf in web", quoted(web.file("/etc/resolv.conf")))
+	n.Evidence("/etc/hosts in web", quoted(web.file("/etc/hosts")))
 
 	found, err := web.ask("lookup", "db")
 	if err != nil {

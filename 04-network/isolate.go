@@ -18,7 +18,7 @@ func isolate(n *narrate.Narrator) error {
 		return noLinks(n, err)
 	}
 	for _, m := range []*machine{web, db, cache} {
-		if err := network.DefaultRoute(m.pid, m.bridge.Gateway().Addr()); err != nil {
+		if err := network.DefaultRoute(m.proc, m.bridge.Gateway().Addr()); err != nil {
 			return err
 		}
 	}

@@ -31,7 +31,7 @@ func loopback(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	was, err := network.FindLink(box.pid, "lo")
+	was, err := network.FindLink(box.proc, "lo")
 	if err != nil {
 		return err
 	}
@@ -50,11 +50,11 @@ func loopback(n *narrate.Narrator) error {
 			return err
 		}
 	}
-	is, err := network.FindLink(box.pid, "lo")
+	is, err := network.FindLink(box.proc, "lo")
 	if err != nil {
 		return err
 	}
-	n.Evidence("the container's links", lines(network.Links(box.pid)))
+	n.Evidence("the container's links", lines(network.Links(box.proc)))
 	after, err := box.ask("dial", "127.0.0.1:80")
 	if err != nil {
 		return err

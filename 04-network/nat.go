@@ -36,7 +36,7 @@ func nat(n *narrate.Narrator) error {
 	}
 	n.Before("the container calls a server out there; the way is there, and the host forwards", narrate.Data{
 		"call": before.String(), "the server got a datagram from": heardBefore.String()})
-	n.Evidence("the internet's routes", lines(network.Routes(out.pid)))
+	n.Evidence("the internet's routes", lines(network.Routes(out.proc)))
 
 	n.Do(narrate.Call{
 		Text: "let the containers out under the host's own address",

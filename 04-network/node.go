@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/lo"
 	"containerkit/lessons/kit/child"
@@ -26,7 +27,7 @@ import (
 type node struct {
 	*child.Process
 	name string
-	pid  int
+	proc *procfs.Process // what the parts act on
 }
 
 // An order is what a node is asked to do; report is what came of it: a text, or an error in words. Which it is,
@@ -215,8 +216,15 @@ func newNode(name string) (*node, error) {
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	return &node{p, name, p.Process.Pid}, nil
+	proc, err := procfs.Open(p.Process.Pid)
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return &node{p, name, proc}, nil
 }
+
+// Close ends the node. It may be called once.
+func (n *node) Close() error { return errors.Join(n.Process.Close(), n.proc.Close()) }
 
 // ask has the node do something.
 func (n *node) ask(do string, args ...string) (r report, err error) {

@@ -3,8 +3,6 @@
 package main
 
 import (
-	"fmt"
-
 	"containerkit/04-network/network"
 	"containerkit/lessons/kit/narrate"
 )
@@ -26,11 +24,11 @@ func route(n *narrate.Narrator) error {
 		return err
 	}
 	n.Before("web (10.88.1.2) pings db (10.88.2.2); the host has an address on both subnets", narrate.Data{"ping": before.String()})
-	n.Evidence("web's routes", lines(network.Routes(web.pid)))
+	n.Evidence("web's routes", lines(network.Routes(web.proc)))
 
 	n.Do(narrate.Call{
 		Text: "tell both containers: everything else goes by way of the host",
-		Go:   fmt.Sprintf("network.DefaultRoute(%d, 10.88.1.1)", web.pid),
+		Go:   "network.DefaultRoute(web, 10.88.1.1)",
 		Sys:  "RTM_NEWROUTE {RTA_GATEWAY 10.88.1.1}",
 		Man:  "rtnetlink(7), ip-route(8)",
 		Hand: "ip route add default via 10.88.1.1",
@@ -38,12 +36,12 @@ func route(n *narrate.Narrator) error {
 	})
 	if !n.Without {
 		for _, m := range []*machine{web, db} {
-			if err := network.DefaultRoute(m.pid, m.bridge.Gateway().Addr()); err != nil {
+			if err := network.DefaultRoute(m.proc, m.bridge.Gateway().Addr()); err != nil {
 				return err
 			}
 		}
 	}
-	n.Evidence("web's routes now", lines(network.Routes(web.pid)))
+	n.Evidence("web's routes now", lines(network.Routes(web.proc)))
 	routed, err := web.ask("ping", db.addr)
 	if err != nil {
 		return err

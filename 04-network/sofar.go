@@ -9,6 +9,7 @@ import (
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/box"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
@@ -56,9 +57,9 @@ func soFar(p stage.Payload) (status int, err error) {
 	}
 	defer stop()
 
-	return container.Run(p, nil, func(pid int) (rootfs.Spec, error) {
+	return container.Run(p, nil, func(init *procfs.Process) (rootfs.Spec, error) {
 		// Its network namespace exists, and its first process waits.
-		return rootfs.Spec{Hostname: hostname, Hosts: place.Hosts(), Resolv: place.Resolv()}, place.Connect(pid)
+		return rootfs.Spec{Hostname: hostname, Hosts: place.Hosts(), Resolv: place.Resolv()}, place.Connect(init)
 	})
 }
 

@@ -54,9 +54,9 @@ func TestTheHostIsLeftAlone(t *testing.T) {
 // hostNetwork is all that the steps change in the namespace that plays the host, read from the real one.
 func hostNetwork(t *testing.T) string {
 	var all []string
-	links, err := network.Links(0)
+	links, err := network.Links(nil)
 	all = append(all, lines(links, err))
-	routes, err := network.Routes(0)
+	routes, err := network.Routes(nil)
 	all = append(all, lines(routes, err))
 	if os.Geteuid() == 0 { // to list rules takes CAP_NET_ADMIN
 		rules, err := network.Rules()
@@ -127,3 +127,6 @@ func TestKilled(t *testing.T) {
 func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
+
+// Where /proc is another PID namespace's, the program touches no process of it.
+func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }

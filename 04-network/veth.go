@@ -22,40 +22,40 @@ func veth(n *narrate.Narrator) error {
 	host, inside := netip.MustParsePrefix("10.88.0.1/24"), netip.MustParsePrefix("10.88.0.2/24")
 	before := here("ping", inside.Addr().String())
 	n.Before("the host pings the container, which it has no cable to", narrate.Data{"ping": before.String()})
-	n.Evidence("the container's links", lines(network.Links(box.pid)))
+	n.Evidence("the container's links", lines(network.Links(box.proc)))
 
 	n.Do(narrate.Call{
 		Text: "lay a cable: one end here, the other in the container; each gets an address",
-		Go:   fmt.Sprintf("network.Cable(%d, %q, %q); network.SetAddr(…)", box.pid, cable, network.Inside),
-		Sys:  "RTM_NEWLINK {IFLA_INFO_KIND veth, VETH_INFO_PEER {eth0, IFLA_NET_NS_PID}}; RTM_NEWADDR",
+		Go:   fmt.Sprintf("network.Cable(container, %q, %q); network.SetAddr(…)", cable, network.Inside),
+		Sys:  "RTM_NEWLINK {IFLA_INFO_KIND veth, VETH_INFO_PEER {eth0, IFLA_NET_NS_FD}}; RTM_NEWADDR",
 		Man:  "veth(4), rtnetlink(7)",
-		Hand: fmt.Sprintf("ip link add %s type veth peer name eth0 netns %d; ip addr add %s dev %s", cable, box.pid, host, cable),
+		Hand: fmt.Sprintf("ip link add %s type veth peer name eth0 netns %d; ip addr add %s dev %s", cable, box.proc.PID, host, cable),
 		At:   network.Cable,
 	})
 	var outer, inner network.Link
 	if !n.Without {
-		if err := network.Cable(box.pid, cable, network.Inside); err != nil {
+		if err := network.Cable(box.proc, cable, network.Inside); err != nil {
 			return noLinks(n, err)
 		}
-		if err := network.SetAddr(0, cable, host); err != nil {
+		if err := network.SetAddr(nil, cable, host); err != nil {
 			return err
 		}
-		if err := network.SetAddr(box.pid, network.Inside, inside); err != nil {
+		if err := network.SetAddr(box.proc, network.Inside, inside); err != nil {
 			return err
 		}
-		if outer, err = network.FindLink(0, cable); err != nil {
+		if outer, err = network.FindLink(nil, cable); err != nil {
 			return err
 		}
-		if inner, err = network.FindLink(box.pid, network.Inside); err != nil {
+		if inner, err = network.FindLink(box.proc, network.Inside); err != nil {
 			return err
 		}
 	}
 	after := here("ping", inside.Addr().String())
-	n.Evidence("the host's links", lines(network.Links(0)))
-	n.Evidence("the container's links", lines(network.Links(box.pid)))
-	n.Evidence("whom the host found by asking on the cable", lines(network.Neighbours(0)))
+	n.Evidence("the host's links", lines(network.Links(nil)))
+	n.Evidence("the container's links", lines(network.Links(box.proc)))
+	n.Evidence("whom the host found by asking on the cable", lines(network.Neighbours(nil)))
 	n.Proof("the host reaches the container over the cable", after.ok(), after, before)
-	loop, err := network.FindLink(box.pid, "lo")
+	loop, err := network.FindLink(box.proc, "lo")
 	if err != nil {
 		return err
 	}
@@ -65,10 +65,10 @@ func veth(n *narrate.Narrator) error {
 
 	// What happens at one end is felt at the other, as with a cable of copper.
 	if !n.Without {
-		if err := network.SetUp(0, cable, false); err != nil {
+		if err := network.SetUp(nil, cable, false); err != nil {
 			return err
 		}
-		if inner, err = network.FindLink(box.pid, network.Inside); err != nil {
+		if inner, err = network.FindLink(box.proc, network.Inside); err != nil {
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ func veth(n *narrate.Narrator) error {
 		return err
 	}
 	if !n.Without {
-		if err := network.SetUp(0, cable, true); err != nil {
+		if err := network.SetUp(nil, cable, true); err != nil {
 			return err
 		}
 	}

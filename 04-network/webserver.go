@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
 	"containerkit/04-network/network/lo"
@@ -31,7 +32,7 @@ func startInternet() (*webServer, error) {
 		return nil, fmt.Errorf("start the internet: %w", err)
 	}
 	s := &webServer{p}
-	if err := internet.Connect(p.Process.Pid); err != nil {
+	if err := s.connect(); err != nil {
 		_ = s.close()
 		return nil, err
 	}
@@ -40,6 +41,16 @@ func startInternet() (*webServer, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// connect lays the uplink to the server's namespace.
+func (s *webServer) connect() error {
+	proc, err := procfs.Open(s.p.Process.Pid)
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	return internet.Connect(proc)
 }
 
 // close ends the server, and with it the namespace and the uplink.

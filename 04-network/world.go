@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 
 	"containerkit/02-namespaces/namespace"
@@ -44,13 +43,13 @@ func (w *world) machine(b network.Bridge, name string, addr netip.Prefix) (*mach
 		return nil, err
 	}
 	cable := network.LinkName(name)
-	if err := network.Cable(n.pid, cable, network.Inside); err != nil {
+	if err := network.Cable(n.proc, cable, network.Inside); err != nil {
 		return nil, err
 	}
 	if err := network.Plug(b.Name, cable); err != nil {
 		return nil, err
 	}
-	return &machine{n, b, addr.Addr().String()}, network.SetAddr(n.pid, network.Inside, addr)
+	return &machine{n, b, addr.Addr().String()}, network.SetAddr(n.proc, network.Inside, addr)
 }
 
 // container is a node attached to the bridge as a container is, with everything.
@@ -70,7 +69,7 @@ func (w *world) container(b network.Bridge, name string) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &machine{n, b, addr.Addr().String()}, network.Attach(b, n.pid, name, addr)
+	return &machine{n, b, addr.Addr().String()}, network.Attach(b, n.proc, name, addr)
 }
 
 // internet is a node at the other end of the host's uplink; it knows no way to any container.
@@ -79,7 +78,7 @@ func (w *world) internet() (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n, internet.Connect(n.pid)
+	return n, internet.Connect(n.proc)
 }
 
 // end stops all nodes, and removes every link and rule. (Links would go with the nodes' namespaces, but some time later.)
@@ -87,7 +86,7 @@ func (w *world) end() {
 	for _, n := range w.nodes {
 		_ = n.Close()
 	}
-	links, _ := network.Links(0)
+	links, _ := network.Links(nil)
 	for _, l := range links {
 		if l.Kind == "veth" || l.Kind == "bridge" {
 			_ = network.DeleteLink(l.Name)
@@ -95,7 +94,7 @@ func (w *world) end() {
 	}
 	_ = network.Reset()
 	_ = network.Forwarding(false)
-	_ = network.SetUp(0, "lo", false)
+	_ = network.SetUp(nil, "lo", false)
 }
 
 // ask opens a step: the question, and in whose shoes it is answered.
@@ -184,13 +183,14 @@ func quoted(s string) string {
 	return s
 }
 
-// inside reads a file as a process sees it. /proc/PID/root is that process's root, its mounts included. (proc_pid_root(5).)
-func inside(pid int, file string) string {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/root%s", pid, file))
+// file reads a file as the node sees it. /proc/PID/root is that process's root, its mounts included.
+// (proc_pid_root(5))
+func (n *node) file(path string) string {
+	text, err := n.proc.Read("root" + path)
 	if err != nil {
 		return err.Error()
 	}
-	return string(raw)
+	return text
 }
 
 // count is how often what is in the list, in words.

@@ -11,7 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/initproc"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/lo"
@@ -25,9 +27,9 @@ import (
 // when: it waits after each part until we have looked.
 var parts = map[container.Part]narrate.Call{
 	container.Born: {
-		Text: "a process is born in its cgroup and in new namespaces; cgroup and time it unshares itself, once it is in its group",
-		Go:   "namespace.Container().Vfork(birth, inside); cgroup.JoinSelf(tasks)", Sys: "clone3(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET|CLONE_VM|CLONE_VFORK), unshare(CLONE_NEWCGROUP|CLONE_NEWTIME)",
-		Man: "namespaces(7), cgroups(7)", Hand: "unshare --user --map-root-user --pid --fork --mount --uts --ipc --net --cgroup --time sh", At: namespace.Spec.Vfork},
+		Text: "a process starts in its cgroup and in new namespaces, and executes this program again; cgroup and time it unshares itself, once it is in its cgroup",
+		Go:   "namespace.Container().Start(program, birth)", Sys: "clone3(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET), execveat(…), unshare(CLONE_NEWCGROUP), unshare(CLONE_NEWTIME)",
+		Man: "namespaces(7), cgroups(7)", Hand: "unshare --user --map-root-user --pid --fork --mount --uts --ipc --net --cgroup --time sh", At: namespace.Spec.Start},
 	container.Named: {Text: "it gets a name", Go: "namespace.SetHostname", Sys: "sethostname", Man: "sethostname(2)", Hand: "hostname container", At: namespace.SetHostname},
 	container.Base: {
 		Text: "its mounts become private, and its files are laid out on a tmpfs: the host's /usr below, a layer in memory on top",
@@ -43,11 +45,15 @@ var parts = map[container.Part]narrate.Call{
 		Text: "loopback is switched on; the cable to the bridge was plugged in from outside while the process waited",
 		Go:   "lo.Up; network.Endpoint.Connect", Sys: "ioctl(SIOCSIFFLAGS)", Man: "netdevice(7), veth(4)", Hand: "ip link set lo up", At: lo.Up},
 	container.Walled: {Text: "at last its powers go: capabilities, new privileges, the caller's keys", Go: "walls", Sys: "keyctl, prctl(PR_CAPBSET_DROP), capset, prctl(PR_SET_NO_NEW_PRIVS)", Man: "capabilities(7)", Hand: "setpriv --no-new-privs --bounding-set=-all sh", At: container.KeepCapabilities},
-	container.Ready:  {Text: "process number 1 starts the command, without open descriptors of ours; itself it becomes a program of forty instructions, which nobody inside can look into, and which forwards signals and buries the dead", Go: "namespace.NumberOne", Sys: "close_range, clone, execve, prctl(PR_SET_DUMPABLE), rt_sigtimedwait, wait4", Man: "pid_namespaces(7)", At: namespace.NumberOne},
+	container.Ready: {
+		Text: "PID 1 starts the command without any descriptor of ours, and stays as an init: it forwards signals and reaps orphans",
+		Go:   "initproc.Start(argv, env, files, birth)", Sys: "clone3, close_range, execve, wait4(-1, …)",
+		Man: "pid_namespaces(7)", Hand: "docker run --init …", At: initproc.Start},
 }
 
 // look reads, from outside, what a part has changed.
-func look(n *narrate.Narrator, pid int, part container.Part) {
+func look(n *narrate.Narrator, init *procfs.Process, part container.Part) {
+	pid := init.PID
 	proc := fmt.Sprintf("/proc/%d", pid)
 	switch part {
 	case container.Born:
@@ -59,7 +65,7 @@ func look(n *narrate.Narrator, pid int, part container.Part) {
 	case container.Pivoted:
 		n.Evidence(proc+"/mountinfo: lines that show the host's root", strings.Count(read(proc+"/mountinfo"), hostRoot()))
 	case container.Connected:
-		n.Evidence("addresses in its network", addresses(pid))
+		n.Evidence("addresses in its network", addresses(init))
 	case container.Walled:
 		n.Evidence(proc+"/status, CapEff", status(pid, "CapEff"))
 		n.Evidence(proc+"/status, NoNewPrivs", status(pid, "NoNewPrivs"))
@@ -87,13 +93,18 @@ func assemble(n *narrate.Narrator) error {
 	n.Before("an ordinary child of this program shares everything with it", narrate.Data{
 		"namespaces of its own": namespacesNotOurs(control), "CapEff": before.Caps, "hostname": before.Hostname})
 
+	outside, err := procfs.Open(control)
+	if err != nil {
+		return err
+	}
+	defer outside.Close()
 	if n.Without {
-		return claims(n, control, control, before, before, nil)
+		return claims(n, outside, outside, before, before, nil)
 	}
 	ct, conn, end, err := launch(n, viewer, func(c *container.Config) error {
-		c.Trace = func(pid int, part container.Part) {
+		c.Trace = func(init *procfs.Process, part container.Part) {
 			n.Do(parts[part])
-			look(n, pid, part)
+			look(n, init, part)
 		}
 		if c.Hostname == before.Hostname {
 			c.Hostname = "inner" // or one could not tell that it has a name of its own
@@ -108,11 +119,12 @@ func assemble(n *narrate.Narrator) error {
 	if err := conn.Receive(&after); err != nil {
 		return err
 	}
-	payload, err := payloadOf(ct.PID)
+	payload, err := commandOf(ct)
 	if err != nil {
 		return err
 	}
-	if err := claims(n, payload, control, after, before, ct.Group); err != nil {
+	defer payload.Close()
+	if err := claims(n, payload, outside, after, before, ct.Group); err != nil {
 		return err
 	}
 
@@ -120,15 +132,16 @@ func assemble(n *narrate.Narrator) error {
 		return err
 	}
 	gone := waitGone(payload)
-	n.Proof("when process number 1 dies, the kernel ends the whole container", gone, present(!gone), present(alive(control)))
+	n.Proof("when process number 1 dies, the kernel ends the whole container", gone, present(!gone), present(alive(outside)))
 	n.ByHand("unshare --user --map-root-user --pid --fork --mount-proc --uts --ipc --net sh -ec 'hostname container; hostname; ps ax'")
 	end()
 	n.Clean("the process is gone, and with it its namespaces, its mounts and its network; its cgroup is removed")
 	return nil
 }
 
-// claims are the proofs of the assembly. got is the payload's number, control that of an ordinary process.
-func claims(n *narrate.Narrator, got, control int, after, before view, group *cgroup.Group) error {
+// claims are the proofs of the assembly, of the command and of an ordinary process as the control.
+func claims(n *narrate.Narrator, command, ordinary *procfs.Process, after, before view, group *cgroup.Group) error {
+	got, control := command.PID, ordinary.PID
 	all, word := 8, "eight"
 	if !namespace.HasTime() {
 		all, word = 7, "seven"
@@ -141,7 +154,7 @@ func claims(n *narrate.Narrator, got, control int, after, before view, group *cg
 	roots := func(pid int) int { return strings.Count(read(fmt.Sprintf("/proc/%d/mountinfo", pid)), hostRoot()) }
 	n.Proof("the host's root is not in its mount table", roots(got) == 0, roots(got), roots(control))
 	n.Proof("it has a name of its own", after.Hostname != before.Hostname, after.Hostname, before.Hostname)
-	n.Proof("it reaches a network of its own, with an address", strings.Contains(addresses(got), network.Inside), addresses(got), addresses(control))
+	n.Proof("it reaches a network of its own, with an address", strings.Contains(addresses(command), network.Inside), addresses(command), addresses(ordinary))
 	if group == nil && !n.Without {
 		return nil // said at the launch
 	}
@@ -152,8 +165,8 @@ func claims(n *narrate.Narrator, got, control int, after, before view, group *cg
 
 // namespacesNotOurs counts the namespaces of a process that this thread is not in.
 func namespacesNotOurs(pid int) (count int) {
-	theirs, err1 := namespace.Of(pid)
-	ours, err2 := namespace.Of(os.Getpid())
+	theirs, err1 := procfs.Of(pid)
+	ours, err2 := procfs.Of(os.Getpid())
 	if err1 != nil || err2 != nil {
 		return -1
 	}
@@ -175,8 +188,8 @@ func hostRoot() string {
 }
 
 // addresses lists the network interfaces of a process with their addresses.
-func addresses(pid int) string {
-	links, err := network.Links(pid)
+func addresses(p *procfs.Process) string {
+	links, err := network.Links(p)
 	if err != nil {
 		return err.Error()
 	}
@@ -197,18 +210,20 @@ func read(path string) string {
 
 func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-func alive(pid int) bool {
-	return !strings.HasPrefix(status(pid, "State"), "Z") && unix.Kill(pid, 0) == nil
-}
+// alive reports whether a process has not exited. (pidfd_open(2): a pidfd is readable once it has)
+func alive(p *procfs.Process) bool { return !exits(p, 0) }
 
-func waitGone(pid int) bool {
-	for range 200 {
-		if !alive(pid) {
-			return true
+// waitGone reports whether a process exits within two seconds.
+func waitGone(p *procfs.Process) bool { return exits(p, 2*time.Second) }
+
+func exits(p *procfs.Process, within time.Duration) bool {
+	fds := []unix.PollFd{{Fd: int32(p.PidFD()), Events: unix.POLLIN}}
+	for end := time.Now().Add(within); ; {
+		n, err := unix.Poll(fds, int(max(0, time.Until(end)).Milliseconds()))
+		if err != unix.EINTR {
+			return n == 1
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	return false
 }
 
 func present(is bool) string {

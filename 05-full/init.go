@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"containerkit/02-namespaces/initproc"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/05-full/container"
 	"containerkit/lessons/kit/narrate"
 	"containerkit/lessons/kit/stage"
@@ -27,17 +30,19 @@ func initProcess(n *narrate.Narrator) error {
 		return err
 	}
 	defer end()
-	left := waitZombies(alone)
-	_ = syscall.Kill(alone, syscall.SIGTERM)
+	left := waitZombies(alone.PID)
+	if err := alone.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
 	time.Sleep(200 * time.Millisecond)
 	ignored := present(alive(alone))
 	n.Before("sleep as number 1: SIGTERM from outside, and three orphans that ended", narrate.Data{"after SIGTERM": ignored, "zombies": left})
 	end()
 
 	n.Do(narrate.Call{
-		Text: "a program of ours is number 1, forty instructions long: it forwards signals to the command and waits for everyone who ends",
-		Go:   "namespace.NumberOne(argv, env, files, attr, true)", Sys: "wait4(-1, …), rt_sigtimedwait(…), kill(payload, …)",
-		Man: "pid_namespaces(7), wait(2), sigwait(3)", Hand: "docker run --init …", At: namespace.NumberOne})
+		Text: "PID 1 is this program again, as an init: it starts the command as its child, forwards signals to it, and waits for every child that exits",
+		Go:   "initproc.RunSession(argv, env, files, birth)", Sys: "wait4(-1, …), pidfd_send_signal(command, …)",
+		Man: "pid_namespaces(7), wait(2)", Hand: "docker run --init …", At: initproc.RunSession})
 	number, forwarded, status := left, ignored, 0
 	if !n.Without {
 		c := options.Config
@@ -48,23 +53,21 @@ func initProcess(n *narrate.Narrator) error {
 		}
 		defer stage.OnInterrupt(func() { _ = ct.Close() })()
 		defer ct.Close()
-		payload, err := payloadOf(ct.PID)
+		payload, err := commandOf(ct)
 		if err != nil {
 			return err
 		}
-		if err := becomes(ct.PID, namespace.InitName); err != nil {
-			return err
-		}
+		defer payload.Close()
 		// When the shell has become sleep, all orphans are number 1's children. They end after a tenth of a second, on a
 		// busy machine later; zombies would stay.
-		if err := becomes(payload, "sleep"); err != nil {
+		if err := becomes(payload.PID, "sleep"); err != nil {
 			return err
 		}
-		for end := time.Now().Add(5 * time.Second); len(children(ct.PID)) != 1 && time.Now().Before(end); {
+		for end := time.Now().Add(5 * time.Second); len(children(ct.Process.PID)) != 1 && time.Now().Before(end); {
 			time.Sleep(20 * time.Millisecond)
 		}
-		n.Evidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload))))
-		number = zombies(ct.PID)
+		n.Evidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.Process.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload.PID))))
+		number = zombies(ct.Process.PID)
 		if err := ct.Signal(syscall.SIGTERM); err != nil {
 			return err
 		}
@@ -95,29 +98,24 @@ func withLimits(c container.Config) container.Config {
 }
 
 // asNumberOne runs a shell script as number 1 of a PID namespace, with nobody to take care of it.
-func asNumberOne(script string) (pid int, end func(), err error) {
-	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := namespace.AsNeeded(namespace.PID).Fill(attr); err != nil {
-		return 0, nil, err
-	}
+func asNumberOne(script string) (p *procfs.Process, end func(), err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
 	defer null.Close()
-	pid, err = syscall.ForkExec("/bin/sh", []string{"sh", "-c", script}, &syscall.ProcAttr{
-		Env: container.DefaultEnv, Files: []uintptr{null.Fd(), null.Fd(), null.Fd()}, Sys: attr})
+	birth := namespace.Birth{}
+	birth.Attr.Pdeathsig = syscall.SIGKILL
+	p, err = namespace.AsNeeded(namespace.PID).Start(namespace.Program{Path: "/bin/sh",
+		Args: []string{"sh", "-c", script}, Env: container.DefaultEnv, Files: []*os.File{null, null, null}}, birth)
 	if err != nil {
-		return 0, nil, fmt.Errorf("start a process in a PID namespace: %w", err)
+		return nil, nil, fmt.Errorf("start a process in a PID namespace: %w", err)
 	}
-	ended := false
-	return pid, func() {
-		if !ended {
-			ended = true
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-			_, _ = syscall.Wait4(pid, nil, 0, nil)
-		}
-	}, nil
+	return p, sync.OnceFunc(func() {
+		_ = p.Signal(syscall.SIGKILL)
+		_, _ = p.Wait()
+		_ = p.Close()
+	}), nil
 }
 
 // waitZombies gives the orphans time to end, and counts them.

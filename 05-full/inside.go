@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
-	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/05-full/container"
 	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/errno"
@@ -116,11 +116,6 @@ var viewer = child.Register("view", func(c *child.Conn) error {
 		}
 	}
 	v.Key = readKey(forgottenKey)
-	if os.Getppid() == 1 {
-		// We run while number 1 still becomes what it will be. (If we are in a container of Docker's as it is, number 1 is none
-		// of ours and never has that name.)
-		_ = becomes(1, namespace.InitName)
-	}
 	v.Init = outcome("/proc/1/mem", os.O_RDWR)
 	v.Interrupts = "covered: 0 bytes"
 	if raw, err := os.ReadFile("/proc/interrupts"); err != nil {
@@ -160,19 +155,20 @@ func readKey(name string) string {
 
 // status is a field of /proc/PID/status; empty if there is no such process any more. pid 0 is ourselves.
 func status(pid int, field string) string {
-	value, _ := namespace.Status(pid, field)
+	value, _ := procfs.Status(pid, field)
 	return value
 }
 
-// payloadOf finds the payload as the host sees it: the first child of process number 1, which is about to start it.
-func payloadOf(pid int) (int, error) {
+// commandOf holds the container's command: the first child of its PID 1, which lives as long as the
+// command does.
+func commandOf(ct *container.Container) (*procfs.Process, error) {
 	for range 200 {
-		if all := children(pid); len(all) > 0 {
-			return all[0], nil
+		if all := children(ct.Process.PID); len(all) > 0 {
+			return procfs.Open(all[0])
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return 0, fmt.Errorf("process %d has no child", pid)
+	return nil, fmt.Errorf("PID 1 of the container, process %d, has no child", ct.Process.PID)
 }
 
 // becomes waits until a process executes the program of that name: proc_pid_comm(5).
@@ -190,12 +186,12 @@ func becomes(pid int, name string) error {
 // that came to it later are later.
 func children(pid int) (list []int) {
 	inner := map[int]int{}
-	all, _ := namespace.Processes()
+	all, _ := procfs.Processes()
 	for _, child := range all {
 		if status(child, "PPid") != strconv.Itoa(pid) {
 			continue
 		}
-		if numbers, err := namespace.NSpid(child); err == nil {
+		if numbers, err := procfs.NSpid(child); err == nil {
 			inner[child] = numbers[len(numbers)-1]
 			list = append(list, child)
 		}

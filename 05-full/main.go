@@ -4,6 +4,7 @@
 package main
 
 import (
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/course"
 	"containerkit/lessons/kit/stage"
 )
@@ -18,6 +19,7 @@ func main() {
 			"harmless": harmless,
 			"terminal": terminal,
 		},
+		Check:          procfs.Check,
 		Sandbox:        sandbox,
 		SandboxCommand: options.bridged,
 		SoFar:          soFar,

@@ -41,6 +41,9 @@ func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
+// Where /proc is another PID namespace's, the program touches no process of it.
+func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
+
 // At the end nothing leaks but what a filter of system calls would seal, and what needs a cgroup where none can be had.
 func TestNothingLeaksUnsaid(t *testing.T) {
 	for _, e := range stagetest.Run(t, "-json", "leaks").Of(narrate.Leak) {

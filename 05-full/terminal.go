@@ -71,12 +71,13 @@ func typeCtrlC(terminal bool, told func(lines string)) (string, error) {
 	}
 	defer stage.OnInterrupt(func() { _ = ct.Close() })()
 	defer ct.Close()
-	payload, err := payloadOf(ct.PID)
+	payload, err := commandOf(ct)
 	if err != nil {
 		return "", err
 	}
+	defer payload.Close()
 	// A shell keeps an interrupt for itself that reaches it while it starts a program: sleep keeps none.
-	if err := becomes(payload, "sleep"); err != nil {
+	if err := becomes(payload.PID, "sleep"); err != nil {
 		return "", err
 	}
 	if !terminal {

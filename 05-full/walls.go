@@ -51,7 +51,7 @@ func walls(n *narrate.Narrator) error {
 	}
 	n.Do(narrate.Call{
 		Text: "the last part of the assembly: keep docker's default capabilities and drop the rest, in every set; no_new_privs; close what was left open; an empty key ring; let nobody look into number 1",
-		Go:   "container.Kept", Sys: "prctl(PR_CAPBSET_DROP, …), capset(…), prctl(PR_SET_NO_NEW_PRIVS, 1), close_range(3, …, CLOSE_RANGE_CLOEXEC|CLOSE_RANGE_UNSHARE), keyctl(KEYCTL_JOIN_SESSION_KEYRING), prctl(PR_SET_DUMPABLE, 0)",
+		Go:   "container.Kept", Sys: "prctl(PR_CAPBSET_DROP, …), capset(…), prctl(PR_SET_NO_NEW_PRIVS, 1), close_range(3, …), keyctl(KEYCTL_JOIN_SESSION_KEYRING), prctl(PR_SET_DUMPABLE, 0)",
 		Man: "capabilities(7), prctl(2), close_range(2), session-keyring(7)", Hand: "docker run --security-opt no-new-privileges …; setpriv --bounding-set …", At: container.KeepCapabilities})
 	walled, err := viewFrom(n, without)
 	if err != nil {

@@ -86,6 +86,7 @@ func commands() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE:              func(c *cobra.Command, _ []string) error { return glance(c.OutOrStdout()) },
+		PersistentPreRunE: checkFirst,
 	}
 	root.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -98,6 +99,22 @@ func commands() *cobra.Command {
 	root.AddCommand(exerciseCommands()...)
 	root.InitDefaultHelpFlag()
 	return root
+}
+
+// looking are the commands that run where /proc is not this process's own, too: they only print, and
+// the doctor says what to do.
+var looking = []string{"lessons", "doctor", "map", "read"}
+
+// checkFirst stops every other command there. It would act, or have a step act, on processes that are
+// not its own.
+func checkFirst(c *cobra.Command, _ []string) error {
+	if slices.Contains(looking, c.Name()) {
+		return nil
+	}
+	if err := checkProc(); err != nil {
+		return failure{err}
+	}
+	return nil
 }
 
 // unknown is the answer to a command that does not exist: it names the nearest one.

@@ -19,6 +19,7 @@ import (
 	"containerkit/lessons/doctor"
 	"containerkit/lessons/kit/course"
 	"containerkit/lessons/kit/scratch"
+	"containerkit/lessons/kit/stagetest"
 )
 
 // TestMain also plays a run of the kit that is killed in the middle, for TestClean.
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("CONTAINERKIT_LEAVE") != "" {
 		leave()
 	}
+	stagetest.Program(main)
 	if args := os.Getenv(lessonsEnv); args != "" {
 		os.Unsetenv(lessonsEnv)
 		os.Exit(run(strings.Fields(args), os.Stdout, os.Stderr))
@@ -153,4 +155,12 @@ func TestClean(t *testing.T) {
 	for _, p := range paths {
 		require.NoDirExists(t, p)
 	}
+}
+
+// Where /proc is another PID namespace's, every command stops that would make something. Without a
+// command, and with those that only print, the course can be read there.
+func TestForeignProc(t *testing.T) {
+	stagetest.ForeignProc(t, []string{"clean"}, []string{"check", "-all"}, []string{"watch"},
+		[]string{"vm"}, []string{"verify"}, []string{"break", "pid"}, []string{"compare"},
+		[]string{"report"})
 }

@@ -16,6 +16,9 @@ import (
 
 func initChildren() {}
 
+// checkProc has nothing to check: nothing of the kit runs on this system.
+func checkProc() error { return nil }
+
 // sweep has nothing to do: nothing of the kit runs on this system.
 func sweep() ([]string, error) { return nil, nil }
 

@@ -13,7 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/initproc"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/stage"
 )
@@ -23,8 +25,7 @@ type order[Spec any] struct {
 	Spec      Spec // what the stage wants to have built
 	Argv, Env []string
 	Extra     int  // descriptors from 3 on that are the payload's
-	Tasks     int  // descriptors behind them, to join cgroups by
-	Files     int  // and behind these, what the stage hands to build
+	Files     int  // descriptors behind them, which the stage hands to build
 	Terminal  bool // give the payload the terminal that is its standard input
 }
 
@@ -49,11 +50,9 @@ func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	for i := range o.Extra {
 		payload = append(payload, os.NewFile(uintptr(3+i), "extra"))
 	}
-	tasks := inherited(3+o.Extra, o.Tasks, "tasks")
-	files := inherited(3+o.Extra+o.Tasks, o.Files, "file")
-	// The limits come first: whatever comes after is counted, and the cgroup that we are in then becomes the root of
-	// the cgroups inside.
-	if err := errors.Join(cgroup.JoinSelf(tasks), namespace.UnshareCgroup()); err != nil {
+	files := inherited(3+o.Extra, o.Files, "file")
+	// The cgroup that we are in becomes the root of the cgroups inside.
+	if err := namespace.UnshareCgroup(); err != nil {
 		return err
 	}
 	// The payload, our child, will be inside. The offsets are written through /proc, so before it is mounted again.
@@ -68,7 +67,9 @@ func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	if err := c.Send("ready"); err != nil {
 		return err
 	}
-	status, err := namespace.RunSession(o.Argv, o.Env, payload, &syscall.SysProcAttr{Foreground: o.Terminal})
+	var birth namespace.Birth
+	birth.Attr.Foreground = o.Terminal
+	status, err := initproc.RunSession(o.Argv, o.Env, payload, birth)
 	if err != nil {
 		return err // the command could not be started
 	}
@@ -76,8 +77,8 @@ func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	return nil
 }
 
-// inherited are count file descriptors from fd on. They are the first process's alone: with one of tasks the command
-// could lend its place to others, and a file can be a way to the host.
+// inherited are count file descriptors from fd on. They belong to PID 1 alone: a file can be a way to
+// the host.
 func inherited(fd, count int, name string) (files []*os.File) {
 	for range count {
 		unix.CloseOnExec(fd)
@@ -87,18 +88,19 @@ func inherited(fd, count int, name string) (files []*os.File) {
 	return files
 }
 
-// Run runs a command in such a container and returns its exit status. spec says what to build; it is asked when the
-// process is there, pid, and waits: the moment to do to it what must be done from outside. files go to build.
-func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(pid int) (Spec, error)) (status int, err error) {
-	group, err := cgroup.New("sofar", cgroup.Budget)
-	var no *cgroup.Unavailable
-	if errors.As(err, &no) {
-		if !p.Quiet {
-			fmt.Fprintf(os.Stderr, "without limits: %v\n", no)
-		}
-		group = nil
-	} else if err != nil {
+// Run runs a command in such a container and returns its exit status. files go to build. spec says what
+// to build. It is asked when PID 1 exists and waits: the moment to do from outside what must be done
+// there.
+func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(init *procfs.Process) (Spec, error)) (status int, err error) {
+	if err := procfs.Check(); err != nil {
 		return 0, err
+	}
+	group, err := limits(p)
+	if err != nil {
+		return 0, err
+	}
+	if group != nil {
+		defer func() { err = errors.Join(err, group.Remove()) }()
 	}
 	if !namespace.HasTime() && !p.Quiet {
 		fmt.Fprintln(os.Stderr, "without a time namespace: this kernel has none")
@@ -107,40 +109,25 @@ func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(pid int) (Sp
 	if o.Env == nil {
 		o.Env = os.Environ()
 	}
-	pass := p.Extra[:len(p.Extra):len(p.Extra)]
-	if group != nil {
-		defer func() { err = errors.Join(err, group.Remove()) }()
-		tasks, err := group.JoinFiles()
-		if err != nil {
-			return 0, err
-		}
-		for _, f := range tasks {
-			defer f.Close()
-		}
-		o.Tasks, pass = len(tasks), append(pass, tasks...)
-	}
-	o.Files, pass = len(files), append(pass, files...)
-	c, err := child.Command(b.name, pass...)
+	o.Files = len(files)
+	c, err := child.Command(b.name, append(p.Extra[:len(p.Extra):len(p.Extra)], files...)...)
 	if err != nil {
 		return 0, err
 	}
 	defer c.Close()
-	stdin, stdout, stderr := p.Streams()
-	c.Stdin, c.Stdout, c.Stderr = stdin, stdout, stderr
+	c.Stdin, c.Stdout, c.Stderr = standard(p)
 	var restore func()
-	o.Terminal, restore = namespace.Foreground(stdin)
+	o.Terminal, restore = initproc.Foreground(c.Stdin.(*os.File))
 	defer restore()
-	namespace.Container().Apply(c.Cmd)
-	if group != nil && group.FD() >= 0 {
-		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, group.FD() // born inside: clone3(2)
-	}
 	signals := stage.Catch()
 	defer signals.Stop()
-	if err := c.Start(); err != nil {
+	init, err := start(c, group)
+	if err != nil {
 		return 0, fmt.Errorf("start the container: %w", err)
 	}
-	signals.Forward(false, func(s syscall.Signal) { _ = c.Process.Signal(s) })
-	if o.Spec, err = spec(c.Process.Pid); err != nil {
+	defer init.Close()
+	signals.Forward(false, func(s syscall.Signal) { _ = init.Signal(s) })
+	if o.Spec, err = spec(init); err != nil {
 		return 0, err
 	}
 	if err := errors.Join(c.Send(o), c.Receive(nil)); err != nil {
@@ -160,4 +147,42 @@ func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(pid int) (Sp
 	default:
 		return 126, err
 	}
+}
+
+// standard are the payload's standard streams.
+func standard(p stage.Payload) (in io.Reader, out, err io.Writer) { return p.Streams() }
+
+// limits creates the cgroup; nil, with a word about the reason, where there can be none.
+func limits(p stage.Payload) (*cgroup.Group, error) {
+	group, err := cgroup.New("sofar", cgroup.Budget)
+	var no *cgroup.Unavailable
+	if errors.As(err, &no) {
+		if !p.Quiet {
+			fmt.Fprintf(os.Stderr, "without limits: %v\n", no)
+		}
+		return nil, nil
+	}
+	return group, err
+}
+
+// start starts PID 1 in its cgroup and in new namespaces.
+func start(c *child.Process, group *cgroup.Group) (init *procfs.Process, err error) {
+	birth := namespace.Birth{Attr: *c.SysProcAttr}
+	if group != nil {
+		if birth.Tasks, err = group.JoinFiles(); err != nil {
+			return nil, err
+		}
+		birth.Attr.UseCgroupFD, birth.Attr.CgroupFD = group.FD() >= 0, group.FD()
+	}
+	err = c.StartBy(func(path string, argv, env []string, files []*os.File) (int, error) {
+		program := namespace.Program{Path: path, Args: argv, Env: env, Files: files}
+		if init, err = namespace.Container().Start(program, birth); err != nil {
+			return 0, err
+		}
+		return init.PID, nil
+	})
+	for _, f := range birth.Tasks {
+		_ = f.Close()
+	}
+	return init, err
 }

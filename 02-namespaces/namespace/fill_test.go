@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -61,7 +62,7 @@ func TestFill(t *testing.T) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		inside[name] = strings.TrimSpace(value)
 	}
-	ours, oursErr := Of(unix.Getpid())
+	ours, oursErr := procfs.Of(unix.Getpid())
 	claim.NoError(t, "our own namespaces can be read", oursErr)
 	var different []string
 	for _, kind := range []string{"uts", "ipc", "user", "net"} {

@@ -3,212 +3,332 @@
 package namespace
 
 import (
+	"math"
 	"os"
-	"reflect"
 	"runtime"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/procfs"
 )
 
-// ForkExec is syscall.ForkExec for a thread that has unshared the time namespace. Go's own borrows our memory until the
-// new program runs (CLONE_VM|CLONE_VFORK), which is quick; but before Linux 6.3 the kernel refuses that with EINVAL to
-// a child that would be in another time namespace, because the clocks are part of what lies in memory (vdso(7)).
-// So on those kernels the child gets a copy of our memory: fork(2).
-func ForkExec(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
-	pid, err = syscall.ForkExec(path, argv, attr)
-	if err != syscall.EINVAL || !simple(attr.Sys) {
-		return pid, err
-	}
-	return forkCopy(path, argv, attr)
+// A Go program cannot fork and go on: in the copy only the thread that forked is left, and Go's
+// scheduler and garbage collector need the others. So no Go in the usual sense runs in the copy. It
+// makes raw system calls with what newChild has prepared, and executes a program, as the children of
+// package syscall do. Its functions are marked:
+//
+//   - go:nosplit: without the check that may call the runtime to let the stack grow
+//   - go:norace, go:nocheckptr: without calls into the race detector and the pointer checks
+//
+// They allocate nothing, store no pointer, and call nothing but each other and raw system calls. All
+// signals are blocked, because a handler would be Go.
+
+// forked is what the child needs between fork and exec. It is on the heap, so the copy has it, too.
+type forked struct {
+	args  cloneArgs
+	pidfd int32 // from the kernel, for us
+
+	tasks              []int32
+	join               int32 // a pidfd; -1 if it enters no namespace
+	joinSet            uintptr
+	waitFD, releaseFD  int32 // the pipe on which it waits until its ID maps are written
+	setIDs, dropGroups bool
+	uid, gid           uintptr
+
+	deathSignal uintptr
+	parent      pollFD // our pidfd, readable once we have exited
+	noTime      unix.Timespec
+
+	session, terminal, foreground bool
+	group                         int32
+
+	files     []int32
+	inherit   bool // leave descriptors open that are not close-on-exec
+	mask      unix.Sigset_t
+	exe       int32 // the program's file; -1 if it goes by its name
+	name      *byte
+	argv, env **byte
+	none      byte // an empty path
+	reportFD  int32
+	failed    failure
+	buf       [1]byte
+	path      string // for us: the rest of this struct
+	answerFD  int
+	owned     []int
+	keep      []any
 }
 
-// simple tells whether forkCopy can do all that is asked for.
-func simple(a *syscall.SysProcAttr) bool {
-	if a == nil {
-		return true
-	}
-	rest := *a
-	rest.Setsid, rest.Setctty, rest.Foreground, rest.Pdeathsig = false, false, false, 0
-	return reflect.ValueOf(rest).IsZero()
+// cloneArgs is struct clone_args of clone3(2). The fields without a name stay zero.
+type cloneArgs struct {
+	flags, pidfd, _, _, exitSignal, _, _, _, _, _, cgroup uint64
 }
 
-// errands is all that the child does before it executes the program, prepared beforehand: between fork and execve it must
-// not allocate, nor enter Go's scheduler, because of all our threads it has only the one that forked.
-type errands struct {
-	path        *byte
-	argv, envv  **byte
-	files       []int // duplicates, further up, of the descriptors 0, 1, 2…, so that putting one in place overwrites no other
-	session     bool  // a session of its own: setsid(2)
-	terminal    bool  // 0 becomes its controlling terminal
-	group       bool  // a process group of its own, which gets the terminal 0
-	mask        unix.Sigset_t
-	defaultSig  [32]byte // a struct sigaction that says SIG_DFL
-	deathSignal uintptr  // what it gets when its parent dies; 0 is nothing
-	report      int      // the pipe on which a failure is told
-	pgid        int32
-	errno       syscall.Errno
-
-	keep []any // what path, argv and envv point to
+// pollFD is struct pollfd of poll(2).
+type pollFD struct {
+	fd              int32
+	events, revents int16
 }
 
-// prepare makes the errands of a child. done closes what was opened for them here; the child has its own copies.
-func prepare(path string, argv []string, attr *syscall.ProcAttr) (e *errands, pipe int, done func(), err error) {
-	e = &errands{}
-	if e.path, err = syscall.BytePtrFromString(path); err != nil {
-		return nil, 0, nil, err
-	}
-	args, err := syscall.SlicePtrFromStrings(argv)
-	if err != nil {
-		return nil, 0, nil, err
-	}
-	env, err := syscall.SlicePtrFromStrings(attr.Env)
-	if err != nil {
-		return nil, 0, nil, err
-	}
-	e.argv, e.envv, e.keep = &args[0], &env[0], []any{args, env}
-	if attr.Sys != nil {
-		e.session, e.terminal, e.group = attr.Sys.Setsid, attr.Sys.Setctty, attr.Sys.Foreground
-		e.deathSignal = uintptr(attr.Sys.Pdeathsig)
-	}
-	var opened []int
-	done = func() {
-		for _, fd := range opened {
-			unix.Close(fd)
-		}
-		opened = nil
-	}
-	for _, fd := range attr.Files {
-		// Not further up than needed: to let the table of descriptors grow takes a process with threads milliseconds.
-		far, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, len(attr.Files))
-		if err != nil {
-			done()
-			return nil, 0, nil, os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", err)
-		}
-		opened = append(opened, far)
-		e.files = append(e.files, far)
-	}
-	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		done()
-		return nil, 0, nil, os.NewSyscallError("pipe2", err)
-	}
-	e.report = p[1]
-	opened = append(opened, p[1])
-	return e, p[0], done, nil
+// A failure is what the child reports: the call that failed, and its errno.
+type failure struct {
+	call  call
+	errno uint32
 }
 
-// quietly forks with all signals blocked: one that reached the child before execve would run Go's handler in half a Go
-// program. And nobody opens a descriptor meanwhile that the child would keep open.
-func (e *errands) quietly(fork func() (pid int, errno syscall.Errno)) (pid int, err error) {
+func (f *failure) bytes() []byte { return (*[8]byte)(unsafe.Pointer(f))[:] }
+
+// A call is a system call of the child that can fail.
+type call uint32
+
+const (
+	callTasks call = iota
+	callSetns
+	callWait
+	callSetgroups
+	callSetgid
+	callSetuid
+	callDeathSignal
+	callParent
+	callSetsid
+	callDup
+	callCloseRange
+	callTerminal
+	callSetpgid
+	callForeground
+	callExec
+)
+
+func (c call) String() string {
+	return [...]string{"write(tasks)", "setns", "read(the pipe for the ID maps)", "setgroups", "setgid",
+		"setuid", "prctl(PR_SET_PDEATHSIG)", "poll(the parent)", "setsid", "dup3", "close_range", "ioctl(TIOCSCTTY)",
+		"setpgid", "ioctl(TIOCSPGRP)", "exec"}[c]
+}
+
+var everySignal = unix.Sigset_t{Val: [16]uint64{math.MaxUint64}}
+
+// start forks with all signals blocked, and holds the child. Under the lock, no descriptor is opened
+// that is not close-on-exec yet.
+func (c *forked) start() (*procfs.Process, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &everySignal, &e.mask); err != nil {
-		return 0, os.NewSyscallError("sigprocmask", err)
+	c.args.pidfd = uint64(uintptr(unsafe.Pointer(&c.pidfd)))
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &everySignal, &c.mask); err != nil {
+		return nil, os.NewSyscallError("sigprocmask", err)
 	}
 	syscall.ForkLock.Lock()
-	pid, errno := fork()
+	pid, errno := fork(c)
 	syscall.ForkLock.Unlock()
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &e.mask, nil)
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &c.mask, nil)
+	runtime.KeepAlive(c)
 	if errno != 0 {
-		return 0, errno
+		return nil, os.NewSyscallError("clone3", errno)
 	}
-	return pid, nil
+	return procfs.Hold(pid, int(c.pidfd)), nil
 }
 
-// executed waits until the child executes its program. The pipe closes at execve; if there is something in it, that is
-// why execve did not happen, and the child is dead.
-func executed(pid, pipe int) error {
-	var why [8]byte
-	n, err := unix.Read(pipe, why[:])
-	for err == unix.EINTR {
-		n, err = unix.Read(pipe, why[:])
-	}
-	if n == len(why) {
-		_, _ = unix.Wait4(pid, nil, 0, nil)
-		return *(*syscall.Errno)(unsafe.Pointer(&why))
-	}
-	return nil
-}
-
-func forkCopy(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
-	e, pipe, done, err := prepare(path, argv, attr)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(pipe)
-	pid, err = e.quietly(func() (int, syscall.Errno) { return fork(e) })
-	done()
-	runtime.KeepAlive(e)
-	if err != nil {
-		return 0, err
-	}
-	if err := executed(pid, pipe); err != nil {
-		return 0, err // there is no such process any more
-	}
-	return pid, nil
-}
-
-// fork forks, and the copy runs its errands.
+// fork makes the copy, which runs forked.run and never returns. (clone3(2))
 //
+//go:nosplit
 //go:noinline
 //go:norace
 //go:nocheckptr
-func fork(e *errands) (pid int, errno syscall.Errno) {
-	r, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+func fork(c *forked) (pid int, errno syscall.Errno) {
+	args, size := uintptr(unsafe.Pointer(&c.args)), unsafe.Sizeof(c.args)
+	r, _, errno := syscall.RawSyscall(unix.SYS_CLONE3, args, size, 0)
 	if errno != 0 || r != 0 {
 		return int(r), errno
 	}
-	run(e)
-	return 0, 0 // never
+	c.run()
+	c.report()
+	return 0, 0
 }
 
-// run is the child's way from its birth to its program. Nothing but raw system calls in it, and no growth of the stack.
+// report says what failed, and exits.
 //
 //go:nosplit
 //go:norace
 //go:nocheckptr
-func run(e *errands) {
-	for sig := uintptr(1); sig <= 64; sig++ { // SIGKILL and SIGSTOP refuse, which does not matter
-		syscall.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&e.defaultSig)), 0, 8, 0, 0)
-	}
-	if e.deathSignal != 0 {
-		if _, _, e.errno = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, e.deathSignal, 0); e.errno != 0 {
-			goto failed
-		}
-	}
-	if e.session {
-		if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0); e.errno != 0 {
-			goto failed
-		}
-	}
-	for i := 0; i < len(e.files); i++ {
-		if _, _, e.errno = syscall.RawSyscall(unix.SYS_DUP3, uintptr(e.files[i]), uintptr(i), 0); e.errno != 0 {
-			goto failed
-		}
-	}
-	if e.terminal {
-		if _, _, e.errno = syscall.RawSyscall(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0); e.errno != 0 {
-			goto failed
-		}
-	}
-	if e.group {
-		if _, _, e.errno = syscall.RawSyscall(unix.SYS_SETPGID, 0, 0, 0); e.errno != 0 {
-			goto failed
-		}
-		pid, _, _ := syscall.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
-		e.pgid = int32(pid)
-		// SIGTTOU is blocked with all the others, so taking the terminal does not stop us: tcsetpgrp(3).
-		if _, _, e.errno = syscall.RawSyscall(unix.SYS_IOCTL, 0, unix.TIOCSPGRP, uintptr(unsafe.Pointer(&e.pgid))); e.errno != 0 {
-			goto failed
-		}
-	}
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&e.mask)), 0, 8, 0, 0)
-	_, _, e.errno = syscall.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(e.path)), uintptr(unsafe.Pointer(e.argv)), uintptr(unsafe.Pointer(e.envv)))
-failed:
-	syscall.RawSyscall(unix.SYS_WRITE, uintptr(e.report), uintptr(unsafe.Pointer(&e.errno)), 8)
+func (c *forked) report() {
+	failed := uintptr(unsafe.Pointer(&c.failed))
+	syscall.RawSyscall(unix.SYS_WRITE, uintptr(c.reportFD), failed, unsafe.Sizeof(c.failed))
 	for {
-		syscall.RawSyscall(unix.SYS_EXIT, 1, 0, 0)
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
 	}
+}
+
+// do makes a system call, and notes it if it fails.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) do(name call, nr, a1, a2, a3 uintptr) (ok bool) {
+	_, _, errno := syscall.RawSyscall(nr, a1, a2, a3)
+	c.failed.call, c.failed.errno = name, uint32(errno)
+	return errno == 0
+}
+
+// run is the child's way from fork to exec. It returns if a call fails.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) run() {
+	if c.joinCgroups() && c.enter() && c.awaitMaps() && c.becomeUser() && c.dieWithParent() &&
+		c.takeTerminal() && c.placeFiles() && c.closeOthers() {
+		c.execute()
+	}
+}
+
+// joinCgroups writes "0", which stands for the thread that writes, to the tasks of each cgroup.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) joinCgroups() bool {
+	c.buf[0] = '0'
+	for _, fd := range c.tasks {
+		if !c.do(callTasks, unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&c.buf)), 1) {
+			return false
+		}
+	}
+	return true
+}
+
+// enter enters the namespaces of another process, all at once. (setns(2))
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) enter() bool {
+	return c.join < 0 || c.do(callSetns, unix.SYS_SETNS, uintptr(c.join), c.joinSet, 0)
+}
+
+// awaitMaps waits until the ID maps are written. The end of the pipe instead of a byte means that
+// the parent is gone: nobody else has its other end, once we have closed our copy.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) awaitMaps() bool {
+	syscall.RawSyscall(unix.SYS_CLOSE, uintptr(c.releaseFD), 0, 0)
+	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(c.waitFD), uintptr(unsafe.Pointer(&c.buf)), 1)
+	c.failed.call, c.failed.errno = callWait, uint32(errno)
+	return n == 1
+}
+
+// becomeUser sets the group and user IDs. Root in a new user namespace must be set, too: an ID that
+// the map does not make 0 loses all capabilities at execve. (capabilities(7))
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) becomeUser() bool {
+	if !c.setIDs {
+		return true
+	}
+	return (!c.dropGroups || c.do(callSetgroups, unix.SYS_SETGROUPS, 0, 0, 0)) &&
+		c.do(callSetgid, unix.SYS_SETGID, c.gid, 0, 0) &&
+		c.do(callSetuid, unix.SYS_SETUID, c.uid, 0, 0)
+}
+
+// dieWithParent asks for a signal when the parent's thread exits (PR_SET_PDEATHSIG). setuid(2) takes
+// it back, so it comes after. If the parent has exited before, the signal never comes: its pidfd
+// says so. (getppid(2) does not help: in a new PID namespace it is 0.)
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) dieWithParent() bool {
+	if c.deathSignal == 0 {
+		return true
+	}
+	if !c.do(callDeathSignal, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, c.deathSignal, 0) {
+		return false
+	}
+	parent, noTime := uintptr(unsafe.Pointer(&c.parent)), uintptr(unsafe.Pointer(&c.noTime))
+	n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, parent, 1, noTime, 0, 0, 0)
+	c.failed.call, c.failed.errno = callParent, uint32(errno)
+	return errno == 0 && n == 0
+}
+
+// takeTerminal makes the process the leader of a session, or of a process group in the foreground of
+// the terminal. SIGTTOU is blocked, so that taking the terminal does not stop it. (tcsetpgrp(3))
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) takeTerminal() bool {
+	if c.session && !c.do(callSetsid, unix.SYS_SETSID, 0, 0, 0) {
+		return false
+	}
+	if !c.terminal && !c.foreground {
+		return true
+	}
+	terminal := uintptr(c.files[0])
+	if c.terminal && !c.do(callTerminal, unix.SYS_IOCTL, terminal, unix.TIOCSCTTY, 0) {
+		return false
+	}
+	if !c.foreground {
+		return true
+	}
+	if !c.do(callSetpgid, unix.SYS_SETPGID, 0, 0, 0) {
+		return false
+	}
+	pid, _, _ := syscall.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
+	c.group = int32(pid)
+	return c.do(callForeground, unix.SYS_IOCTL, terminal, unix.TIOCSPGRP, uintptr(unsafe.Pointer(&c.group)))
+}
+
+// placeFiles gives the files the descriptors 0, 1, 2…, which stay open at execve.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) placeFiles() bool {
+	for i, fd := range c.files {
+		if !c.do(callDup, unix.SYS_DUP3, uintptr(fd), uintptr(i), 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// closeOthers closes every descriptor but the program's, so that nothing that somebody forgot to mark
+// close-on-exec comes along (CVE-2024-21626). Where the program goes by its name, they are closed
+// before the kernel looks for the name, which may lead through /proc/self/fd. (close_range(2))
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) closeOthers() bool {
+	first := uintptr(len(c.files))
+	switch {
+	case c.inherit:
+		return true
+	case c.exe >= 0:
+		return c.do(callCloseRange, unix.SYS_CLOSE_RANGE, first, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
+	}
+	report := uintptr(c.reportFD)
+	return (report == first || c.do(callCloseRange, unix.SYS_CLOSE_RANGE, first, report-1, 0)) &&
+		c.do(callCloseRange, unix.SYS_CLOSE_RANGE, report+1, math.MaxInt32, 0)
+}
+
+// execute unblocks the signals and executes the program. (execve(2), execveat(2))
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (c *forked) execute() {
+	mask := uintptr(unsafe.Pointer(&c.mask))
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, 0, 8, 0, 0)
+	argv, env := uintptr(unsafe.Pointer(c.argv)), uintptr(unsafe.Pointer(c.env))
+	if c.exe < 0 {
+		c.do(callExec, unix.SYS_EXECVE, uintptr(unsafe.Pointer(c.name)), argv, env)
+		return
+	}
+	none := uintptr(unsafe.Pointer(&c.none))
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EXECVEAT, uintptr(c.exe), none, argv, env, unix.AT_EMPTY_PATH, 0)
+	c.failed.call, c.failed.errno = callExec, uint32(errno)
 }

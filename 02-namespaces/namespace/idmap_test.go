@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/exercise/claim"
 )
 
@@ -25,7 +26,10 @@ func TestWriteMaps(t *testing.T) {
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	ours := read("/proc/self/uid_map")
 	s := Container()
-	err := s.writeMaps(cmd.Process.Pid)
+	process, err := procfs.Open(cmd.Process.Pid)
+	require.NoError(t, err)
+	defer process.Close()
+	err = s.writeMaps(process)
 
 	dir := "/proc/" + strconv.Itoa(cmd.Process.Pid) + "/"
 	fields := func(file string) string { return strings.Join(strings.Fields(read(dir+file)), " ") }
@@ -50,7 +54,10 @@ func TestWriteMaps(t *testing.T) {
 	require.NoError(t, other.Start())
 	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
 	s.Setgroups = !s.Setgroups
-	_ = s.writeMaps(other.Process.Pid)
+	stranger, err := procfs.Open(other.Process.Pid)
+	require.NoError(t, err)
+	defer stranger.Close()
+	_ = s.writeMaps(stranger)
 	dir = "/proc/" + strconv.Itoa(other.Process.Pid) + "/"
 	claim.Equal(t, "groups can be set inside if that was asked for, and not otherwise", "/proc/PID/setgroups",
 		map[bool]string{true: "allow", false: "deny"}[s.Setgroups], fields("setgroups"))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -110,16 +109,6 @@ func DropHandler(s unix.Signal) error {
 		return os.NewSyscallError("rt_sigaction", errno)
 	}
 	return nil
-}
-
-// Handles tells whether a process has a handler for a signal: the bit in the SigCgt of /proc/PID/status.
-func Handles(pid int, s unix.Signal) (bool, error) {
-	value, err := Status(pid, "SigCgt")
-	if err != nil {
-		return false, err
-	}
-	bits, err := strconv.ParseUint(value, 16, 64)
-	return bits&(1<<(s-1)) != 0, err
 }
 
 // Unshare moves the calling thread into new namespaces: unshare(2). It cannot make a user namespace, which a process

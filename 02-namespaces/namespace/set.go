@@ -3,9 +3,15 @@
 package namespace
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/procfs"
 )
 
 // A Set is any number of kinds of namespaces, as the flags of clone(2), unshare(2) and setns(2).
@@ -40,13 +46,52 @@ func Types() []Type {
 	}
 }
 
+// Types lists the kinds in the set.
+func (s Set) Types() (list []Type) {
+	for _, t := range Types() {
+		if s&t.Flag != 0 {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
 // String names the kinds in the set: "pid,uts".
 func (s Set) String() string {
 	var names []string
-	for _, t := range Types() {
-		if s&t.Flag != 0 {
-			names = append(names, t.Name)
-		}
+	for _, t := range s.Types() {
+		names = append(names, t.Name)
 	}
 	return strings.Join(names, ",")
+}
+
+// Took tells whether a process that was born of us has all these namespaces to itself; if not, the error names those that it
+// shares with us. Ask it before the process changes anything: a Fill that forgets a flag makes no error, and what was meant for
+// a namespace of its own would happen to the machine.
+func (s Set) Took(pid int) error {
+	ours, err := procfs.Of(0)
+	if err != nil {
+		return err
+	}
+	theirs, err := procfs.Of(pid)
+	if err != nil {
+		return err
+	}
+	var shared Set
+	for _, t := range Types() {
+		if s&t.Flag != 0 && ours[t.Name] == theirs[t.Name] {
+			shared |= t.Flag
+		}
+	}
+	if shared != 0 {
+		return fmt.Errorf("process %d was to be born in new namespaces (%s), and shares %s with us: are they in Cloneflags? (clone(2))", pid, s, shared)
+	}
+	return nil
+}
+
+// HasTime tells whether this kernel has time namespaces: Linux 5.6 or later with CONFIG_TIME_NS, which the kernels of
+// WSL and of User-mode Linux are built without. All others come with every kernel that the course runs on.
+func HasTime() bool {
+	_, err := os.Stat("/proc/self/ns/time")
+	return !errors.Is(err, fs.ErrNotExist)
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
@@ -31,18 +32,23 @@ var entering = room.New("setns", 0, func(e *entered) error {
 		return err
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	there, err := Of(cmd.Process.Pid)
+	there, err := procfs.Of(cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
+	target, err := procfs.Open(cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
 	done := make(chan error)
 	tids := make(chan int)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		err := Join(cmd.Process.Pid, joined&^Mount)
+		err := Join(target, joined&^Mount)
 		if err == nil {
 			// By itself: with others in the same call, the kernel unties root and working directory on its own.
-			err = Join(cmd.Process.Pid, Mount)
+			err = Join(target, Mount)
 		}
 		tids <- unix.Gettid()
 		<-tids // it has been looked at

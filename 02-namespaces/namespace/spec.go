@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/procfs"
 )
 
 // An IDMap says that Count user (or group) IDs from Inside on are those from Outside on: user_namespaces(7).
@@ -96,6 +98,25 @@ func (s Spec) Apply(cmd *exec.Cmd) {
 	if err := s.Fill(cmd.SysProcAttr); err != nil && cmd.Err == nil {
 		cmd.Err = err
 	}
+}
+
+// Start starts a program in the new namespaces, as function Start does. b may ask for more.
+func (s Spec) Start(p Program, b Birth) (*procfs.Process, error) {
+	if err := s.Fill(&b.Attr); err != nil {
+		return nil, err
+	}
+	if s.New&User != 0 {
+		b.WriteMaps = s.writeMaps
+	}
+	return Start(p, b)
+}
+
+// lines is a map as the kernel reads it.
+func lines(ms []IDMap) (text string) {
+	for _, m := range ms {
+		text += fmt.Sprintf("%d %d %d\n", m.Inside, m.Outside, m.Count)
+	}
+	return text
 }
 
 // sys is a map as package syscall wants it.

@@ -9,8 +9,10 @@ import (
 	"net/netip"
 	"slices"
 
-	"containerkit/04-network/network/lo"
 	"github.com/vishvananda/netlink"
+
+	"containerkit/02-namespaces/procfs"
+	"containerkit/04-network/network/lo"
 )
 
 // Inside is the name of a container's interface, seen from inside.
@@ -82,25 +84,26 @@ func (b Bridge) Create() error {
 	} else if err != nil {
 		return fmt.Errorf("add bridge %s: %w", b.Name, err)
 	}
-	return SetAddr(0, b.Name, b.Gateway())
+	return SetAddr(nil, b.Name, b.Gateway())
 }
 
 // Delete removes the bridge. Cables that were plugged into it stay, plugged into nothing.
 func (b Bridge) Delete() error { return DeleteLink(b.Name) }
 
-// Attach connects the network namespace of the process pid to the bridge: a cable, one end plugged in here, the other
-// end eth0 over there with its address; loopback on; and the bridge as the way to everywhere else.
-func Attach(b Bridge, pid int, name string, addr netip.Prefix) error {
+// Attach connects the network namespace of the process p to the bridge: a cable, one end plugged in
+// here, the other end eth0 over there with its address; loopback on; and the bridge as the way to
+// everywhere else.
+func Attach(b Bridge, p *procfs.Process, name string, addr netip.Prefix) error {
 	link := LinkName(name)
-	if err := Cable(pid, link, Inside); err != nil {
+	if err := Cable(p, link, Inside); err != nil {
 		return err
 	}
 	err := errors.Join(
 		Plug(b.Name, link),
 		label(link, addr.Addr().String()),
-		SetAddr(pid, Inside, addr),
-		In(pid, lo.Up),
-		DefaultRoute(pid, b.Gateway().Addr()))
+		SetAddr(p, Inside, addr),
+		In(p, lo.Up),
+		DefaultRoute(p, b.Gateway().Addr()))
 	if err != nil {
 		return errors.Join(err, DeleteLink(link)) // both ends go, and all that hung on them
 	}

@@ -3,7 +3,8 @@
 // Exercise 04-network/veth: a cable leads from the host into the container
 //
 // Add a link of the kind veth: netlink.LinkAdd with a *netlink.Veth. Its one end, here, stays in our namespace; the other
-// one, there, belongs into that of the process pid. Then switch both on: SetUp (link.go) does one, in either namespace.
+// one, there, belongs into that of the process p: namespaceOf (in.go) opens it, and netlink.NsFd names it by its descriptor.
+// Then switch both on: SetUp (link.go) does one, in either namespace.
 //
 // Read: veth(4), network_namespaces(7), go doc github.com/vishvananda/netlink Veth
 // The reference also imports: fmt, github.com/vishvananda/netlink
@@ -11,10 +12,14 @@
 
 package network
 
-import "containerkit/lessons/kit/todo"
+import (
+	"containerkit/02-namespaces/procfs"
+	"containerkit/lessons/kit/todo"
+)
 
-// Cable lays a virtual Ethernet cable: what goes in at one end comes out at the other. One end, called here, is in
-// our network namespace, the other, called there, in that of the process pid. Both are switched on. (veth(4).)
-func Cable(pid int, here, there string) error {
+// Cable creates a veth pair, which is like an Ethernet cable: what goes in at one end comes out at
+// the other. One end, called here, is in our network namespace, the other, called there, in that of
+// the process p (nil: ours, too). Both are brought up. (veth(4))
+func Cable(p *procfs.Process, here, there string) error {
 	return todo.Exercise("04-network/veth")
 }

@@ -26,20 +26,20 @@ var cabling = room.New("cable", unix.CLONE_NEWNET, func(c *cabled) error {
 	if c.Lacking = cables(); c.Lacking != "" {
 		return nil
 	}
-	pid, err := hold()
+	box, err := hold()
 	if err != nil {
 		return err
 	}
-	err = network.Cable(pid, "ck-web", network.Inside)
-	c.Here, c.There = linkNames(0), linkNames(pid)
-	c.Near, _ = network.FindLink(0, "ck-web")
-	c.Far, _ = network.FindLink(pid, network.Inside)
+	err = network.Cable(box, "ck-web", network.Inside)
+	c.Here, c.There = linkNames(nil), linkNames(box)
+	c.Near, _ = network.FindLink(nil, "ck-web")
+	c.Far, _ = network.FindLink(box, network.Inside)
 	if err == nil && c.Near.Name != "" && c.Far.Name != "" {
-		if err := errors.Join(network.SetAddr(0, "ck-web", netip.MustParsePrefix("10.88.0.1/24")),
-			network.SetAddr(pid, network.Inside, netip.MustParsePrefix("10.88.0.2/24"))); err != nil {
+		if err := errors.Join(network.SetAddr(nil, "ck-web", netip.MustParsePrefix("10.88.0.1/24")),
+			network.SetAddr(box, network.Inside, netip.MustParsePrefix("10.88.0.2/24"))); err != nil {
 			return err
 		}
-		c.Ping = ping(0, "10.88.0.2")
+		c.Ping = ping(nil, "10.88.0.2")
 	}
 	return err
 })

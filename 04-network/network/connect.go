@@ -4,6 +4,8 @@ package network
 
 import (
 	"net/netip"
+
+	"containerkit/02-namespaces/procfs"
 )
 
 // An Endpoint is a container's place in the network. It is fixed before the container is there, because its files say it.
@@ -35,9 +37,10 @@ func Prepare(b Bridge, name string, publish ...Port) (Endpoint, error) {
 	return Endpoint{b, name, addr, publish}, Masquerade(b)
 }
 
-// Connect gives the network namespace of the process pid its place. The process must not have been let go on before.
-func (e Endpoint) Connect(pid int) error {
-	if err := Attach(e.Bridge, pid, e.Name, e.Addr); err != nil {
+// Connect gives the network namespace of the process init its place. The process must still wait: what
+// it does next may need the network.
+func (e Endpoint) Connect(init *procfs.Process) error {
+	if err := Attach(e.Bridge, init, e.Name, e.Addr); err != nil {
 		return err
 	}
 	for _, p := range e.Publish {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/procfs"
 )
 
 const errExist = unix.EEXIST
@@ -29,10 +31,10 @@ func Plug(bridge, link string) error {
 	return nil
 }
 
-// SetAddr gives a link in the namespace of pid (0: ours) an address, and switches the link on. The kernel adds the
-// route to the address's own subnet by itself.
-func SetAddr(pid int, link string, addr netip.Prefix) error {
-	return withLink(pid, link, func(l netlink.Link) error {
+// SetAddr gives a link in the network namespace of the process p (nil: ours) an address, and brings the
+// link up. The kernel adds the route to the address's own subnet by itself.
+func SetAddr(p *procfs.Process, link string, addr netip.Prefix) error {
+	return withLink(p, link, func(l netlink.Link) error {
 		ip := &net.IPNet{IP: addr.Addr().AsSlice(), Mask: net.CIDRMask(addr.Bits(), addr.Addr().BitLen())}
 		if err := netlink.AddrAdd(l, &netlink.Addr{IPNet: ip}); err != nil {
 			return fmt.Errorf("give %s the address %s: %w", link, addr, err)
@@ -44,9 +46,9 @@ func SetAddr(pid int, link string, addr netip.Prefix) error {
 	})
 }
 
-// SetUp switches a link in the namespace of pid (0: ours) on or off.
-func SetUp(pid int, link string, up bool) error {
-	return withLink(pid, link, func(l netlink.Link) error {
+// SetUp switches a link in the network namespace of the process p (nil: ours) on or off.
+func SetUp(p *procfs.Process, link string, up bool) error {
+	return withLink(p, link, func(l netlink.Link) error {
 		set, word := netlink.LinkSetDown, "off"
 		if up {
 			set, word = netlink.LinkSetUp, "on"
@@ -74,12 +76,12 @@ func DeleteLink(name string) error {
 
 // label writes a remark on a link; `ip link` shows it as its alias.
 func label(link, text string) error {
-	return withLink(0, link, func(l netlink.Link) error { return netlink.LinkSetAlias(l, text) })
+	return withLink(nil, link, func(l netlink.Link) error { return netlink.LinkSetAlias(l, text) })
 }
 
-// withLink finds a link by name in the namespace of pid and runs f there with it.
-func withLink(pid int, name string, f func(netlink.Link) error) error {
-	return In(pid, func() error {
+// withLink finds a link by name in the network namespace of the process p and runs f there with it.
+func withLink(p *procfs.Process, name string, f func(netlink.Link) error) error {
+	return In(p, func() error {
 		l, err := netlink.LinkByName(name)
 		if err != nil {
 			return fmt.Errorf("link %s: %w", name, err)

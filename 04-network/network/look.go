@@ -11,6 +11,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/procfs"
 )
 
 // A Link is what the kernel says about an interface.
@@ -49,9 +51,9 @@ func (l Link) String() string {
 	return b.String()
 }
 
-// Links lists the interfaces in the namespace of pid (0: ours). IPv6's link-local addresses are left out.
-func Links(pid int) (list []Link, err error) {
-	err = In(pid, func() error {
+// Links lists the interfaces in the network namespace of the process p (nil: ours). IPv6's link-local addresses are left out.
+func Links(p *procfs.Process) (list []Link, err error) {
+	err = In(p, func() error {
 		links, err := netlink.LinkList()
 		if err != nil {
 			return fmt.Errorf("list links: %w", err)
@@ -83,23 +85,32 @@ func Links(pid int) (list []Link, err error) {
 	return list, err
 }
 
-// FindLink is the link of that name in the namespace of pid (0: ours).
-func FindLink(pid int, name string) (Link, error) {
-	list, err := Links(pid)
+// FindLink is the link of that name in the network namespace of the process p (nil: ours).
+func FindLink(p *procfs.Process, name string) (Link, error) {
+	list, err := Links(p)
 	for _, l := range list {
 		if l.Name == name {
 			return l, nil
 		}
 	}
 	if err == nil {
-		err = fmt.Errorf("no link %s in the namespace of process %d", name, pid)
+		err = fmt.Errorf("no link %s in %s", name, whose(p))
 	}
 	return Link{}, err
 }
 
-// Routes lists where packets go from the namespace of pid (0: ours), in the manner of `ip route`.
-func Routes(pid int) (list []string, err error) {
-	err = In(pid, func() error {
+// whose names the network namespace of the process p in an error.
+func whose(p *procfs.Process) string {
+	if p == nil {
+		return "our network namespace"
+	}
+	return fmt.Sprintf("the network namespace of process %d", p.PID)
+}
+
+// Routes lists where packets go from the network namespace of the process p (nil: ours), in the manner
+// of `ip route`.
+func Routes(p *procfs.Process) (list []string, err error) {
+	err = In(p, func() error {
 		routes, err := netlink.RouteList(nil, unix.AF_INET)
 		if err != nil {
 			return fmt.Errorf("list routes: %w", err)
@@ -122,10 +133,10 @@ func Routes(pid int) (list []string, err error) {
 	return list, err
 }
 
-// Neighbours lists whose Ethernet address the namespace of pid (0: ours) has found out by asking (ARP), in the manner of
-// `ip neigh`.
-func Neighbours(pid int) (list []string, err error) {
-	err = In(pid, func() error {
+// Neighbours lists whose Ethernet address the network namespace of the process p (nil: ours) has found
+// out by asking (ARP), in the manner of `ip neigh`.
+func Neighbours(p *procfs.Process) (list []string, err error) {
+	err = In(p, func() error {
 		all, err := netlink.NeighList(0, unix.AF_INET)
 		if err != nil {
 			return fmt.Errorf("list neighbours: %w", err)
@@ -169,9 +180,9 @@ func Learned(bridge string) (map[string]string, error) {
 	return seen, nil
 }
 
-// MAC is the Ethernet address of a link in the namespace of pid.
-func MAC(pid int, link string) (mac string, err error) {
-	err = withLink(pid, link, func(l netlink.Link) error {
+// MAC is the Ethernet address of a link in the network namespace of the process p (nil: ours).
+func MAC(p *procfs.Process, link string) (mac string, err error) {
+	err = withLink(p, link, func(l netlink.Link) error {
 		mac = l.Attrs().HardwareAddr.String()
 		return nil
 	})

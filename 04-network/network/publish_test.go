@@ -56,7 +56,7 @@ var publishing = room.New("publish", unix.CLONE_NEWNET, func(p *published) error
 	}
 	p.Rules = rules()
 	byName := internet.Host.Addr().String() + ":8080"
-	p.Outside, p.Host, p.Loopback = call(out, byName), call(0, byName), call(0, "127.0.0.1:8080")
+	p.Outside, p.Host, p.Loopback = call(out, byName), call(nil, byName), call(nil, "127.0.0.1:8080")
 	p.Neighbour, p.Elsewhere = call(db, byName), call(db, internet.Server.Addr().String()+":8080")
 	p.OtherPort = call(out, internet.Host.Addr().String()+":8081")
 	return nil

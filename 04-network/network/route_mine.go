@@ -3,7 +3,7 @@
 // Exercise 04-network/route: the container reaches what is beyond its own subnet
 //
 // Add the route for everything that no other route knows: netlink.RouteAdd with a *netlink.Route, whose next hop is via.
-// It must be done in the namespace of pid: In (in.go) runs a function there.
+// It must be done in the network namespace of the process p: In (in.go) runs a function there.
 //
 // Read: ip-route(8), rtnetlink(7), go doc github.com/vishvananda/netlink Route
 // The reference also imports: fmt, github.com/vishvananda/netlink
@@ -14,10 +14,12 @@ package network
 import (
 	"net/netip"
 
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/todo"
 )
 
-// DefaultRoute says, in the namespace of pid (0: ours), where packets go that no other route knows.
-func DefaultRoute(pid int, via netip.Addr) error {
+// DefaultRoute adds, in the network namespace of the process p (nil: ours), the route for packets that no
+// other route knows. (ip-route(8))
+func DefaultRoute(p *procfs.Process, via netip.Addr) error {
 	return todo.Exercise("04-network/route")
 }

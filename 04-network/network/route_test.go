@@ -26,7 +26,7 @@ var routing = room.New("route", unix.CLONE_NEWNET, func(r *routed) error {
 	if r.Lacking = cables() + forwarding(); r.Lacking != "" {
 		return nil
 	}
-	pid, err := hold()
+	box, err := hold()
 	if err != nil {
 		return err
 	}
@@ -36,25 +36,25 @@ var routing = room.New("route", unix.CLONE_NEWNET, func(r *routed) error {
 	}
 	// A container, the host, and somebody behind the host who knows the way back.
 	if err := errors.Join(
-		network.Cable(pid, "ck-web", network.Inside),
-		network.SetAddr(0, "ck-web", netip.MustParsePrefix("10.88.0.1/24")),
-		network.SetAddr(pid, network.Inside, netip.MustParsePrefix("10.88.0.2/24")),
+		network.Cable(box, "ck-web", network.Inside),
+		network.SetAddr(nil, "ck-web", netip.MustParsePrefix("10.88.0.1/24")),
+		network.SetAddr(box, network.Inside, netip.MustParsePrefix("10.88.0.2/24")),
 		network.Cable(out, "ck-out", network.Inside),
-		network.SetAddr(0, "ck-out", netip.MustParsePrefix("10.88.9.1/24")),
+		network.SetAddr(nil, "ck-out", netip.MustParsePrefix("10.88.9.1/24")),
 		network.SetAddr(out, network.Inside, netip.MustParsePrefix("10.88.9.2/24")),
 	); err != nil {
 		return err
 	}
-	r.Before = ping(pid, "10.88.9.2")
-	err = network.DefaultRoute(pid, netip.MustParseAddr("10.88.0.1"))
-	r.Here, r.There = routes(0), routes(pid)
+	r.Before = ping(box, "10.88.9.2")
+	err = network.DefaultRoute(box, netip.MustParseAddr("10.88.0.1"))
+	r.Here, r.There = routes(nil), routes(box)
 	if err != nil {
 		return err
 	}
 	if err := network.DefaultRoute(out, netip.MustParseAddr("10.88.9.1")); err != nil {
 		return err
 	}
-	r.After = ping(pid, "10.88.9.2")
+	r.After = ping(box, "10.88.9.2")
 	return nil
 })
 

@@ -19,6 +19,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"containerkit/02-namespaces/procfs"
 	"containerkit/04-network/network"
 	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/errno"
@@ -32,33 +33,34 @@ func TestMain(m *testing.M) {
 // holder holds a network namespace open: a container, or the internet, as far as its packets are concerned.
 var holder = child.Register("hold", func(c *child.Conn) error { c.Wait(); return nil })
 
-// hold makes a network namespace and returns the process in it. It ends with us.
-func hold() (pid int, err error) {
+// hold creates a network namespace and returns the process in it. It ends with us.
+func hold() (*procfs.Process, error) {
 	p, err := child.Command(holder)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	p.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
 	if err := p.Start(); err != nil {
-		return 0, fmt.Errorf("start a process in a new network namespace: %w", err)
+		return nil, fmt.Errorf("start a process in a new network namespace: %w", err)
 	}
-	return p.Process.Pid, nil
+	return procfs.Open(p.Process.Pid) // nobody waits for it
 }
 
 // attach makes a network namespace and attaches it to the default bridge, as a container is.
-func attach(name, addr string) (pid int, err error) {
-	if pid, err = hold(); err != nil {
-		return 0, err
+func attach(name, addr string) (*procfs.Process, error) {
+	box, err := hold()
+	if err != nil {
+		return nil, err
 	}
 	if err := network.Default.Create(); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return pid, network.Attach(network.Default, pid, name, netip.MustParsePrefix(addr))
+	return box, network.Attach(network.Default, box, name, netip.MustParsePrefix(addr))
 }
 
-// serve answers whoever calls the address in the namespace of pid: who it is, and from where it was called.
-func serve(pid int, address, name string) error {
-	return network.In(pid, func() error {
+// serve answers whoever calls the address in the namespace of p: who it is, and from where it was called.
+func serve(p *procfs.Process, address, name string) error {
+	return network.In(p, func() error {
 		l, err := net.Listen("tcp4", address)
 		if err != nil {
 			return err
@@ -81,9 +83,9 @@ func serve(pid int, address, name string) error {
 // patience is how long we wait for what should work at once: all of it is on this machine.
 const patience = 1500 * time.Millisecond
 
-// call calls a server from the namespace of pid (0: ours) and returns what it says, or how that failed.
-func call(pid int, address string) (said string) {
-	err := network.In(pid, func() error {
+// call calls a server from the namespace of p (nil: ours) and returns what it says, or how that failed.
+func call(p *procfs.Process, address string) (said string) {
+	err := network.In(p, func() error {
 		conn, err := net.DialTimeout("tcp4", address, patience)
 		if err != nil {
 			return err
@@ -100,9 +102,9 @@ func call(pid int, address string) (said string) {
 	return said
 }
 
-// ping asks an address for an echo from the namespace of pid (0: ours).
-func ping(pid int, addr string) string {
-	err := network.In(pid, func() error {
+// ping asks an address for an echo from the namespace of p (nil: ours).
+func ping(p *procfs.Process, addr string) string {
+	err := network.In(p, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		_, err := network.Ping(ctx, netip.MustParseAddr(addr))
@@ -122,9 +124,9 @@ func reason(err error) string {
 	return errno.Outcome(err)
 }
 
-// linkNames are the links in the namespace of pid (0: ours), in one line, as `ip link` tells them.
-func linkNames(pid int) string {
-	links, err := network.Links(pid)
+// linkNames are the links in the namespace of p (nil: ours), in one line, as `ip link` tells them.
+func linkNames(p *procfs.Process) string {
+	links, err := network.Links(p)
 	if err != nil {
 		return err.Error()
 	}
@@ -139,9 +141,9 @@ func linkNames(pid int) string {
 	return strings.Join(list, ", ")
 }
 
-// routes are those of the namespace of pid (0: ours), in one line.
-func routes(pid int) string {
-	list, err := network.Routes(pid)
+// routes are those of the namespace of p (nil: ours), in one line.
+func routes(p *procfs.Process) string {
+	list, err := network.Routes(p)
 	if err != nil {
 		return err.Error()
 	}

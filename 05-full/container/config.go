@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/03-rootfs/rootfs"
 )
 
@@ -26,8 +27,8 @@ type Config struct {
 	Resources cgroup.Resources // its limits; with the zero Resources no cgroup is made
 
 	// Connect, if set, is called in the parent when the container's namespaces exist and before the payload runs:
-	// here the network is attached to process pid. Without it there is a loopback, and nobody to talk to.
-	Connect func(pid int) error
+	// here the network is attached to PID 1. Without it there is a loopback, and nobody to talk to.
+	Connect func(*procfs.Process) error
 
 	// Stdin, Stdout and Stderr are the payload's; nil is /dev/null. Extra files are its descriptors 3 and up.
 	Stdin, Stdout, Stderr *os.File
@@ -37,8 +38,8 @@ type Config struct {
 	Size     unix.Winsize // of that terminal
 
 	// Trace, if set, is told of each part of the assembly when it is done. The child waits until it returns, so the
-	// half-built container can be looked at from outside.
-	Trace func(pid int, part Part)
+	// half-built container can be looked at from outside, through its PID 1.
+	Trace func(init *procfs.Process, part Part)
 
 	// Cancel, if it is closed before Start has returned, ends the assembly after the part that is being done, even if Trace
 	// does not return.
@@ -91,6 +92,10 @@ const (
 	SessionKeys                   // the keys of the caller's session stay outside: keyctl(2), KEYCTL_JOIN_SESSION_KEYRING
 )
 
+// minPids is the lowest limit on processes. Go starts a thread for each blocking system call, and if it
+// cannot, it ends the program. PID 1 has six to nine.
+const minPids = 16
+
 // complete checks what can be checked before anything is made, and fills in the defaults. Env is all of the payload's
 // environment then.
 func (c Config) complete() (Config, error) {
@@ -124,6 +129,10 @@ func (c Config) complete() (Config, error) {
 	c.Env = append(env, c.Env...) // of two with the same name the later one counts, see environ in exec
 	if err := c.Resources.Check(); err != nil {
 		return c, err
+	}
+	if p := c.Resources.Pids; p > 0 && p < minPids {
+		return c, fmt.Errorf("container: a limit of %d processes: it must be at least %d, "+
+			"because PID 1 is a Go program, and its threads count", p, minPids)
 	}
 	return c, c.Root.Check()
 }

@@ -3,7 +3,6 @@
 package container
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/03-rootfs/rootfs"
 )
 
@@ -55,9 +55,9 @@ func needNamespaces(t *testing.T) {
 func TestTrace(t *testing.T) {
 	needNamespaces(t)
 	var parts []Part
-	status, err := Run(Config{Args: []string{"true"}, Trace: func(pid int, p Part) {
+	status, err := Run(Config{Args: []string{"true"}, Trace: func(init *procfs.Process, p Part) {
 		parts = append(parts, p)
-		require.NoError(t, unix.Kill(pid, 0))
+		require.NoError(t, init.Signal(0))
 	}})
 	require.NoError(t, err)
 	require.Equal(t, 0, status)
@@ -78,10 +78,10 @@ func TestCancel(t *testing.T) {
 	var name string
 	cancel, forever := make(chan struct{}), make(chan struct{})
 	defer close(forever)
-	_, err := Start(Config{Args: []string{"true"}, Resources: group, Cancel: cancel, Trace: func(p int, part Part) {
-		if pid = p; part == Pivoted {
-			raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", p))
-			name = regexp.MustCompile(cgroup.Prefix + `container-[0-9a-f]+`).FindString(string(raw))
+	_, err := Start(Config{Args: []string{"true"}, Resources: group, Cancel: cancel, Trace: func(p *procfs.Process, part Part) {
+		if pid = p.PID; part == Pivoted {
+			text, _ := p.Read("cgroup")
+			name = regexp.MustCompile(cgroup.Prefix + `container-[0-9a-f]+`).FindString(text)
 			close(cancel)
 			<-forever
 		}
@@ -99,7 +99,7 @@ func TestCancel(t *testing.T) {
 func TestConnectFails(t *testing.T) {
 	needNamespaces(t)
 	var pid int
-	_, err := Start(Config{Args: []string{"true"}, Connect: func(p int) error { pid = p; return io.ErrUnexpectedEOF }})
+	_, err := Start(Config{Args: []string{"true"}, Connect: func(p *procfs.Process) error { pid = p.PID; return io.ErrUnexpectedEOF }})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.ErrorIs(t, unix.Kill(pid, 0), unix.ESRCH)
 }

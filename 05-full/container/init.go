@@ -5,70 +5,113 @@ package container
 import (
 	"fmt"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/initproc"
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/04-network/network/lo"
 )
 
-// assembly is a container while it is built. One goroutine builds it, in process number 1 of the container (inside); another one
-// helps and looks on in the process that has called Start (outside).
-type assembly struct {
-	Config
-	spec   namespace.Spec
-	files  []*os.File    // the payload's descriptors
-	born   chan int      // number 1 exists, and this is its number as we count
-	helped chan error    // what it needs from outside is there: tasks, layers, the network
-	done   chan Part     // a part is done, if somebody wants to know
-	seen   chan struct{} // he has looked: go on
-	idle   chan struct{} // outside has ended
-	ct     Container
+// initName is the name under which this program is executed as PID 1 of a container.
+const initName = "container-init"
 
-	tasks []*os.File // of the cgroup on v1: see cgroup.JoinSelf
-	root  *rootfs.Rootfs
-	inner *os.File // the payload's end of its terminal
+func init() { initproc.Hook(initName, beInit) }
 
-	sources *rootfs.Sources // what the root is made of, found outside
+// connFD is the descriptor of PID 1's end of the conversation with Start. Below it are the command's
+// standard streams, above it the command's other files.
+const connFD = 3
+
+// A plan is what PID 1 is told.
+type plan struct {
+	Args, Env     []string
+	Dir, Hostname string
+	Root          rootfs.Spec
+	Files         int // how many descriptors the command gets
+	Terminal      bool
+	Size          unix.Winsize
+	Trace         bool // report each part, and wait
+	Without       Wall
 }
 
-// inside builds the container from inside, part by part, in the order of order.go, and starts the payload. It returns the
-// program that process number 1 is from then on.
-func (a *assembly) inside(p namespace.Process) (program namespace.Program, err error) {
-	a.born <- p.PID
-	if err := <-a.helped; err != nil {
-		return program, err
+// An assembly is a container while PID 1 builds it.
+type assembly struct {
+	plan
+	conn    conn
+	files   []*os.File // the command's
+	sources []*os.File // see rootfs.Sources
+	root    *rootfs.Rootfs
+	// The ends of the container's terminal: Start gets the outer one, the command the inner one.
+	outer, inner *os.File
+}
+
+// beInit is the life of PID 1: it builds the container that it is told to build, starts the command,
+// and stays as an init until the command exits.
+func beInit() (status int) {
+	go initproc.Catch() // beside the work: initproc.Start waits for it
+	a := &assembly{conn: conn{connFD}}
+	// The command must not get it.
+	unix.CloseOnExec(connFD)
+	var err error
+	if a.sources, err = a.conn.receive(&a.plan); err != nil {
+		return 125 // the parent is gone
 	}
-	// First of all into the cgroup: whatever comes after is limited, and counted. On v2 we were born there.
-	if err := cgroup.JoinSelf(a.tasks); err != nil {
-		return program, err
+	for i := range a.Files {
+		a.files = append(a.files, os.NewFile(uintptr(fileFD(i)), "file"))
 	}
+	session, answer := a.run()
+	var terminal []*os.File
+	if a.outer != nil {
+		terminal = append(terminal, a.outer)
+	}
+	if a.conn.send(answer, terminal...) != nil || session == nil {
+		return 125
+	}
+	if err := a.letGo(); err != nil {
+		return 125
+	}
+	if status, err = session.Wait(); err != nil {
+		_ = a.conn.send(failed(err, 125))
+	}
+	return status
+}
+
+// fileFD is where the command's descriptor i is in PID 1.
+func fileFD(i int) int {
+	if i < connFD {
+		return i
+	}
+	return i + 1
+}
+
+// run builds the container and starts the command.
+func (a *assembly) run() (*initproc.Session, answer) {
+	if err := a.build(); err != nil {
+		return nil, failed(err, 0)
+	}
+	session, err := initproc.Start(a.Args, a.Env, a.files, a.session())
+	if err != nil {
+		return nil, failed(err, initproc.Status(err))
+	}
+	return session, answer{Started: true}
+}
+
+// build does all parts in the order of order.go.
+func (a *assembly) build() error {
 	parts, err := order()
 	if err != nil {
-		return program, err
+		return err
 	}
 	for _, part := range append(parts, Ready) {
 		if err := a.do(part); err != nil {
-			return program, err
+			return err
 		}
-		if err := a.tell(part); err != nil {
-			return program, err
-		}
-	}
-	if a.Without&Descriptors == 0 {
-		if err := closeDescriptors(); err != nil {
-			return program, err
+		if err := a.report(part); err != nil {
+			return err
 		}
 	}
-	undumpable := a.Without&Undumpable == 0
-	program, status, err := namespace.NumberOne(a.Args, a.Env, a.files, a.session(), undumpable)
-	if err != nil {
-		return program, &failure{err, status}
-	}
-	return program, nil
+	return nil
 }
 
 // do does a part.
@@ -98,46 +141,54 @@ func (a *assembly) do(part Part) error {
 	return fmt.Errorf("container: there is no part %q", part)
 }
 
-// tell tells the parent that a part is done and waits until it has looked, if it wants to look.
-func (a *assembly) tell(part Part) error {
-	if a.Trace == nil {
+// report tells Start that a part is done, and waits until it was looked at, if the caller wants to
+// look.
+func (a *assembly) report(part Part) error {
+	if !a.Trace {
 		return nil
 	}
-	a.done <- part
-	select {
-	case <-a.seen:
-		return nil
-	case <-a.Cancel:
-		return errCanceled
+	if err := a.conn.send(answer{Done: part}); err != nil {
+		return err
 	}
+	var seen answer
+	_, err := a.conn.receive(&seen)
+	return err
 }
 
-// unshare makes the two namespaces that could not be made with the others.
+// unshare makes the two namespaces that could not be made with the others, and makes PID 1 opaque.
 func (a *assembly) unshare() error {
-	// The cgroup that we have just joined becomes the root of what we see.
+	// The cgroup that we have joined becomes the root of what we see.
 	if err := namespace.UnshareCgroup(); err != nil {
 		return err
 	}
-	if !namespace.HasTime() {
-		return nil // it goes without: what this leaves open is uptime
+	if namespace.HasTime() { // without it, the host's uptime is seen
+		// The command will be in it, not we: its uptime starts now.
+		if err := namespace.UnshareUptime(); err != nil {
+			return err
+		}
 	}
-	// The payload, not we, will be in it: its uptime starts now.
-	return namespace.UnshareUptime()
+	if a.Without&Undumpable != 0 {
+		return nil
+	}
+	// No process inside may attach to PID 1 or follow /proc/1/exe, fd or mem: prctl(2),
+	// PR_SET_DUMPABLE. Not before the time offsets, because /proc/self is no longer ours afterwards.
+	// There is no other process inside yet.
+	return os.NewSyscallError("prctl(PR_SET_DUMPABLE)", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
 func (a *assembly) base() (err error) {
 	// Begin also makes all mounts private, before the first one of ours.
-	if a.root, err = rootfs.Begin(a.sources.Spec, a.sources.Files()...); err != nil {
+	if a.root, err = rootfs.Begin(a.Root, a.sources...); err != nil {
 		return err
 	}
 	a.root.Exposed = a.Without&CoveredPaths != 0
 	return a.root.Base()
 }
 
-// ready goes to the working directory and opens the terminal, both inside the new root, and sets a limit that Go has moved.
+// ready goes to the working directory and opens the terminal, both inside the new root.
 func (a *assembly) ready() error {
-	if err := unix.Chdir(a.Dir); err != nil {
-		return &os.PathError{Op: "change to the working directory", Path: a.Dir, Err: err}
+	if err := rootfs.Chdir(a.Dir); err != nil {
+		return err
 	}
 	if err := usualFiles(); err != nil {
 		return err
@@ -148,27 +199,51 @@ func (a *assembly) ready() error {
 	return nil
 }
 
-// usualFiles sets the soft limit on open descriptors to the kernel's default, 1024, whatever the limit of who starts the
-// container. Go raises its own to the hard limit, and programs that use select(2) break above 1024. getrlimit(2)
-// (Go lowers it for each program that it starts to what it was, but not for those that come after a call of Setrlimit.)
+// usualFiles sets the limit on open descriptors to the kernel's defaults (1024, at most 4096),
+// whatever the limit of the caller: programs that use select(2) break above 1024. (getrlimit(2))
+// Go raises its own soft limit to the hard limit.
 func usualFiles() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return os.NewSyscallError("getrlimit(RLIMIT_NOFILE)", err)
 	}
+	limit.Max = min(4096, limit.Max)
 	limit.Cur = min(1024, limit.Max)
 	return os.NewSyscallError("setrlimit(RLIMIT_NOFILE)", unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
 }
 
-// session is what the payload's process gets beyond its descriptors.
-func (a *assembly) session() *syscall.SysProcAttr {
-	// A session of its own (setsid(2)). A terminal of ours that it was lent as a descriptor is then not its controlling one,
-	// or it could type commands into our shell (ioctl_tty(2), TIOCSTI).
-	attr := &syscall.SysProcAttr{Setsid: true}
+// session is what the command's process gets beyond its descriptors.
+func (a *assembly) session() namespace.Birth {
+	b := namespace.Birth{Inherit: a.Without&Descriptors != 0}
+	// A new session (setsid(2)). A terminal of ours that it got as a descriptor is then not its
+	// controlling terminal, or it could type commands into our shell. (ioctl_tty(2), TIOCSTI)
+	b.Attr.Setsid = true
 	if a.Terminal {
-		// Descriptor 0 is its controlling terminal: Ctrl-C typed there goes to the payload's foreground process group, and job
-		// control works (ioctl_tty(2), TIOCSCTTY).
-		attr.Setctty, attr.Ctty = true, 0
+		// Descriptor 0 is its controlling terminal: Ctrl-C typed there goes to the command's foreground
+		// process group, and job control works. (ioctl_tty(2), TIOCSCTTY)
+		b.Attr.Setctty = true
 	}
-	return attr
+	return b
+}
+
+// letGo closes what the command alone should hold, so that the other end of a pipe sees when the
+// command closes it. PID 1's own standard streams are the container's null device.
+func (a *assembly) letGo() error {
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
+	}
+	for i := range 3 {
+		if err := unix.Dup3(null, i, unix.O_CLOEXEC); err != nil {
+			return os.NewSyscallError("dup3", err)
+		}
+	}
+	_ = unix.Close(null)
+	for i := 3; i < a.Files; i++ {
+		_ = unix.Close(fileFD(i))
+	}
+	for _, f := range []*os.File{a.outer, a.inner} {
+		_ = f.Close() // nil, if there is no terminal
+	}
+	return nil
 }

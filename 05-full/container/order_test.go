@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"containerkit/02-namespaces/procfs"
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/kit/errno"
@@ -62,7 +63,7 @@ func TestOrder(t *testing.T) {
 			{Source: resolv, Target: "/etc/resolv.conf", ReadOnly: true},
 			{Source: resolv, Target: "/etc/lent", ReadOnly: true},
 		}},
-		Trace: func(_ int, p Part) { done = append(done, string(p)) },
+		Trace: func(_ *procfs.Process, p Part) { done = append(done, string(p)) },
 	})
 	w.Close()
 	claim.State(t, "done", strings.Join(done, " "))

@@ -5,173 +5,285 @@ package container
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/initproc"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/03-rootfs/rootfs"
 )
 
 // A Container is one that runs.
 type Container struct {
-	// PID is its process number 1, as the host counts.
-	PID int
+	// Process is its PID 1, as the host sees it.
+	Process *procfs.Process
 	// Group holds its limits; nil if it was started without.
 	Group *cgroup.Group
-	// Unmapped says why the files of Config.Root belong to nobody inside, if they do. See rootfs.Sources.Map.
+	// Unmapped says why the files of Config.Root belong to nobody inside, if they do. See
+	// rootfs.Sources.Map.
 	Unmapped error
 	// Terminal is our end of the container's terminal; nil if it has none.
 	Terminal *os.File
 
-	pidfd  int  // process number 1, whatever becomes of its number: pidfd_open(2)
-	reaped bool // it has been waited for
+	conn   conn // to PID 1, which has a last word if it fails
+	reaped bool // PID 1 was waited for
 }
 
-// Start builds a container and starts its payload. If it fails, nothing is left. An error that the payload's command is to
-// blame for has an exit status of its own: see Status.
+// Start builds a container and starts its command. If it fails, nothing is left. An error that the
+// command is to blame for has an exit status of its own: see Status.
 //
-// The container dies with the thread that calls Start (prctl(2), PR_SET_PDEATHSIG): call it from the main goroutine, locked to
-// the main thread, and the container cannot outlive the program, not even after kill -9. Connect and Trace are called
-// from another goroutine.
+// The container is killed when the thread that calls Start exits (prctl(2), PR_SET_PDEATHSIG). Call it
+// from the main goroutine, locked to the main thread, and the container does not outlive the program,
+// not even after kill -9.
 func Start(c Config) (_ *Container, err error) {
 	if c, err = c.complete(); err != nil {
 		return nil, err
 	}
-	files, err := c.descriptors()
-	if err != nil {
+	// Before anything exists that would be told to a stranger: an ID map, a network, a cgroup.
+	if err := procfs.Check(); err != nil {
 		return nil, err
 	}
-	a := &assembly{Config: c, files: files, spec: namespace.Container(), born: make(chan int, 1), helped: make(chan error, 1),
-		done: make(chan Part), seen: make(chan struct{}), idle: make(chan struct{})}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.ct.destroy())
-		}
-	}()
-	if a.sources, err = rootfs.Open(c.Root); err != nil {
-		return nil, err
+	b := &builder{Config: c, ct: &Container{conn: conn{-1}}, spec: namespace.Container()}
+	defer b.close()
+	if err = b.build(); err != nil {
+		return nil, errors.Join(err, b.ct.destroy())
 	}
-	defer a.sources.Close()
-	if err = a.sources.Clone(); err != nil {
-		return nil, err
-	}
-	tree, err := c.tree()
-	if err != nil {
-		return nil, err
-	}
-	// On v2 a process is born in its group, on v1 it joins by itself, its first deed, and on a
-	// hybrid machine both: so the group comes first.
-	birth := namespace.Birth{DeathSignal: syscall.SIGKILL}
-	if tree != nil {
-		if a.ct.Group, err = tree.New("container", c.Resources); err != nil {
-			return nil, err
-		}
-		birth.Cgroup = max(a.ct.Group.FD(), 0)
-		if a.tasks, err = a.ct.Group.JoinFiles(); err != nil {
-			return nil, err
-		}
-	}
-	go a.outside()
-	// From here on this goroutine is process number 1 of the container, until that executes a program of its own.
-	p, err := a.spec.Vfork(birth, a.inside)
-	close(a.born)
-	close(a.done)
-	select {
-	case <-a.idle:
-	case <-c.Cancel: // who looks on may not come back
-	}
-	if a.inner != nil {
-		_ = a.inner.Close() // the payload has its own
-	}
-	if err != nil {
-		return nil, err
-	}
-	a.ct.PID, a.ct.pidfd = p.PID, p.PidFD
-	return &a.ct, nil
+	return b.ct, nil
 }
 
-// outside is the goroutine that stays with us while another one builds the container: it makes what can only be had outside,
-// and shows each part to who wants to look.
-func (a *assembly) outside() {
-	defer close(a.idle)
-	var err error
-	pid, ok := <-a.born // it waits for us: it exists, in its namespaces, and has done nothing
-	if !ok {
-		return
+// A builder builds a container from outside: what it needs there, in the order in which it is needed.
+// PID 1 builds the rest (init.go).
+type builder struct {
+	Config
+	ct    *Container
+	spec  namespace.Spec
+	tasks []*os.File // of the cgroup on v1: see cgroup.JoinFiles
+
+	sources *rootfs.Sources // the host's files that the root is made of
+
+	open []*os.File // what PID 1 has copies of
+}
+
+func (b *builder) build() (err error) {
+	if b.sources, err = rootfs.Open(b.Root); err != nil {
+		return err
 	}
-	if err == nil && a.spec.Shifted() && !a.Root.OnBoard() {
-		a.ct.Unmapped = mapLayers(a.sources, pid)
+	if err := b.sources.Clone(); err != nil {
+		return err
 	}
-	if err == nil && a.Connect != nil {
-		err = a.Connect(pid)
+	if err := b.limit(); err != nil {
+		return err
 	}
-	a.helped <- err
-	for part := range a.done {
-		a.Trace(pid, part)
-		select {
-		case a.seen <- struct{}{}:
-		case <-a.Cancel:
+	if err := b.startInit(); err != nil {
+		return err
+	}
+	defer b.watchCancel()()
+	if err := b.mapSources(); err != nil {
+		return err
+	}
+	if b.Connect != nil {
+		if err := b.Connect(b.ct.Process); err != nil {
+			return err
 		}
 	}
-	for _, f := range a.tasks {
-		_ = f.Close()
+	if err := b.ct.conn.send(b.plan(), b.sources.Files()...); err != nil {
+		return b.explain(err)
 	}
+	return b.listen()
 }
 
-var errCanceled = errors.New("container: canceled half-way")
-
-// failure is an error with the exit status that stands for it.
-type failure struct {
-	error
-	status int
-}
-
-func (e *failure) Unwrap() error { return e.error }
-
-// tree is where the container's cgroup will stand; nil if it needs none.
-func (c Config) tree() (*cgroup.Hierarchy, error) {
-	if c.Resources.Empty() {
-		return nil, nil
+// limit makes the cgroup. It comes first, so that PID 1 is in it from its first moment.
+func (b *builder) limit() error {
+	if b.Resources.Empty() {
+		return nil
 	}
-	return cgroup.Find()
-}
-
-// mapLayers lets the files of a root that is not on board keep their owners: root's are root's inside. Where the kernel
-// cannot do that, they belong to nobody.
-func mapLayers(src *rootfs.Sources, pid int) error {
-	users, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", pid))
+	h, err := cgroup.Find()
 	if err != nil {
 		return err
 	}
-	defer users.Close()
-	return src.Map(users)
+	if b.ct.Group, err = h.New("container", b.Resources); err != nil {
+		return err
+	}
+	b.tasks, err = b.ct.Group.JoinFiles()
+	b.open = append(b.open, b.tasks...)
+	return err
 }
 
-// descriptors are the payload's: the three standard ones, and Extra.
-func (c Config) descriptors() ([]*os.File, error) {
-	files := append([]*os.File{c.Stdin, c.Stdout, c.Stderr}, c.Extra...)
+// startInit starts this program again, as PID 1 in new namespaces.
+func (b *builder) startInit() error {
+	files, err := b.files()
+	if err != nil {
+		return err
+	}
+	exe, err := initproc.Executable()
+	if err != nil {
+		return err
+	}
+	b.open = append(b.open, exe)
+	var theirs *os.File
+	if b.ct.conn, theirs, err = pair(); err != nil {
+		return err
+	}
+	b.open = append(b.open, theirs)
+	birth := namespace.Birth{Tasks: b.tasks, Inherit: b.Without&Descriptors != 0}
+	birth.Attr.Pdeathsig = syscall.SIGKILL
+	if b.ct.Group != nil && b.ct.Group.FD() >= 0 { // on v2; on v1 there are the tasks
+		birth.Attr.UseCgroupFD, birth.Attr.CgroupFD = true, b.ct.Group.FD()
+	}
+	b.ct.Process, err = b.spec.Start(namespace.Program{
+		Path: "/proc/self/exe", File: exe, Args: []string{initName}, Env: initproc.Env,
+		Files: append(append(files[:3:3], theirs), files[3:]...),
+	}, birth)
+	if err != nil {
+		return fmt.Errorf("start PID 1: %w", err)
+	}
+	_ = theirs.Close() // when PID 1 exits, our end says so
+	return nil
+}
+
+// files are the command's descriptors: the three standard ones, and Extra.
+func (b *builder) files() ([]*os.File, error) {
+	files := append([]*os.File{b.Stdin, b.Stdout, b.Stderr}, b.Extra...)
 	for i, f := range files {
 		if f == nil {
 			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 			if err != nil {
 				return nil, err
 			}
-			files[i] = null // closed when it is collected; it lives as long as the fork needs it
+			files[i], b.open = null, append(b.open, null)
+			continue
+		}
+		// A directory of the host is a way out of any root: its ".." leads to the host's.
+		if st, err := f.Stat(); err == nil && st.IsDir() {
+			return nil, fmt.Errorf("container: descriptor %d, %s, is a directory of the host, "+
+				"which would lead out of the container", i, f.Name())
 		}
 	}
 	return files, nil
 }
 
-// Signal sends a signal to the payload, by way of process number 1, which forwards it.
-func (ct *Container) Signal(s syscall.Signal) error {
-	return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(ct.pidfd, s, nil, 0))
+// mapSources lets the files of a root that is not on board keep their owners: root's are root's inside.
+// Where the kernel cannot do that, they belong to nobody.
+func (b *builder) mapSources() error {
+	if !b.spec.Shifted() || b.Root.OnBoard() {
+		return nil
+	}
+	users, err := b.ct.Process.Namespace("user")
+	if err != nil {
+		return err
+	}
+	defer users.Close()
+	b.ct.Unmapped = b.sources.Map(users)
+	return nil
 }
 
-// Wait waits until the payload has ended, removes what was made, and returns the payload's exit status: 128+n if
-// signal n ended it.
+// plan is what PID 1 has to know.
+func (b *builder) plan() plan {
+	return plan{Args: b.Args, Env: b.Env, Dir: b.Dir, Hostname: b.Hostname, Root: b.sources.Spec,
+		Files: 3 + len(b.Extra), Terminal: b.Terminal, Size: b.Size,
+		Trace: b.Trace != nil, Without: b.Without}
+}
+
+// watchCancel kills PID 1 if the caller gives up before the container is built.
+func (b *builder) watchCancel() (stop func()) {
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-b.Cancel:
+			_ = b.ct.Kill()
+		case <-done:
+		}
+	})
+	return func() {
+		close(done)
+		watching.Wait()
+	}
+}
+
+// listen hears from PID 1 which parts are done, until the command runs or something failed.
+func (b *builder) listen() error {
+	for {
+		var a answer
+		files, err := b.ct.conn.receive(&a)
+		for _, f := range files { // the terminal's outer end
+			b.ct.Terminal = f
+		}
+		switch {
+		case err != nil:
+			return b.explain(err)
+		case a.Started || a.Error != "":
+			return a.err()
+		}
+		if err := b.trace(a.Done); err != nil {
+			return err
+		}
+	}
+}
+
+// trace shows a part to the caller, and lets PID 1 go on.
+func (b *builder) trace(part Part) error {
+	seen := make(chan struct{})
+	go func() {
+		defer close(seen)
+		b.Trace(b.ct.Process, part)
+	}()
+	select {
+	case <-seen:
+		return b.explain(b.ct.conn.send(answer{Done: part}))
+	case <-b.Cancel: // the caller may never return from Trace
+		return errCanceled
+	}
+}
+
+var errCanceled = errors.New("container: canceled before it was built")
+
+// explain says why PID 1 no longer talks to us.
+func (b *builder) explain(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+		return err
+	}
+	select {
+	case <-b.Cancel:
+		return errCanceled
+	default:
+	}
+	ws, err := b.ct.reap()
+	if err == nil && ws.Signaled() {
+		return fmt.Errorf("container: PID 1 was killed by signal %d (%s) before the command ran%s",
+			int(ws.Signal()), ws.Signal(), b.outOfMemory())
+	}
+	return fmt.Errorf("container: PID 1 exited with status %d before the command ran", ws.ExitStatus())
+}
+
+// outOfMemory blames the limit on memory, if the kernel counted a kill because of it.
+func (b *builder) outOfMemory() string {
+	if b.ct.Group == nil || b.ct.Group.Stats().OOMKills == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": its memory limit of %d bytes is too small for a start", b.Resources.Memory)
+}
+
+func (b *builder) close() {
+	if b.sources != nil {
+		b.sources.Close()
+	}
+	for _, f := range b.open {
+		_ = f.Close()
+	}
+}
+
+// Signal sends a signal to PID 1, which forwards it to the command.
+func (ct *Container) Signal(s syscall.Signal) error { return ct.Process.Signal(s) }
+
+// Wait waits until the command has exited, removes what Start made, and returns the command's exit
+// status: 128+n if signal n ended it.
 func (ct *Container) Wait() (status int, err error) {
 	defer func() { err = errors.Join(err, ct.destroy()) }()
 	ws, err := ct.reap()
@@ -181,20 +293,20 @@ func (ct *Container) Wait() (status int, err error) {
 	case ws.Signaled():
 		return 128 + int(ws.Signal()), nil
 	}
+	var last answer
+	if _, err := ct.conn.receive(&last); err == nil {
+		return 125, last.err() // PID 1 itself failed
+	}
 	return ws.ExitStatus(), nil
 }
 
-// reap waits for process number 1, once: wait4(2).
-func (ct *Container) reap() (ws unix.WaitStatus, err error) {
-	for {
-		if _, err = unix.Wait4(ct.PID, &ws, 0, nil); err != unix.EINTR {
-			ct.reaped = true
-			return ws, os.NewSyscallError("wait4", err)
-		}
-	}
+// reap waits for PID 1, once.
+func (ct *Container) reap() (unix.WaitStatus, error) {
+	ct.reaped = true
+	return ct.Process.Wait()
 }
 
-// Run starts a container and waits for its end.
+// Run starts a container and waits until its command has exited.
 func Run(c Config) (status int, err error) {
 	ct, err := Start(c)
 	if err != nil {
@@ -203,7 +315,7 @@ func Run(c Config) (status int, err error) {
 	return ct.Wait()
 }
 
-// Status is the exit status that stands for an error: 125 unless the error knows better.
+// Status is the exit status for an error: 125, unless the command is to blame.
 func Status(err error) int {
 	var f *failure
 	if errors.As(err, &f) && f.status != 0 {
@@ -212,22 +324,23 @@ func Status(err error) int {
 	return 125
 }
 
-// Kill ends the container at once, with everything in it: when process number 1 dies, the kernel kills the rest.
+// Kill ends the container at once, with everything in it: when PID 1 dies, the kernel kills the rest.
 func (ct *Container) Kill() error { return ct.Signal(unix.SIGKILL) }
 
-// Close ends the container, if it still runs, and removes what was made. Either Wait or Close must be called.
+// Close ends the container, if it still runs, and removes what Start made. Either Wait or Close must
+// be called.
 func (ct *Container) Close() error { return ct.destroy() }
 
-// destroy removes what Start made; what lives in namespaces is gone with the last process in them.
+// destroy removes what Start made. What lives in namespaces is gone with the last process in them.
 func (ct *Container) destroy() error {
-	if ct.PID != 0 && !ct.reaped {
-		_ = ct.Kill()
-		_, _ = ct.reap()
+	if ct.Process != nil {
+		if !ct.reaped {
+			_ = ct.Kill()
+			_, _ = ct.reap()
+		}
+		_ = ct.Process.Close()
 	}
-	if ct.pidfd > 0 {
-		_ = unix.Close(ct.pidfd)
-		ct.pidfd = -1
-	}
+	ct.conn.close()
 	if ct.Terminal != nil {
 		_ = ct.Terminal.Close()
 	}

@@ -41,7 +41,7 @@ func (a *assembly) openTerminal() error {
 	}
 	a.inner = os.NewFile(uintptr(slave), name)
 	a.files[0], a.files[1], a.files[2] = a.inner, a.inner, a.inner
-	a.ct.Terminal = os.NewFile(uintptr(master), "ptmx") // the descriptors are the parent's, too
+	a.outer = os.NewFile(uintptr(master), "ptmx")
 	return nil
 }
 

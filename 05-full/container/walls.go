@@ -5,7 +5,6 @@ package container
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 
 	"github.com/moby/sys/capability"
@@ -60,11 +59,4 @@ func (a *assembly) walls() error {
 		}
 	}
 	return nil
-}
-
-// closeDescriptors has whatever the parent left open without knowing closed when the payload is executed. A single directory of
-// the host would be a way out, whatever the root (CVE-2024-21626). CLOSE_RANGE_UNSHARE parts our descriptors from the parent's,
-// which stay as they are.
-func closeDescriptors() error {
-	return os.NewSyscallError("close_range", unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC|unix.CLOSE_RANGE_UNSHARE))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/lessons/exercise/room"
 	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/course"
 )
@@ -63,6 +65,33 @@ func TestExamine(t *testing.T) {
 		require.NotEmpty(t, f.Name)
 		require.NotEmpty(t, f.Value, f.Name)
 	}
+}
+
+// refusing is what the doctor says in a PID namespace that has no /proc: the one that it sees is ours.
+type refusing struct {
+	Proc  Fact
+	Tried []course.Feature
+}
+
+var strangers = room.New("doctor-strangers", unix.CLONE_NEWPID, func(saw *refusing) error {
+	r := Examine()
+	saw.Proc = r.Facts[slices.IndexFunc(r.Facts, func(f Fact) bool { return f.Name == "/proc" })]
+	for _, f := range r.Features {
+		if f.Outcome != CannotTell {
+			saw.Tried = append(saw.Tried, f.Feature)
+		}
+	}
+	return nil
+})
+
+// Where /proc is another PID namespace's, the doctor tries nothing, and says what to do.
+func TestForeignProc(t *testing.T) {
+	saw, err := strangers.Run(t)
+	require.NoError(t, err)
+	require.Contains(t, saw.Proc.Value, "another PID namespace")
+	require.Contains(t, saw.Proc.Advice, "--mount-proc")
+	require.Empty(t, saw.Tried)
+	require.Empty(t, proc().Advice, "the control: here it is ours")
 }
 
 // Trying must not change the host: its name is the easiest to break.

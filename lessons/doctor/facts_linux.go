@@ -12,12 +12,13 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/course"
 )
 
 // facts reads what the machine says of itself. Only the attempts decide; this is to understand why they failed.
 func facts() []Fact {
-	list := []Fact{kernel(), user(), inside(), seccomp()}
+	list := []Fact{kernel(), proc(), user(), inside(), seccomp()}
 	list = append(list, cgroups()...)
 	return append(list, limits()...)
 }
@@ -44,6 +45,23 @@ func older(release string, major, minor int) bool {
 	}
 	return a < major || a == major && b < minor
 }
+
+// proc says whether /proc is the doctor's own. Where it is not, nothing is tried.
+func proc() Fact {
+	switch err := procfs.Check(); {
+	case err == nil:
+		return Fact{Name: "/proc", Value: "of this PID namespace"}
+	case errors.Is(err, procfs.ErrForeign):
+		return Fact{Name: "/proc", Value: err.Error(), Advice: newProc}
+	default:
+		return Fact{Name: "/proc", Value: err.Error(), Advice: "$ sudo mount -t proc proc /proc"}
+	}
+}
+
+// newProc is how a shell gets a /proc of its own.
+const newProc = "Every program of the course stops here: it would take processes of the host " +
+	"for its own. Start the shell again (an ordinary user adds --user --map-root-user):\n" +
+	"$ unshare --pid --fork --mount-proc"
 
 func user() Fact {
 	f := Fact{Name: "user", Value: fmt.Sprintf("%d, an ordinary user: the steps take a user namespace", os.Geteuid())}
@@ -83,7 +101,7 @@ func inside() Fact {
 			}
 		}
 	}
-	if len(found) > 0 && Probe(course.MountNS).Outcome != Works {
+	if len(found) > 0 && Probe(course.MountNS).Outcome == Unsupported {
 		advice = "A container inside a container needs rights that the outer one withholds. Start that one with --privileged, on a machine that is yours, or run the lessons outside of it."
 	}
 	if strings.Contains(read("/proc/version"), "gVisor") {

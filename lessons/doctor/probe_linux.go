@@ -14,6 +14,7 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/lo"
@@ -27,6 +28,9 @@ func init() { runtime.LockOSThread() }
 
 // try makes the attempt.
 func try(f course.Feature) Result {
+	if p := proc(); p.Advice != "" {
+		return Result{Outcome: CannotTell, Why: "not tried, because of /proc", Fix: "See /proc, above."}
+	}
 	switch f {
 	case course.Cgroups:
 		return group("a group was made, and removed", cgroup.Resources{}, nil)
@@ -180,7 +184,7 @@ var trialChild = child.Register("doctor", func(c *child.Conn) error {
 	if err != nil {
 		return err
 	}
-	ns, err := namespace.Of(os.Getpid())
+	ns, err := procfs.Of(os.Getpid())
 	if err != nil && f == course.PIDNS { // numbers may not fit /proc for a moment
 		err = nil
 	}
@@ -226,7 +230,7 @@ func perform(f course.Feature, spec namespace.Spec) (saw string, err error) {
 	if err := errors.Join(p.Send(f), p.Receive(&a)); err != nil {
 		return "", err
 	}
-	ours, err := namespace.Of(os.Getpid())
+	ours, err := procfs.Of(os.Getpid())
 	if err != nil {
 		return "", err
 	}
@@ -314,7 +318,7 @@ func bridgeTrial() (string, error) {
 	if err := trialBridge.Create(); err != nil {
 		return "", err
 	}
-	if err := network.Cable(os.Getpid(), "ck-here", "ck-there"); err != nil {
+	if err := network.Cable(nil, "ck-here", "ck-there"); err != nil {
 		return "", err
 	}
 	return "a bridge and a veth cable were made and plugged", network.Plug(trialBridge.Name, "ck-here")

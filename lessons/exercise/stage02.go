@@ -86,19 +86,19 @@ some from there. One mount(2), with two flags; source, type and data do not matt
 		Stage: "02-namespaces", Name: "idmap", Step: "user",
 		Title: "root inside is somebody else outside",
 		File:  "02-namespaces/namespace/idmap_mine.go",
-		Task: `A process has just been born in a new user namespace, and waits. Tell the kernel who is who there: write uid_map,
-setgroups ("allow" or "deny", by s.Setgroups) and gid_map in /proc/PID, each with one write(2), setgroups before gid_map.
-The function lines makes the text of a map.`,
+		Task: `A process has just started in a new user namespace, and waits. Tell the kernel its ID maps: write uid_map,
+setgroups ("allow" or "deny", by s.Setgroups) and gid_map in the process's directory of /proc, each in one piece, setgroups before
+gid_map. p.Write writes a file there. The function lines makes the text of a map.`,
 		Read:    []string{`user_namespaces(7), "Defining user and group ID mappings", "The /proc/pid/setgroups file"`},
 		Package: "02-namespaces/namespace", Run: "^TestWriteMaps$",
 		Shows: "go test -tags mine -v -run TestWriteMaps ./02-namespaces/namespace",
 		Hints: []string{
 			"Without a map, every ID inside is that of nobody. cat /proc/self/uid_map shows what a map looks like: first ID inside, first ID outside, how many.",
-			"Three files of the other process: /proc/PID/uid_map, /proc/PID/setgroups, /proc/PID/gid_map. Each takes one write, whole, and a map only once.",
+			"Three files of the other process: /proc/PID/uid_map, /proc/PID/setgroups, /proc/PID/gid_map. Each takes one write, whole, and a map only once. go doc procfs.Process.Write",
 		},
 		Diagnoses: []Diagnosis{
 			{"own-map", func(s State) bool { return s.Says("/proc/self/") },
-				"That is our own map, which the kernel wrote long ago: it can be written once only. The process that waits has the number pid."},
+				"That is our own map, which the kernel wrote long ago: it can be written once only. The process that waits is p."},
 			{"swapped", func(s State) bool {
 				want, got := strings.Fields(s.Expected), strings.Fields(s.Got)
 				return len(want) == 3 && len(got) == 3 && want[0] == got[1] && want[1] == got[0]
@@ -142,10 +142,9 @@ The function lines makes the text of a map.`,
 		Stage: "02-namespaces", Name: "setns", Step: "join",
 		Title: "into the namespaces of a running process, as docker exec does",
 		File:  "02-namespaces/namespace/setns_mine.go",
-		Task: `Move the calling thread into namespaces of the process pid: open a pidfd for it, and call setns(2) with the pidfd and
-the set as its flags. A mount namespace can be entered only by a thread that shares its root and working directory with no
-other: unshare CLONE_FS first if s has Mount. (The reference falls back to joinOneByOne where the kernel says EINVAL, for
-Linux before 5.8.)`,
+		Task: `Move the calling thread into namespaces of the process p: call setns(2) with its pidfd (p.PidFD) and the set as the
+flags. A mount namespace can be entered only by a thread that shares its root and working directory with no other: unshare
+CLONE_FS first if s has Mount.`,
 		Read:    []string{"setns(2)", "pidfd_open(2)", "unshare(2), CLONE_FS"},
 		Package: "02-namespaces/namespace", Run: "^TestSetns$",
 		Shows: "go run -tags mine ./02-namespaces join",

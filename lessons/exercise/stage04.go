@@ -8,12 +8,13 @@ var stage04 = []Exercise{
 		Title: "a cable leads from the host into the container",
 		File:  "04-network/network/cable_mine.go",
 		Task: `Add a link of the kind veth: netlink.LinkAdd with a *netlink.Veth. Its one end, here, stays in our namespace; the other
-one, there, belongs into that of the process pid. Then switch both on: SetUp (link.go) does one, in either namespace.`,
+one, there, belongs into that of the process p: namespaceOf (in.go) opens it, and netlink.NsFd names it by its descriptor.
+Then switch both on: SetUp (link.go) does one, in either namespace.`,
 		Read:    []string{"veth(4)", "network_namespaces(7)", "go doc github.com/vishvananda/netlink Veth"},
 		Package: "04-network/network", Run: "^TestCable$",
 		Shows: "go run -tags mine ./04-network veth",
 		Hints: []string{
-			"`ip link add ck-web type veth peer name eth0 netns PID` does it in one command. What of that is said by which field of netlink.Veth?",
+			"`ip link add ck-web type veth peer name eth0 netns PID` does it in one command. What of that is said by which field of netlink.Veth? (A PID can be given to another process before the kernel looks it up; an open file descriptor stays what it is.)",
 			"A veth that is made without a word about namespaces has both ends where it was made. Moving one later is possible; saying it at once is shorter, and never collides with a link of the same name.",
 			"A new link is off. A cable carries something only when both of its ends are on.",
 		},
@@ -23,7 +24,7 @@ one, there, belongs into that of the process pid. Then switch both on: SetUp (li
 			},
 				"The ends are where the other one belongs: eth0 is here, ck-web over there. The namespace was said of the wrong end."},
 			{"peer-left-here", func(s State) bool { return strings.Contains(s.Facts["links here"], "eth0") },
-				"eth0 is on the host: both ends of the cable are in our own namespace. Nothing has said yet where the other one belongs, or not in a way that is understood: a PeerNamespace is a netlink.NsPid or a netlink.NsFd, and a plain number is passed over without a word."},
+				"eth0 is on the host: both ends of the cable are in our own namespace. Nothing has said yet where the other one belongs, or not in a way that is understood: a PeerNamespace is a netlink.NsFd, and a plain number or an *os.File is passed over without a word."},
 			{"both-there", func(s State) bool { return strings.Contains(s.Facts["links there"], "ck-web") },
 				"ck-web is in the container's namespace: the end that should be ours is over there. Look at which end the namespace was said of, and where the link was made."},
 			{"far-end-down", func(s State) bool {
@@ -43,7 +44,7 @@ one, there, belongs into that of the process pid. Then switch both on: SetUp (li
 		Title: "the container reaches what is beyond its own subnet",
 		File:  "04-network/network/route_mine.go",
 		Task: `Add the route for everything that no other route knows: netlink.RouteAdd with a *netlink.Route, whose next hop is via.
-It must be done in the namespace of pid: In (in.go) runs a function there.`,
+It must be done in the network namespace of the process p: In (in.go) runs a function there.`,
 		Read:    []string{"ip-route(8)", "rtnetlink(7)", "go doc github.com/vishvananda/netlink Route"},
 		Package: "04-network/network", Run: "^TestDefaultRoute$",
 		Shows: "go run -tags mine ./04-network route",
@@ -56,7 +57,7 @@ It must be done in the namespace of pid: In (in.go) runs a function there.`,
 			{"in-our-namespace", func(s State) bool {
 				return s.Facts["errno"] == "EINVAL" || strings.Contains(s.Facts["routes of the host"], "default")
 			},
-				"It was the host that got the route, or refused it (EINVAL: the gateway is the host's own address, nobody is his own gateway). The container's routes are in the namespace of pid."},
+				"It was the host that got the route, or refused it (EINVAL: the gateway is the host's own address, nobody is his own gateway). The container's routes are in the network namespace of p."},
 			{"one-address-only", func(s State) bool {
 				return strings.Contains(s.Facts["routes of the container"], "10.88.0.1/32") || strings.Contains(s.Facts["routes of the container"], "10.88.0.1 ") && !strings.Contains(s.Facts["routes of the container"], "default")
 			},

@@ -16,12 +16,12 @@ var stage05 = []Exercise{
 	{
 		Stage: "05-full", Name: "reaper", Step: "init",
 		Title: "number 1 buries the dead, and ends as its payload ends",
-		File:  "02-namespaces/namespace/reap_mine.go",
+		File:  "02-namespaces/initproc/reap_mine.go",
 		Task: `A loop around unix.Wait4: each turn waits for one child, whichever it is. Orphans come and go until the payload itself has
 ended; then return how. EINTR is no end: a signal came in between. If the payload has only stopped, call wakeUp(pid, ws).
-It is the last part that a container so far lacks: when it is solved, the commands behind -- of 02 to 04 run on your own code.`,
+It is the last part that a container lacks: when it is solved, the commands behind -- run on your own code, with your own PID 1.`,
 		Read:    []string{"wait4(2)", "waitpid(2)", "pid_namespaces(7), \"The namespace init process\""},
-		Package: "02-namespaces/namespace", Run: "^(TestReapStatus|TestReapOrphans|TestReapStopped)$",
+		Package: "02-namespaces/initproc", Run: "^(TestReapStatus|TestReapOrphans|TestReapStopped)$",
 		Shows: "go run -tags mine ./04-network -- sh",
 		Hints: []string{
 			"A process that has ended stays in the table, as a zombie, until its parent has waited for it. Who is the parent of an orphan in a PID namespace?",
@@ -105,7 +105,7 @@ bounding set, AMBS for the ambient one. The inheritable set and the ambient set 
 		Task: `Return all twelve parts (config.go lists them; Ready is none of them, it follows by itself) in an order in which each can be
 done, and none undoes what another did. There is more than one right order. Ask of each part what it needs to have
 been done before, and what it makes impossible afterwards. What each does is in init.go (do).
-When this is solved, all of the container is your own, but for the forty instructions that number 1 becomes.`,
+When this is solved, all of the container is your own, PID 1 included.`,
 		Read:    []string{"05-full/container/init.go, do", "pivot_root(2)", "user_namespaces(7), \"Interaction of user namespaces and other types of namespaces\"", "capabilities(7)"},
 		Package: "05-full/container", Run: "^TestOrder$",
 		Shows: "go run -tags mine ./05-full -- sh",

@@ -86,18 +86,33 @@ func Stub(e Exercise, reference []byte) ([]byte, error) {
 	}
 	fmt.Fprintf(&b, "// Check: go run ./lessons check %s\n\n", e.ID())
 	fmt.Fprintf(&b, "package %s\n\n", file.Name.Name)
-	slices.Sort(imports)
-	if own := strconv.Quote(todoImport); len(imports) == 0 {
-		b.WriteString("import " + own + "\n")
-	} else {
-		fmt.Fprintf(&b, "import (\n\t%s\n\n\t%s\n)\n", strings.Join(imports, "\n\t"), own)
-	}
+	b.WriteString(importBlock(append(imports, strconv.Quote(todoImport))))
 	b.WriteString(functions.String())
 	out, err := format.Source([]byte(b.String()))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.File, err)
 	}
 	return out, nil
+}
+
+// importBlock imports packages by their quoted paths, containerkit's own behind the others.
+func importBlock(quoted []string) string {
+	slices.Sort(quoted)
+	if len(quoted) == 1 {
+		return "import " + quoted[0] + "\n"
+	}
+	var own, others string
+	for _, q := range quoted {
+		if strings.HasPrefix(q, `"containerkit/`) {
+			own += "\t" + q + "\n"
+		} else {
+			others += "\t" + q + "\n"
+		}
+	}
+	if others != "" {
+		others += "\n"
+	}
+	return "import (\n" + others + own + ")\n"
 }
 
 // Solution is the reference as the learner's file: all that changes is the build tag.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 
+	"containerkit/02-namespaces/procfs"
 	"containerkit/04-network/network"
 )
 
@@ -20,15 +21,15 @@ var (
 // Uplink is the host's link to the Internet.
 const Uplink = "ck-uplink"
 
-// Connect lays the uplink from our namespace to that of pid.
-func Connect(pid int) error {
-	if err := network.Cable(pid, Uplink, network.Inside); err != nil {
+// Connect lays the uplink from our network namespace to that of the process p.
+func Connect(p *procfs.Process) error {
+	if err := network.Cable(p, Uplink, network.Inside); err != nil {
 		return err
 	}
-	if err := network.SetAddr(0, Uplink, Host); err != nil {
+	if err := network.SetAddr(nil, Uplink, Host); err != nil {
 		return err
 	}
-	return network.SetAddr(pid, network.Inside, Server)
+	return network.SetAddr(p, network.Inside, Server)
 }
 
 // Greet answers every HTTP request with the address from which it came: what the server knows of its client.

@@ -218,37 +218,37 @@ func (p *Process) Start() error {
 	return nil
 }
 
-// StartBy starts the child by a function like syscall.ForkExec, for who needs another way to fork than os/exec's.
-// The child's standard streams must be files, or nil. A command with an error (Cmd.Err) is not started.
-func (p *Process) StartBy(fork func(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error)) error {
+// StartBy starts the child by another function than os/exec's, for what os/exec cannot do. It gets
+// the program, and the files that are its descriptors 0, 1, 2…, and returns the PID. The child's
+// standard streams must be files, or nil. A command with an error (Cmd.Err) is not started.
+func (p *Process) StartBy(start func(path string, argv, env []string, files []*os.File) (pid int, err error)) error {
 	defer p.theirs.Close()
-	if p.Err != nil { // what os/exec's Start looks at first: the command could not be put together
-		_ = p.Conn.Close()
-		return p.Err
-	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
-	files := []uintptr{null.Fd(), null.Fd(), null.Fd()}
-	for i, stream := range []any{p.Stdin, p.Stdout, p.Stderr} {
-		if f, ok := stream.(*os.File); ok {
-			files[i] = f.Fd()
-		}
-	}
-	for _, f := range p.ExtraFiles {
-		files = append(files, f.Fd())
-	}
-	pid, err := fork(p.Path, p.Args, &syscall.ProcAttr{Dir: p.Dir, Env: p.Env, Files: files, Sys: p.SysProcAttr})
+	pid, err := p.startBy(start)
 	if err == nil {
 		p.Process, err = os.FindProcess(pid)
 	}
 	if err != nil {
 		_ = p.Conn.Close()
-		return &os.PathError{Op: "fork/exec", Path: p.Path, Err: err}
 	}
-	return nil
+	return err
+}
+
+func (p *Process) startBy(start func(string, []string, []string, []*os.File) (int, error)) (int, error) {
+	if p.Err != nil { // what os/exec's Start looks at first: the command could not be put together
+		return 0, p.Err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	files := []*os.File{null, null, null}
+	for i, stream := range []any{p.Stdin, p.Stdout, p.Stderr} {
+		if f, ok := stream.(*os.File); ok && f != nil {
+			files[i] = f
+		}
+	}
+	return start(p.Path, p.Args, p.Env, append(files, p.ExtraFiles...))
 }
 
 // Wait waits for the child to end and returns what exec.Cmd.Wait returns.

@@ -232,7 +232,7 @@ func TestACommandWithAnErrorIsNotStarted(t *testing.T) {
 	for name, start := range map[string]func(*Process) error{
 		"by os/exec": (*Process).Start,
 		"by a fork of one's own": func(p *Process) error {
-			return p.StartBy(func(string, []string, *syscall.ProcAttr) (int, error) {
+			return p.StartBy(func(string, []string, []string, []*os.File) (int, error) {
 				t.Error("forked")
 				return 0, syscall.ENOSYS
 			})

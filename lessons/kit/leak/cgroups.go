@@ -131,13 +131,3 @@ func mountCgroups(m Markers) (bool, string) {
 	}
 	return shared > 0, fmt.Sprintf("%d of the host's directories", shared)
 }
-
-// notEveryHierarchy reports why cgroups leak on v1: a container has a cgroup of its own in some of
-// the hierarchies only. Until root's containers join one in each, that holds for root, too.
-func notEveryHierarchy() string {
-	var fs unix.Statfs_t
-	if unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
-		return ""
-	}
-	return "on cgroup v1, whose hierarchies are not all joined, sealed by " + seccompLater
-}

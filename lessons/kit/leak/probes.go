@@ -47,6 +47,8 @@ var Probes = []Probe{
 	{Name: "mknod", Question: "make a device node for the host's disk?", Root: "LSSSS", User: "SSSSS", inside: makeNode},
 	{Name: "priority", Question: "push itself before everybody else (nice -20)?", Root: "LSSSS", User: "SSSSS", inside: raisePriority},
 	{Name: "sysctl", Question: "change settings of the host's kernel?", Root: "LSSSS", User: "SSSSS", inside: changeSysctl},
+	// No namespace, but from stage 02 on a command gets the descriptors that are meant for it, and no other.
+	{Name: "descriptor", Question: "use a file that the host left open?", Root: "LSSSS", User: "LSSSS", inside: useDescriptor},
 
 	// Which files are there: sealed by a root of its own.
 	{Name: "file", Question: "read a file of the host?", Root: "LLSSS", User: "LLSSS", inside: readFile},
@@ -57,12 +59,10 @@ var Probes = []Probe{
 	{Name: "mounts", Question: "see the host's root in the mount table?", Root: "LLSSS", User: "LLSSS", inside: seeMounts},
 	{Name: "escape", Question: "walk out of its root to the host's files?", Root: "LLSSS", User: "LLSSS", inside: escapeRoot},
 	{Name: "kernel", Question: "read what /proc tells of the host's hardware?", Root: "LLSSS", User: "LLSSS", inside: readKernelFiles},
-	{Name: "cgroups", Question: "get at the host's cgroups, by mounting them again if need be?", Root: "LLSSS", User: "LLSSS", Limit: true,
-		Unsealable: notEveryHierarchy, Later: seccompLater, inside: mountCgroups},
+	{Name: "cgroups", Question: "get at the host's cgroups, by mounting them again if need be?", Root: "LLSSS", User: "LLSSS", Limit: true, inside: mountCgroups},
 
 	// The walls: what is left to do for somebody who is root inside.
 	{Name: "environment", Question: "read the environment of whoever started it?", Root: "LLLLS", User: "LLLLS", inside: readEnvironment},
-	{Name: "descriptor", Question: "use a file that the host left open?", Root: "LLLLS", User: "LLLLS", inside: useDescriptor},
 	{Name: "capability", Question: "hold capabilities beyond docker's default set?", Root: "LLLLS", User: "SLLLS", inside: countCapabilities},
 	{Name: "fsmount", Question: "mount a file system, if only for itself?", Root: "LLLLS", User: "SLLLS", inside: mountForItself},
 	{Name: "privileges", Question: "gain privileges by a set-user-ID program?", Root: "LLLLS", User: "LLLLS", inside: mayGainPrivileges},

@@ -52,8 +52,6 @@ func markdown() string {
 				b.WriteString(" | leaks for root")
 			case user:
 				b.WriteString(" | leaks for a user")
-			case p.Limit && p.Unsealable != nil:
-				b.WriteString(" | sealed¹ ²")
 			case p.Limit:
 				b.WriteString(" | sealed¹")
 			default:

@@ -49,6 +49,9 @@ type Payload struct {
 type Program struct {
 	Stage course.Stage
 	Steps Steps
+	// Check looks for what would make the program act on processes that are not its own, before
+	// anything is made: procfs.Check. (A field, because the kit imports no part.)
+	Check func() error
 	// Sandbox prepares the process in which the steps run, if they must not run in this one: it sets the
 	// namespaces in which they play the host. nil: they run right here.
 	Sandbox func(*exec.Cmd)
@@ -136,6 +139,9 @@ func (p Program) main(args []string) int {
 		return p.usage("either steps or -- COMMAND, not both")
 	}
 
+	if status := p.check(command); status != 0 {
+		return status
+	}
 	inside := os.Getenv(insideEnv) != ""
 	_ = os.Unsetenv(insideEnv) // a command in the container must not take itself for a copy
 	if i := slices.Index(names, leaksName); i >= 0 && len(names) > 1 {
@@ -192,6 +198,22 @@ func (p Program) main(args []string) int {
 		return status
 	}
 	return p.leaks(o)
+}
+
+// check calls Check and reports its error. The status is 0 if there is none.
+func (p Program) check(command []string) int {
+	if p.Check == nil {
+		return 0
+	}
+	err := p.Check()
+	if err == nil {
+		return 0
+	}
+	report(p.Stage.Dir, err)
+	if len(command) > 0 {
+		return 125
+	}
+	return 1
 }
 
 // interactive tells whether somebody sits there who can be given a shell.

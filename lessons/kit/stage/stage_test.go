@@ -5,6 +5,7 @@ package stage
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -54,6 +55,12 @@ var testStage = Program{
 		return Status(cmd.ProcessState), nil
 	},
 	Leaks: func(n *narrate.Narrator) error { n.Leak("x", "does it leak?", true, nil); return nil },
+	Check: func() error {
+		if os.Getenv("CONTAINERKIT_STAGE") == "unfit" {
+			return errors.New("not here")
+		}
+		return nil
+	},
 	Flags: func(fs *flag.FlagSet) { fs.Int("size", 0, "a flag of its own") },
 }
 
@@ -132,6 +139,20 @@ func TestExitStatus(t *testing.T) {
 			require.Contains(t, errs, "go run ./09-test -h", c.args)
 		} else {
 			require.Contains(t, out+errs, c.says, c.args)
+		}
+	}
+}
+
+// Where Check fails nothing runs; the list and the help, which only print, do.
+func TestCheckFirst(t *testing.T) {
+	for args, want := range map[string]int{"": 1, "holds": 1, "leaks": 1, "-- true": 125, "-list": 0, "-h": 0, "hold": 2} {
+		cmd, out, errs := command(strings.Fields(args)...)
+		cmd.Env = append(cmd.Env, "CONTAINERKIT_STAGE=unfit")
+		_ = cmd.Run()
+		require.Equal(t, want, Status(cmd.ProcessState), "%s\n%s%s", args, out, errs)
+		if want == 1 || want == 125 {
+			require.Equal(t, "09-test: not here\n", errs.String(), args)
+			require.Empty(t, out.String(), args)
 		}
 	}
 }

@@ -39,12 +39,9 @@ func look() state {
 		v, _ := os.ReadFile("/proc/sys/" + file)
 		add("sysctl", file+" = "+strings.TrimSpace(string(v)))
 	}
-	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && cgroupOfOurs(path) && ours(path) {
-			add("cgroup", path)
-		}
-		return nil
-	})
+	for _, dir := range groups() {
+		add("cgroup", dir)
+	}
 	temp, _ := filepath.Glob(os.TempDir() + "/containerkit-*")
 	for _, dir := range temp {
 		if ours(dir) {
@@ -55,6 +52,17 @@ func look() state {
 		add("process", p)
 	}
 	return s
+}
+
+// groups are the containerkit cgroups that are left over.
+func groups() (list []string) {
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && cgroupOfOurs(path) && ours(path) {
+			list = append(list, path)
+		}
+		return nil
+	})
+	return list
 }
 
 // cgroupOfOurs reports whether a directory is a cgroup in the place of package cgroup, and one that

@@ -33,10 +33,7 @@ const userID = 65532
 // Main is TestMain of a stage: main is the stage's main function. It compares the machine before and after.
 func Main(m *testing.M, main func()) {
 	child.Init()
-	if os.Getenv(mainEnv) != "" {
-		main()
-		os.Exit(0)
-	}
+	Program(main)
 	before := look()
 	status := m.Run()
 	if left := before.compare(); left != "" {
@@ -44,6 +41,15 @@ func Main(m *testing.M, main func()) {
 		status = max(status, 1)
 	}
 	os.Exit(status)
+}
+
+// Program runs main and exits, if a Runner started this process as the program. For a TestMain that
+// does not call Main.
+func Program(main func()) {
+	if os.Getenv(mainEnv) != "" {
+		main()
+		os.Exit(0)
+	}
 }
 
 // A Runner runs the stage's program, and whatever it tells to run by hand.

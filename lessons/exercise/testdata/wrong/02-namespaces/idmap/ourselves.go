@@ -3,9 +3,13 @@
 
 package namespace
 
-import "os"
+import (
+	"os"
 
-func (s Spec) writeMaps(pid int) error {
+	"containerkit/02-namespaces/procfs"
+)
+
+func (s Spec) writeMaps(*procfs.Process) error {
 	groups := "deny"
 	if s.Setgroups {
 		groups = "allow"

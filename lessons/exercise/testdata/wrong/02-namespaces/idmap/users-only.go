@@ -3,14 +3,11 @@
 
 package namespace
 
-import (
-	"os"
-	"strconv"
-)
+import "containerkit/02-namespaces/procfs"
 
-func (s Spec) writeMaps(pid int) error {
+func (s Spec) writeMaps(p *procfs.Process) error {
 	for _, f := range [][2]string{{"uid_map", lines(s.UIDs)}} {
-		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/"+f[0], []byte(f[1]), 0); err != nil {
+		if err := p.Write(f[0], f[1]); err != nil {
 			return err
 		}
 	}

@@ -3,13 +3,12 @@
 
 package namespace
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
 
-func Join(pid int, _ Set) error {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return unix.Setns(fd, unix.CLONE_NEWUTS)
+	"containerkit/02-namespaces/procfs"
+)
+
+func Join(p *procfs.Process, _ Set) error {
+	return unix.Setns(p.PidFD(), unix.CLONE_NEWUTS)
 }

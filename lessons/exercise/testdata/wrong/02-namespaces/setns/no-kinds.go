@@ -4,16 +4,15 @@
 
 package namespace
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
 
-func Join(pid int, s Set) error {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
+	"containerkit/02-namespaces/procfs"
+)
+
+func Join(p *procfs.Process, s Set) error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err
 	}
-	return unix.Setns(fd, 0)
+	return unix.Setns(p.PidFD(), 0)
 }

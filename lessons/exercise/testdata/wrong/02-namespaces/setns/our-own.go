@@ -7,9 +7,11 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"containerkit/02-namespaces/procfs"
 )
 
-func Join(_ int, s Set) error {
+func Join(_ *procfs.Process, s Set) error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err
 	}

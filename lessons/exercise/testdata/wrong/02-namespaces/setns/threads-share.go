@@ -3,13 +3,12 @@
 
 package namespace
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
 
-func Join(pid int, s Set) error {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return unix.Setns(fd, int(s))
+	"containerkit/02-namespaces/procfs"
+)
+
+func Join(p *procfs.Process, s Set) error {
+	return unix.Setns(p.PidFD(), int(s))
 }

@@ -8,8 +8,10 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+
+	"containerkit/02-namespaces/procfs"
 )
 
-func DefaultRoute(pid int, via netip.Addr) error {
-	return In(pid, func() error { return netlink.RouteAdd(&netlink.Route{Src: via.AsSlice()}) })
+func DefaultRoute(p *procfs.Process, via netip.Addr) error {
+	return In(p, func() error { return netlink.RouteAdd(&netlink.Route{Src: via.AsSlice()}) })
 }

@@ -8,8 +8,10 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+
+	"containerkit/02-namespaces/procfs"
 )
 
-func DefaultRoute(pid int, via netip.Addr) error {
+func DefaultRoute(p *procfs.Process, via netip.Addr) error {
 	return netlink.RouteAdd(&netlink.Route{Gw: via.AsSlice()})
 }

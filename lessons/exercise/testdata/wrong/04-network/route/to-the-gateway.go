@@ -9,10 +9,12 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+
+	"containerkit/02-namespaces/procfs"
 )
 
-func DefaultRoute(pid int, via netip.Addr) error {
-	return In(pid, func() error {
+func DefaultRoute(p *procfs.Process, via netip.Addr) error {
+	return In(p, func() error {
 		l, err := netlink.LinkByName(Inside)
 		if err != nil {
 			return err

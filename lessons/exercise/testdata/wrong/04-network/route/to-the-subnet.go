@@ -9,10 +9,12 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+
+	"containerkit/02-namespaces/procfs"
 )
 
-func DefaultRoute(pid int, via netip.Addr) error {
-	return In(pid, func() error {
+func DefaultRoute(p *procfs.Process, via netip.Addr) error {
+	return In(p, func() error {
 		to := &net.IPNet{IP: via.AsSlice(), Mask: net.CIDRMask(24, 32)}
 		to.IP = to.IP.Mask(to.Mask)
 		return netlink.RouteAdd(&netlink.Route{Dst: to, Gw: via.AsSlice()})

@@ -6,17 +6,19 @@ package network
 
 import (
 	"github.com/vishvananda/netlink"
+
+	"containerkit/02-namespaces/procfs"
 )
 
-func Cable(pid int, here, there string) error {
+func Cable(p *procfs.Process, here, there string) error {
 	if err := netlink.LinkAdd(&netlink.Veth{
 		LinkAttrs: netlink.LinkAttrs{Name: here},
 		PeerName:  there,
 	}); err != nil {
 		return err
 	}
-	if err := SetUp(0, here, true); err != nil {
+	if err := SetUp(nil, here, true); err != nil {
 		return err
 	}
-	return SetUp(pid, there, true)
+	return SetUp(p, there, true)
 }

@@ -6,16 +6,18 @@ package network
 
 import (
 	"github.com/vishvananda/netlink"
+
+	"containerkit/02-namespaces/procfs"
 )
 
-func Cable(pid int, here, there string) error {
-	if err := In(pid, func() error {
+func Cable(p *procfs.Process, here, there string) error {
+	if err := In(p, func() error {
 		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: here}, PeerName: there})
 	}); err != nil {
 		return err
 	}
-	if err := SetUp(pid, here, true); err != nil {
+	if err := SetUp(p, here, true); err != nil {
 		return err
 	}
-	return SetUp(pid, there, true)
+	return SetUp(p, there, true)
 }

@@ -6,15 +6,22 @@ package network
 
 import (
 	"github.com/vishvananda/netlink"
+
+	"containerkit/02-namespaces/procfs"
 )
 
-func Cable(pid int, here, there string) error {
+func Cable(p *procfs.Process, here, there string) error {
+	ns, err := namespaceOf(p)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
 	if err := netlink.LinkAdd(&netlink.Veth{
 		LinkAttrs:     netlink.LinkAttrs{Name: here},
 		PeerName:      there,
-		PeerNamespace: netlink.NsPid(pid),
+		PeerNamespace: netlink.NsFd(int(ns.Fd())),
 	}); err != nil {
 		return err
 	}
-	return SetUp(0, here, true)
+	return SetUp(nil, here, true)
 }

@@ -4,8 +4,17 @@
 
 package network
 
-import "github.com/vishvananda/netlink"
+import (
+	"github.com/vishvananda/netlink"
 
-func Cable(pid int, here, there string) error {
-	return netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: here}, PeerName: there, PeerNamespace: pid})
+	"containerkit/02-namespaces/procfs"
+)
+
+func Cable(p *procfs.Process, here, there string) error {
+	ns, err := namespaceOf(p)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	return netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: here}, PeerName: there, PeerNamespace: int(ns.Fd())})
 }

@@ -2,7 +2,7 @@
 
 //go:build linux && mine
 
-package namespace
+package initproc
 
 import (
 	"os"

@@ -1,6 +1,6 @@
 //go:build linux && !mine
 
-package namespace
+package initproc
 
 import (
 	"os"

@@ -1,6 +1,6 @@
 //go:build linux
 
-package namespace
+package initproc
 
 import (
 	"fmt"
@@ -14,13 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/exercise/claim"
 	"containerkit/lessons/exercise/room"
 )
 
 // Number 1 returns how the payload ended, whoever else ends before it.
 func TestReapStatus(t *testing.T) {
-	probe(t, AsNeeded(PID|Mount))
+	probe(t, namespace.AsNeeded(namespace.PID|namespace.Mount))
 	run := func(script string) int {
 		cmd := initCommand("sh", "-c", script)
 		cmd.Stderr = os.Stderr
@@ -51,7 +53,7 @@ var stopping = room.New("reap-stopped", 0, func(s *stopped) error {
 		return err
 	}
 	tired := time.AfterFunc(3*time.Second, func() {
-		s.State, _ = Status(payload.Process.Pid, "State")
+		s.State, _ = procfs.Status(payload.Process.Pid, "State")
 		_ = unix.Kill(payload.Process.Pid, unix.SIGKILL)
 	})
 	defer tired.Stop()
@@ -71,7 +73,7 @@ func TestReapStopped(t *testing.T) {
 
 // Number 1 waits for orphans too, while the payload runs: none stays a zombie.
 func TestReapOrphans(t *testing.T) {
-	probe(t, AsNeeded(PID|Mount))
+	probe(t, namespace.AsNeeded(namespace.PID|namespace.Mount))
 	// The host's /proc, seen from outside: three orphans end, and the payload runs on.
 	cmd := initCommand("sh", "-c", "for i in 1 2 3; do (sleep 0.1 &) ; done; echo started; read x")
 	cmd.Stderr = os.Stderr
@@ -84,12 +86,12 @@ func TestReapOrphans(t *testing.T) {
 	_, err = io.ReadAtLeast(out, make([]byte, 16), len("started\n"))
 	claim.NoError(t, "number 1 stays as long as the payload runs", err)
 	children := func() (all, zombies int) {
-		pids, err := Processes()
+		pids, err := procfs.Processes()
 		require.NoError(t, err)
 		for _, pid := range pids {
-			if parent, err := Status(pid, "PPid"); err == nil && parent == fmt.Sprint(cmd.Process.Pid) {
+			if parent, err := procfs.Status(pid, "PPid"); err == nil && parent == fmt.Sprint(cmd.Process.Pid) {
 				all++
-				if state, err := Status(pid, "State"); err == nil && state[0] == 'Z' {
+				if state, err := procfs.Status(pid, "State"); err == nil && state[0] == 'Z' {
 					zombies++
 				}
 			}

@@ -4,13 +4,13 @@
 //
 // A loop around unix.Wait4: each turn waits for one child, whichever it is. Orphans come and go until the payload itself has
 // ended; then return how. EINTR is no end: a signal came in between. If the payload has only stopped, call wakeUp(pid, ws).
-// It is the last part that a container so far lacks: when it is solved, the commands behind -- of 02 to 04 run on your own code.
+// It is the last part that a container lacks: when it is solved, the commands behind -- run on your own code, with your own PID 1.
 //
 // Read: wait4(2), waitpid(2), pid_namespaces(7), "The namespace init process"
 // The reference also imports: os, golang.org/x/sys/unix
 // Check: go run ./lessons check 05-full/reaper
 
-package namespace
+package initproc
 
 import "containerkit/lessons/kit/todo"
 

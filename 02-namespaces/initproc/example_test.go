@@ -1,0 +1,17 @@
+//go:build linux
+
+package initproc_test
+
+import (
+	"fmt"
+	"os"
+
+	"containerkit/02-namespaces/initproc"
+)
+
+// The exit status for a command that could not be started is the one that a shell has for it.
+func ExampleStatus() {
+	_, err := os.Open("/no/such/command")
+	fmt.Println(initproc.Status(err), initproc.Status(os.ErrPermission))
+	// Output: 127 126
+}

@@ -1,0 +1,43 @@
+//go:build linux
+
+package procfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Of returns the namespaces of a process: for each kind its inode number, which is its identity. Two processes are in
+// the same namespace if and only if they see the same number. The links are in /proc/PID/ns: namespaces(7).
+// pid 0 is the calling thread; each thread has namespaces of its own.
+func Of(pid int) (map[string]uint64, error) {
+	who := "thread-self"
+	if pid != 0 {
+		who = strconv.Itoa(pid)
+	}
+	found := map[string]uint64{}
+	for _, kind := range Kinds {
+		path := "/proc/" + who + "/ns/" + kind
+		var st unix.Stat_t // follows the link, to a file of the kernel's nsfs
+		err := unix.Stat(path, &st)
+		if errors.Is(err, fs.ErrNotExist) && kind == "time" {
+			continue // a kernel without CONFIG_TIME_NS
+		}
+		if err != nil {
+			return nil, &os.PathError{Op: "stat", Path: path, Err: err}
+		}
+		found[kind] = st.Ino
+	}
+	return found, nil
+}
+
+// Kinds are the kinds of namespaces, named as in /proc/PID/ns, in the order of the course.
+var Kinds = []string{"pid", "uts", "mnt", "ipc", "user", "net", "time", "cgroup"}
+
+// Link is the name of a namespace as the kernel writes it: "uts:[4026531838]".
+func Link(name string, inode uint64) string { return fmt.Sprintf("%s:[%d]", name, inode) }
