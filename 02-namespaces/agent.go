@@ -130,6 +130,9 @@ func (a *agent) ask(v any, name string, args ...string) error {
 	return json.Unmarshal(r.Value, v)
 }
 
+// signal sends a signal to an agent that we started ourselves, by its pidfd.
+func (a *agent) signal(s os.Signal) error { return a.process.Process.Signal(s) }
+
 // close ends an agent, and with it those that were born from it.
 func (a *agent) close() {
 	if a.parent != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -152,11 +153,12 @@ func orphanFound(n *narrate.Narrator, one *agent) error {
 		return err
 	}
 	// Its numbers, seen from here.
-	left, err := procfs.Find(one.PID, number)
+	left, held, err := hold(one.PID, number)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unix.Kill(left, unix.SIGKILL) }() // for -without: nobody else would end it
+	defer held.Close()
+	defer func() { _ = held.Signal(unix.SIGKILL) }() // for -without: nobody else would end it
 	first, err := procfs.Status(left, "PPid")
 	if err != nil {
 		return err
@@ -174,6 +176,22 @@ func orphanFound(n *narrate.Narrator, one *agent) error {
 	return nil
 }
 
+// hold finds the process that has a number in the PID namespace of the process init, and holds it. It is
+// not our child, so our number for it may be another process's at any moment.
+func hold(init, number int) (pid int, held *procfs.Process, err error) {
+	if pid, err = procfs.Find(init, number); err != nil {
+		return 0, nil, err
+	}
+	if held, err = procfs.Open(pid); err != nil {
+		return 0, nil, err
+	}
+	// If it is still there under that number, it is the one that we hold.
+	if again, err := procfs.Find(init, number); err != nil || again != pid {
+		return 0, nil, errors.Join(fmt.Errorf("process %d exited", pid), err, held.Close())
+	}
+	return pid, held, nil
+}
+
 // unkillable shows what signals do to number 1, from inside and from outside.
 func unkillable(n *narrate.Narrator, one *agent) error {
 	// The control: two ordinary processes, one without a handler for SIGTERM.
@@ -185,7 +203,7 @@ func unkillable(n *narrate.Narrator, one *agent) error {
 	if err := victim.ask(nil, dropTerm); err != nil {
 		return err
 	}
-	if err := unix.Kill(victim.PID, unix.SIGTERM); err != nil {
+	if err := victim.signal(unix.SIGTERM); err != nil {
 		return err
 	}
 	control := victim.fate(2 * time.Second)
@@ -218,11 +236,11 @@ func unkillable(n *narrate.Narrator, one *agent) error {
 	n.Proof("number 1 ignores from inside what it has no handler for, even SIGKILL", !handles && inside == alive, inside, control)
 
 	// From outside: SIGTERM is ignored as well, SIGKILL is not.
-	if err := unix.Kill(one.PID, unix.SIGTERM); err != nil && !n.Without {
+	if err := one.signal(unix.SIGTERM); err != nil && !n.Without {
 		return err
 	}
 	n.Evidence("after SIGTERM from outside", one.fate(200*time.Millisecond))
-	if err := unix.Kill(one.PID, unix.SIGKILL); err != nil && !n.Without {
+	if err := one.signal(unix.SIGKILL); err != nil && !n.Without {
 		return err
 	}
 	outside := one.fate(2 * time.Second)

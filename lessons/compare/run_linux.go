@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/scratch"
 )
 
@@ -162,15 +163,31 @@ func idle(ctx context.Context, k kind, n int) (mib float64, err error) {
 		_ = cmd.Process.Kill()
 		<-gone
 	}
-	for _, pid := range below(os.Getpid()) {
-		_ = unix.Kill(pid, unix.SIGKILL)
-	}
+	killBelow()
 	if k.after != nil {
 		after := k.after(n)
 		_ = exec.Command(after[0], after[1:]...).Run() // it may have cleaned up by itself
 	}
 	reap()
 	return mib, nil
+}
+
+// killBelow ends what is left of a start. Most of it are not our children, so a number may be another
+// process's by the time that it gets the signal: each is held by a pidfd before we ask again whether it
+// descends from us.
+func killBelow() {
+	held := map[int]*procfs.Process{}
+	for _, pid := range below(os.Getpid()) {
+		if p, err := procfs.Open(pid); err == nil { // an error means that it has exited
+			defer p.Close()
+			held[pid] = p
+		}
+	}
+	for _, pid := range below(os.Getpid()) {
+		if p := held[pid]; p != nil {
+			_ = p.Signal(unix.SIGKILL)
+		}
+	}
 }
 
 // below are the processes that descend from one: the PPid of /proc/PID/status, followed.

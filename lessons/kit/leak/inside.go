@@ -212,7 +212,18 @@ func killProcess(m Markers) (bool, string) {
 	if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", m.Victim)); err == nil {
 		return false, fmt.Sprintf("%d is our own number", m.Victim)
 	}
-	return did(unix.Kill(m.Victim, unix.SIGKILL), "killed")
+	// Or that of another process in there, which is not to be killed for it: hold the process, and look
+	// which it is.
+	fd, err := unix.PidfdOpen(m.Victim, 0)
+	if err != nil {
+		return refused(err)
+	}
+	defer unix.Close(fd)
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", m.Victim))
+	if err == nil && !bytes.Contains(line, []byte(m.Secret)) {
+		return false, fmt.Sprintf("%d is another process's number", m.Victim)
+	}
+	return did(unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0), "killed")
 }
 
 func seeHostname(m Markers) (bool, string) {
