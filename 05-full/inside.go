@@ -163,12 +163,30 @@ func status(pid int, field string) string {
 // command does.
 func commandOf(ct *container.Container) (*procfs.Process, error) {
 	for range 200 {
-		if all := children(ct.Process.PID); len(all) > 0 {
-			return procfs.Open(all[0])
+		if p := holdFirst(ct.Process.PID); p != nil {
+			return p, nil
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	return nil, fmt.Errorf("PID 1 of the container, process %d, has no child", ct.Process.PID)
+}
+
+// holdFirst holds the first child of a process. It is not our child: only if it is still the first one
+// once we hold it, its PID was not given away meanwhile.
+func holdFirst(parent int) *procfs.Process {
+	all := children(parent)
+	if len(all) == 0 {
+		return nil
+	}
+	p, err := procfs.Open(all[0])
+	if err != nil {
+		return nil
+	}
+	if again := children(parent); len(again) == 0 || again[0] != all[0] {
+		_ = p.Close()
+		return nil
+	}
+	return p
 }
 
 // becomes waits until a process executes the program of that name: proc_pid_comm(5).
