@@ -35,14 +35,14 @@ func Hook(name string, f func() (status int)) {
 // must not keep a file of the host's cgroup open.
 var Env = []string{"GOMAXPROCS=2", "GODEBUG=containermaxprocs=0,updatemaxprocs=0"}
 
-// Executable opens this program, to be executed where nobody may be trusted with it: root in the
-// container could overwrite the host's file by way of /proc/1/exe (CVE-2019-5736).
+// Executable opens this program so that a container can execute it and cannot change it. Root in the
+// container could overwrite the host's file via /proc/1/exe (CVE-2019-5736).
 //
-// As root it is the file as an overlay without an upper layer shows it, in a mount that is attached
-// nowhere. There is nothing to write to: EROFS, for everyone. (A read-only mount of the file is no
-// protection: root in a new user namespace can clear the flag in a copy of it.) If overlayfs does
-// not take the directory, it is a sealed copy in memory. (overlayfs in the kernel's
-// Documentation/filesystems, fsopen(2), memfd_create(2))
+// As root, it is the file as an overlay without an upper layer shows it, in a mount that is attached
+// nowhere. There is no file to write to: open(2) fails with EROFS, whatever the capabilities. (A
+// read-only mount of the file is no protection: root in a new user namespace can clear the flag in a
+// copy of the mount.) If overlayfs does not take the directory, it is a sealed copy in memory.
+// (overlayfs in the kernel's Documentation/filesystems, fsopen(2), memfd_create(2))
 //
 // An ordinary user cannot mount, and gets the file itself. Then PID 1 must not be dumpable, so that
 // no process inside may follow /proc/1/exe. (prctl(2), PR_SET_DUMPABLE)
@@ -120,8 +120,8 @@ func overlayOf(dir string) (mount int, err error) {
 	return unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
 }
 
-// InMemory copies this program into a file in memory that nobody can change any more, and everyone
-// can execute. It takes milliseconds: 1 for each 1.5 MB. (memfd_create(2), fcntl(2), "File Sealing")
+// InMemory copies this program into a file in memory that every user can execute and no process can
+// change. It takes milliseconds: 1 for each 1.5 MB. (memfd_create(2), fcntl(2), "File Sealing")
 func InMemory() (*os.File, error) {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {

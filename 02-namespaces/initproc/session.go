@@ -59,7 +59,7 @@ func Start(argv, env []string, files []*os.File, birth namespace.Birth) (*Sessio
 	}
 	// A terminal sends Ctrl-C to its whole foreground process group. The command is in our group and
 	// gets it. We leave the group, so that what reaches us was meant for us and nothing is delivered
-	// twice. (It fails for the leader of a session, who is alone in its group.)
+	// twice. (It fails for a session leader, which is alone in its group.)
 	_ = unix.Setpgid(0, 0)
 	return s, nil
 }

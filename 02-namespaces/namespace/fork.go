@@ -295,8 +295,8 @@ func (c *forked) placeFiles() bool {
 	return true
 }
 
-// closeOthers closes every descriptor but the program's, so that nothing that somebody forgot to mark
-// close-on-exec comes along (CVE-2024-21626). Where the program goes by its name, they are closed
+// closeOthers closes every descriptor but the program's, so that none comes along that was not marked
+// close-on-exec by mistake (CVE-2024-21626). Where the program goes by its name, they are closed
 // before the kernel looks for the name, which may lead through /proc/self/fd. (close_range(2))
 //
 //go:nosplit

@@ -65,9 +65,9 @@ func (s Set) String() string {
 	return strings.Join(names, ",")
 }
 
-// Took tells whether a process that was born of us has all these namespaces to itself; if not, the error names those that it
-// shares with us. Ask it before the process changes anything: a Fill that forgets a flag makes no error, and what was meant for
-// a namespace of its own would happen to the machine.
+// Took reports, as an error, which of these namespaces our new child shares with us. Ask before the child
+// changes anything: a Fill that forgets a flag causes no error, and what was meant for a new namespace
+// would happen to the host.
 func (s Set) Took(pid int) error {
 	ours, err := procfs.Of(0)
 	if err != nil {
@@ -89,8 +89,8 @@ func (s Set) Took(pid int) error {
 	return nil
 }
 
-// HasTime tells whether this kernel has time namespaces: Linux 5.6 or later with CONFIG_TIME_NS, which the kernels of
-// WSL and of User-mode Linux are built without. All others come with every kernel that the course runs on.
+// HasTime reports whether this kernel has time namespaces: Linux 5.6 or later with CONFIG_TIME_NS, which
+// the kernels of WSL and User-mode Linux lack. Every kernel that the course runs on has the other kinds.
 func HasTime() bool {
 	_, err := os.Stat("/proc/self/ns/time")
 	return !errors.Is(err, fs.ErrNotExist)

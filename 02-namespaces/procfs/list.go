@@ -71,7 +71,7 @@ func List() ([]Row, error) {
 	for _, pid := range pids {
 		ns, err := Of(pid)
 		if err != nil {
-			continue // it has ended, or belongs to somebody else
+			continue // it has exited, or belongs to another user
 		}
 		for name, inode := range ns {
 			link := Link(name, inode)

@@ -14,7 +14,7 @@ import (
 
 // Of returns the namespaces of a process: for each kind its inode number, which is its identity. Two processes are in
 // the same namespace if and only if they see the same number. The links are in /proc/PID/ns: namespaces(7).
-// pid 0 is the calling thread; each thread has namespaces of its own.
+// pid 0 is the calling thread; each thread has its own namespaces.
 func Of(pid int) (map[string]uint64, error) {
 	who := "thread-self"
 	if pid != 0 {

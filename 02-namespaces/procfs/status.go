@@ -43,7 +43,7 @@ func Status(pid int, name string) (string, error) {
 	return field(string(raw), name), nil
 }
 
-// Handles tells whether a process has a handler for a signal: the bit in the SigCgt of /proc/PID/status.
+// Handles reports whether a process has a handler for a signal: the bit in the SigCgt of /proc/PID/status.
 func Handles(pid int, s unix.Signal) (bool, error) {
 	value, err := Status(pid, "SigCgt")
 	if err != nil {

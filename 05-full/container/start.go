@@ -25,7 +25,7 @@ type Container struct {
 	Process *procfs.Process
 	// Group holds its limits; nil if it was started without.
 	Group *cgroup.Group
-	// Unmapped says why the files of Config.Root belong to nobody inside, if they do. See
+	// Unmapped says why the files of Config.Root belong to user 65534 inside, if they do. See
 	// rootfs.Sources.Map.
 	Unmapped error
 	// Terminal is our end of the container's terminal; nil if it has none.
@@ -36,7 +36,7 @@ type Container struct {
 }
 
 // Start builds a container and starts its command. If it fails, nothing is left. An error that the
-// command is to blame for has an exit status of its own: see Status.
+// command is to blame for has its own exit status: see Status.
 //
 // The container is killed when the thread that calls Start exits (prctl(2), PR_SET_PDEATHSIG). Call it
 // from the main goroutine, locked to the main thread, and the container does not outlive the program,
@@ -141,7 +141,7 @@ func (b *builder) startInit() error {
 		Files: append(append(files[:3:3], theirs), files[3:]...),
 	}, birth)
 	if err != nil {
-		return fmt.Errorf("start PID 1: %w", err)
+		return fmt.Errorf("start PID 1%s: %w", b.outOfMemory(), err)
 	}
 	_ = theirs.Close() // when PID 1 exits, our end says so
 	return nil
@@ -168,8 +168,8 @@ func (b *builder) files() ([]*os.File, error) {
 	return files, nil
 }
 
-// mapSources lets the files of a root that is not on board keep their owners: root's are root's inside.
-// Where the kernel cannot do that, they belong to nobody.
+// mapSources lets the files of Config.Root keep their owners: root's are root's inside. Where the kernel
+// cannot do that, they belong to user 65534.
 func (b *builder) mapSources() error {
 	if !b.spec.Shifted() || b.Root.OnBoard() {
 		return nil
