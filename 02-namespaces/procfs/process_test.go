@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -34,15 +35,24 @@ func foreign() {
 	if e != nil {
 		panic(e)
 	}
-	comm, e := p.Read("comm")
-	if e != nil {
-		panic(e)
-	}
+	comm := commOf(p)
 	stranger, _ := os.ReadFile("/proc/" + strconv.Itoa(child.Process.Pid) + "/comm")
 	_ = child.Process.Kill()
 	_ = child.Wait()
 	os.Stdout.WriteString("check: " + errorText(err) + "\nby pidfd: " + comm + "by PID: " + string(stranger))
 	os.Exit(0)
+}
+
+// commOf waits until a process is called sleep: exec.Cmd's Start returns when the kernel closes the
+// descriptors that are close-on-exec, and it names the process a moment later.
+func commOf(p *Process) (comm string) {
+	for range 1000 {
+		if comm, _ = p.Read("comm"); comm == "sleep\n" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return comm
 }
 
 func errorText(err error) string {
@@ -76,9 +86,7 @@ func TestProcessIsGone(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	p, err := Open(cmd.Process.Pid)
 	require.NoError(t, err)
-	comm, err := p.Read("comm")
-	require.NoError(t, err)
-	require.Equal(t, "sleep\n", comm)
+	require.Equal(t, "sleep\n", commOf(p))
 	ns, err := p.Namespace("net")
 	require.NoError(t, err)
 	require.NoError(t, ns.Close())
