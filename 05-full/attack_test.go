@@ -78,7 +78,7 @@ func plant(dir, canary string) (planted int) {
 
 // Whatever another user does in the directory for temporary files while root's programs use it, no
 // file of root's changes, in content or in mode.
-func TestAnotherUsersLinks(t *testing.T) {
+func TestAnotherUsersLinksAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, who has something to lose")
 	}

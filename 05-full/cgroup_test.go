@@ -29,7 +29,7 @@ echo looked at v2`
 
 // A container that root has started sees the host's cgroups in no hierarchy, whether it has limits
 // there or not.
-func TestTheHostsCgroupsAreNotSeen(t *testing.T) {
+func TestTheHostsCgroupsAreNotSeenAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("on v1 an ordinary user has no cgroups")
 	}

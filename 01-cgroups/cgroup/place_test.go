@@ -44,7 +44,7 @@ var locker = child.Register("cgroup-locker", func(c *child.Conn) error {
 })
 
 // Another user can hold no lock that a start, a cleanup or a removal waits for.
-func TestAnotherUserCannotStallAStart(t *testing.T) {
+func TestAnotherUserCannotStallAStartAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start a process of another user")
 	}
@@ -78,7 +78,7 @@ func TestAnotherUserCannotStallAStart(t *testing.T) {
 
 // A place or a cgroup that another user has put where ours would be is not touched. The other user
 // is us, since only that one can be there as well: the owner is changed.
-func TestWhatBelongsToAnotherUserIsLeftAlone(t *testing.T) {
+func TestWhatBelongsToAnotherUserIsLeftAloneAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a directory away")
 	}
@@ -129,7 +129,7 @@ func TestSweepLooksOnlyIntoThePlace(t *testing.T) {
 
 // v1: an owner that is killed in another cgroup than the one that cleans up is found all the same,
 // everywhere.
-func TestSweepFindsWhatTheFreezerNotes(t *testing.T) {
+func TestSweepFindsWhatTheFreezerNotesOnV1(t *testing.T) {
 	g := group(t, Resources{Count: []string{"memory"}})
 	if g.Version == V2 {
 		t.Skip("v2 has one hierarchy")

@@ -193,7 +193,7 @@ func TestADirectoryThatIsSwapped(t *testing.T) {
 }
 
 // Where only root can go: the descriptor leads there, though root inside is another user.
-func TestAVolumeBelowADirectoryOfRoots(t *testing.T) {
+func TestAVolumeBelowADirectoryOfRootsAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("takes two users, so root")
 	}

@@ -201,7 +201,7 @@ func TestInitIsOutOfReach(t *testing.T) {
 
 // The program behind /proc/1/exe cannot be written once nobody executes it any more: then only the
 // file system protects it. An ordinary user's container cannot reach the link.
-func TestProgramCannotBeWritten(t *testing.T) {
+func TestProgramCannotBeWrittenAsRoot(t *testing.T) {
 	needNamespaces(t)
 	if os.Geteuid() != 0 {
 		t.Skip("an ordinary user has no mount for it: see TestInitIsOutOfReach")
