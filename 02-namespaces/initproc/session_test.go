@@ -19,7 +19,7 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// initEnv makes the test binary a number 1 that runs its arguments.
+// initEnv makes the test program a PID 1 that runs its arguments.
 const initEnv = "NAMESPACE_TEST_INIT"
 
 func TestMain(m *testing.M) {

@@ -121,7 +121,7 @@ func openFiles(t *testing.T) int {
 	return len(fds)
 }
 
-// Descriptors that somebody forgot to mark close-on-exec stay here, also the directory that a program's
+// Descriptors that are not marked close-on-exec by mistake stay here, also the directory that a program's
 // name leads through.
 func TestStartClosesOtherDescriptors(t *testing.T) {
 	fd, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY, 0)

@@ -119,11 +119,7 @@ func pickUp(at int, path string, readOnly bool) (int, error) {
 
 // PutDown attaches what PickUp took to an existing file or directory (move_mount(2)), and closes the descriptor.
 func PutDown(fd int, path string) error {
-	defer unix.Close(fd)
-	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return &os.PathError{Op: "move_mount", Path: path, Err: err}
-	}
-	return nil
+	return attach(os.NewFile(uintptr(fd), path), path)
 }
 
 // attach is PutDown of a mount that a file holds, and closes the file.
