@@ -87,7 +87,7 @@ func (h *host) processes() error {
 	}
 	h.defer_(func() { p.Close() })
 	h.m.Victim = p.Process.Pid
-	return nil
+	return p.Receive(nil) // Start returns before the kernel has set the command line
 }
 
 // files creates what is to be read, to be written and to be mounted on. Whatever user the attacker is, the permission bits

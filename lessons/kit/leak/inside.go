@@ -493,8 +493,12 @@ var namespacer = child.Register("leak-userns", func(c *child.Conn) error {
 	return c.Send("made")
 })
 
-// idler does nothing until it is told to go.
-var idler = child.Register("leak-idle", func(c *child.Conn) error { c.Wait(); return nil })
+// idler says that it runs, and then does nothing until it is told to go.
+var idler = child.Register("leak-idle", func(c *child.Conn) error {
+	err := c.Send(true)
+	c.Wait()
+	return err
+})
 
 // useKeyring asks for the session key ring, without making one: any answer but EPERM or ENOSYS is an answer.
 func useKeyring(Markers) (bool, string) {
