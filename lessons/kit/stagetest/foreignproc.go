@@ -34,14 +34,15 @@ import (
 // range, so in /proc each of its children seems to be one of them.
 const strangers = 60
 
-// foreignRun is one run of the program, for the stand-in.
+// foreignRun is what the stand-in is to run: the program, once with each argument vector.
 type foreignRun struct {
 	Path, Dir string
-	Argv, Env []string
+	Env       []string
+	Argv      [][]string
 	UID       int // of the user; 0 is root, who needs no user namespace
 }
 
-// foreignResult is what came of it.
+// foreignResult is what came of one of them.
 type foreignResult struct {
 	Lacking        string // why it cannot be tried here
 	Before, After  []string
@@ -66,14 +67,13 @@ func ForeignProc(t *testing.T, commands ...[]string) {
 }
 
 func (r *Runner) foreignProc(t *testing.T, uid int, commands [][]string) {
-	for _, args := range commands {
-		before := groups()
-		res := r.runForeign(t, uid, args)
+	before := groups()
+	for i, res := range r.runForeign(t, uid, commands) {
 		if res.Lacking != "" {
 			t.Skip(res.Lacking)
 		}
+		args, want := commands[i], 1
 		require.Equal(t, res.Before, res.After, "%q changed its host", args)
-		want := 1
 		if slices.Contains(args, "--") {
 			want = 125
 		}
@@ -90,8 +90,8 @@ func isNew(before []string) func(string) bool {
 	return func(s string) bool { return !slices.Contains(before, s) }
 }
 
-// runForeign runs the program below a stand-in.
-func (r *Runner) runForeign(t *testing.T, uid int, args []string) (res foreignResult) {
+// runForeign runs the program below a stand-in, once for each of commands.
+func (r *Runner) runForeign(t *testing.T, uid int, commands [][]string) (results []foreignResult) {
 	t.Helper()
 	runtime.LockOSThread() // the stand-in dies with the thread that starts it
 	defer runtime.UnlockOSThread()
@@ -111,16 +111,20 @@ func (r *Runner) runForeign(t *testing.T, uid int, args []string) (res foreignRe
 		require.NoError(t, err)
 	}
 	defer p.Close()
-	cmd := r.Command(t.Context(), args...)
-	require.NoError(t, p.Send(foreignRun{cmd.Path, cmd.Dir, cmd.Args, cmd.Env, uid}))
+	cmd := r.Command(t.Context())
+	run := foreignRun{Path: cmd.Path, Dir: cmd.Dir, Env: cmd.Env, UID: uid}
+	for _, args := range commands {
+		run.Argv = append(run.Argv, append(slices.Clone(cmd.Args), args...))
+	}
+	require.NoError(t, p.Send(run))
 	for { // Receive waits 30 s, and the program that this test is made for may take longer
-		err = p.Receive(&res)
+		err = p.Receive(&results)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}
 	}
 	require.NoError(t, err)
-	return res
+	return results
 }
 
 // sameIDs maps all IDs to themselves for root, and an ordinary user's to 0.
@@ -144,18 +148,22 @@ var standIn = child.Register("stagetest-stand-in", func(c *child.Conn) error {
 		return err
 	}
 	if err := furnish(); err != nil {
-		return c.Send(foreignResult{Lacking: err.Error()})
+		return c.Send([]foreignResult{{Lacking: err.Error()}})
 	}
 	pids, err := startStrangers()
 	if err != nil {
 		return err
 	}
-	res := foreignResult{Before: lookAtHost(pids)}
-	if err := run.do(&res); err != nil {
-		return err
+	var results []foreignResult
+	for _, argv := range run.Argv {
+		res := foreignResult{Before: lookAtHost(pids)}
+		if err := run.do(argv, &res); err != nil {
+			return err
+		}
+		res.After = lookAtHost(pids)
+		results = append(results, res)
 	}
-	res.After = lookAtHost(pids)
-	return c.Send(res)
+	return c.Send(results)
 })
 
 // furnish gives the stand-in its /proc, and a link that is called as a machine's and a container's is.
@@ -190,11 +198,11 @@ func startStrangers() (pids []int, err error) {
 
 // do runs the program as `unshare --pid --fork` does it, for an ordinary user with --user
 // --map-root-user as well.
-func (run foreignRun) do(res *foreignResult) error {
+func (run foreignRun) do(argv []string, res *foreignResult) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, run.Path)
-	cmd.Args, cmd.Env, cmd.Dir = run.Argv, run.Env, run.Dir
+	cmd.Args, cmd.Env, cmd.Dir = argv, run.Env, run.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
 	if run.UID != 0 {
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
