@@ -148,13 +148,12 @@ func compileTests(ctx context.Context, root, dir string) (list []testPackage, er
 // mark begins a line of the script's own among what the tests print.
 const mark = "containerkit-verify: "
 
-// notHere are the tests of what cgroup v2 does not have, and one that takes minutes in software emulation
-// and asks nothing of the kernel: whether the commands to type stop when one of them fails. notTheLearner
-// are those that need root, and those that play an ordinary user where root runs them: the learner would
-// run another test once more.
+// notHere are the tests of what cgroup v2 does not have; those in which root plays an ordinary user, for
+// the learner is one; and one that takes minutes in software emulation and asks nothing of the kernel:
+// whether the commands to type stop when one of them fails. notTheLearner are those that need root.
 const (
-	notHere       = "OnV1$|TestByHand$/mishaps$"
-	notTheLearner = "AsUser$|AsRoot$"
+	notHere       = "OnV1$|AsUser$|TestByHand$/mishaps$"
+	notTheLearner = "AsRoot$"
 )
 
 // runTests is a script that runs them one after another, each where go test would, but those that its argument matches.
