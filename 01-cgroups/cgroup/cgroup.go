@@ -34,9 +34,10 @@ type Group struct {
 
 	h      *Hierarchy
 	dirs   map[string]string // v1: controller → directory; v2: "" → the directory with the limits
+	shared []*os.File        // v1: the cgroups of the hierarchies without a limit
 	leaf   string            // v2: the directory with the processes
 	owner  *os.File          // the locked directory: as long as we live, the group is ours
-	born   *os.File          // the leaf, open; or the directory in the v2 tree of a hybrid machine
+	born   *os.File          // the leaf, open; or the cgroup in the v2 tree of a hybrid machine
 	remove sync.Once
 }
 
@@ -326,6 +327,10 @@ func (g *Group) destroy() error {
 			errs = append(errs, removeTree(dir))
 		}
 	}
+	for _, f := range g.shared {
+		_, err := unshare(f)
+		errs = append(errs, err)
+	}
 	return errors.Join(append(errs, g.close(), g.h.leave(parents))...)
 }
 
@@ -333,7 +338,7 @@ func (g *Group) destroy() error {
 func (g *Group) made() bool { return g.Version == V2 && g.dirs[""] != "" || g.dirs["freezer"] != "" }
 
 func (g *Group) close() error {
-	for _, f := range []*os.File{g.owner, g.born} {
+	for _, f := range append([]*os.File{g.owner, g.born}, g.shared...) {
 		if f != nil {
 			_ = f.Close()
 		}

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"syscall"
 
@@ -75,12 +75,19 @@ func (g *Group) JoinFiles() ([]*os.File, error) {
 	if g.Version == V2 {
 		return nil, nil
 	}
-	freezer := g.dirs["freezer"]
-	others := slices.DeleteFunc(g.all(), func(dir string) bool {
-		return dir == freezer || dir == g.dirs["unified"]
-	})
+	dirs := []string{g.dirs["freezer"]}
+	for _, dir := range g.all() {
+		if dir != g.dirs["unified"] && dir != g.dirs["freezer"] {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, f := range g.shared {
+		if filepath.Dir(f.Name()) != g.h.Parents["unified"] {
+			dirs = append(dirs, f.Name())
+		}
+	}
 	var files []*os.File
-	for _, dir := range append([]string{freezer}, others...) {
+	for _, dir := range dirs {
 		name := dir + "/tasks"
 		fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err != nil {

@@ -27,11 +27,15 @@ const place = "containerkit"
 // we wait for. They may still pass through, to a cgroup that was delegated to them.
 const closed = 0o711
 
-// openPlace opens the place in parent, and creates it if it should. It never follows a symbolic
-// link, and refuses a directory that another user has put there: on v1, systemd lets users own
-// parts of its own hierarchy.
+// openPlace opens the place in parent, and creates it if it should.
 func openPlace(parent string, create bool) (*os.File, error) {
-	path := filepath.Join(parent, place)
+	return openOwn(filepath.Join(parent, place), create)
+}
+
+// openOwn opens a directory of ours, and creates it if it should. It never follows a symbolic link,
+// and refuses a directory that another user has put there: on v1, systemd lets users own parts of
+// its own hierarchy.
+func openOwn(path string, create bool) (*os.File, error) {
 	f, err := openDirAt(unix.AT_FDCWD, path, path)
 	if create && errors.Is(err, unix.ENOENT) {
 		if err := unix.Mkdir(path, closed); err != nil && err != unix.EEXIST {
@@ -96,17 +100,21 @@ func (h *Hierarchy) lock(create bool) (f *os.File, err error) {
 		if err := flock(f, 6*patience); err != nil {
 			return err
 		}
-		// The last cgroup may have gone while we waited, and the place with it: what we locked is
-		// no directory any more.
-		var ours, there unix.Stat_t
-		err1, err2 := unix.Fstat(int(f.Fd()), &ours), unix.Lstat(f.Name(), &there)
-		if err1 == nil && err2 == nil && ours.Ino == there.Ino {
+		if exists(f) {
 			return nil
 		}
 		_ = f.Close()
 		return errNotYet
 	}, errNotYet, 6*patience)
 	return f, err
+}
+
+// exists reports whether an open directory is still where it was opened. The last cgroup may have
+// gone while we waited for the lock, and the place with it.
+func exists(f *os.File) bool {
+	var ours, there unix.Stat_t
+	err1, err2 := unix.Fstat(int(f.Fd()), &ours), unix.Lstat(f.Name(), &there)
+	return err1 == nil && err2 == nil && ours.Ino == there.Ino
 }
 
 // flock waits for the lock of an open directory, and closes it if another process keeps the lock

@@ -19,7 +19,8 @@ import (
 // own shows it the host's whole tree, even in a cgroup namespace: its root there is the host's.
 // Root in a container can create a user namespace and mount it. So the container joins a cgroup in
 // every mounted hierarchy in which we may create one, systemd's own and the v2 tree of a hybrid
-// machine included. v2 has one hierarchy, and Everywhere adds nothing.
+// machine included. All groups share one there, in which nothing is limited. v2 has one hierarchy,
+// and Everywhere adds nothing.
 type Resources struct {
 	Pids       int64     // how many processes and threads at most
 	Memory     int64     // how many bytes at most: above, somebody is killed
@@ -32,7 +33,7 @@ type Resources struct {
 	CPUs       string    // on which CPUs it may run: "0-2,7"
 	IO         []IOLimit // how fast each disk may be used
 	Count      []string  // controllers wanted for their counters only, without a limit: "pids", "memory", "cpu"…
-	Everywhere bool      // a cgroup in each hierarchy, also in those without a limit
+	Everywhere bool      // in a cgroup of ours in each hierarchy, also in those without a limit
 }
 
 // IOLimit limits one disk; 0 means no limit.

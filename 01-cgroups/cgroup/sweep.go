@@ -55,7 +55,7 @@ func sweep(all bool) (removed []string, err error) {
 func (h *Hierarchy) sweep() (removed []string, err error) {
 	at, err := h.lock(false)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return unshareIn(h.parents())
 	}
 	if err != nil {
 		return nil, err
@@ -72,6 +72,10 @@ func (h *Hierarchy) sweep() (removed []string, err error) {
 		if len(gone) == 0 {
 			live++
 		}
+	}
+	if live == 0 || len(removed) > 0 {
+		unused, err := unshareIn(h.parents())
+		removed, errs = append(removed, unused...), append(errs, err)
 	}
 	if live == 0 {
 		errs = append(errs, h.leave(h.parents()))

@@ -5,7 +5,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,26 +119,25 @@ func (g *Group) make1(r Resources) error {
 	if err := g.own(g.dirs["freezer"]); err != nil {
 		return err
 	}
-	var parents []string
-	for _, c := range names {
-		if parent := g.h.Parents[c]; !slices.Contains(parents, parent) {
-			parents = append(parents, parent)
-		}
-	}
-	if err := g.note(parents); err != nil {
+	if err := g.note(g.h.parents()[1:]); err != nil {
 		return err
 	}
 	for _, c := range names {
 		if err := g.mkdir(c, g.h.Parents[c]); err != nil {
 			return err
 		}
-		if c == "cpuset" {
-			if err := fillCpuset(g.h.Parents[c], g.dirs[c]); err != nil {
-				return err
-			}
+	}
+	if dir, ok := g.dirs["cpuset"]; ok {
+		if err := placeCpuset(g.h.Parents["cpuset"], dir); err != nil {
+			return err
 		}
 	}
-	if dir, ok := g.dirs["unified"]; ok {
+	if r.Everywhere {
+		if err := g.shareRest(); err != nil {
+			return err
+		}
+	}
+	if dir := g.dirs["unified"]; dir != "" {
 		g.born, err = openDirAt(unix.AT_FDCWD, dir, dir)
 	}
 	return err
@@ -171,33 +169,33 @@ func (h *Hierarchy) names1(r Resources) (names []string, err error) {
 		}
 		return nil, &Unavailable{"no tree with the " + c + " controller is mounted", fixKernel}
 	}
-	if r.Everywhere {
-		names = slices.Collect(maps.Keys(h.Parents))
-	}
 	slices.Sort(names)
 	return slices.DeleteFunc(names, func(c string) bool { return c == "freezer" }), nil
 }
 
-// fillCpuset gives a new group the parent's CPUs and memory nodes: a new cpuset of v1 is empty, and
-// no process can join an empty one (ENOSPC). The place gets them too, and hands them to those that
-// are created after (cpuset.rst, 1.2, cgroup.clone_children).
+// placeCpuset fills a new cgroup of the cpuset controller. The place gets CPUs and memory nodes too,
+// and hands them to the cgroups that are created after (cpuset.rst, 1.2, cgroup.clone_children).
+func placeCpuset(parent, dir string) error {
+	in := filepath.Dir(dir)
+	return errors.Join(fillCpuset(parent, in), fillCpuset(parent, dir), write(in+"/cgroup.clone_children", "1"))
+}
+
+// fillCpuset gives a new cgroup the parent's CPUs and memory nodes: a new cpuset of v1 is empty, and
+// no process can join an empty one (ENOSPC).
 func fillCpuset(parent, dir string) error {
-	has, err := read(dir + "/cpuset.cpus")
-	if err != nil || has != "" {
-		return err
-	}
 	for _, file := range []string{"/cpuset.cpus", "/cpuset.mems"} {
-		all, err := read(parent + file)
-		for _, to := range []string{filepath.Dir(dir), dir} {
-			if err == nil {
-				err = write(to+file, all)
+		has, err := read(dir + file)
+		if err == nil && has == "" {
+			var all string
+			if all, err = read(parent + file); err == nil {
+				err = write(dir+file, all)
 			}
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return write(filepath.Dir(dir)+"/cgroup.clone_children", "1")
+	return nil
 }
 
 // all lists the directories of the group, each once.

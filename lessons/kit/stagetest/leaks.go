@@ -65,11 +65,14 @@ func groups() (list []string) {
 	return list
 }
 
-// cgroupOfOurs reports whether a directory is a cgroup in the place of package cgroup, and one that
-// is locked: on v1 only the freezer's is, and what a cgroup has in other hierarchies goes before
-// that.
+// cgroupOfOurs reports whether a directory is a cgroup of package cgroup, and one that is locked: on
+// v1 only the freezer's is, what a cgroup has in other hierarchies goes before that, and those
+// without limits are shared.
 func cgroupOfOurs(path string) bool {
 	name := filepath.Base(path)
+	if name == "containerkit-unlimited" {
+		return true
+	}
 	if filepath.Base(filepath.Dir(path)) != "containerkit" || strings.HasPrefix(name, "+") {
 		return false
 	}

@@ -1,0 +1,107 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// unlimited is the cgroup for all our groups in a hierarchy of v1 in which they have no limit: a
+// directory beside the place, in which no cgroups are ever created. To create a cgroup costs the
+// kernel a tenth of a millisecond, so the groups share one. Nothing is set or counted in it, and
+// who is in it sees no other cgroup.
+const unlimited = place + "-unlimited"
+
+// shareRest joins the shared cgroup of each hierarchy in which the group has no directory of its own.
+func (g *Group) shareRest() error {
+	own := g.all()
+	for _, parent := range g.h.parents() {
+		if slices.Contains(own, filepath.Join(parent, g.Name)) {
+			continue
+		}
+		f, err := share(parent)
+		if err != nil {
+			return err
+		}
+		g.shared = append(g.shared, f)
+		switch parent {
+		case g.h.Parents["cpuset"]:
+			err = fillCpuset(parent, f.Name())
+		case g.h.Parents["unified"]:
+			g.born, err = openDirAt(unix.AT_FDCWD, f.Name(), f.Name())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// share opens the shared cgroup in parent, and creates it for the first group. A shared lock says
+// that it is in use.
+func share(parent string) (f *os.File, err error) {
+	path := filepath.Join(parent, unlimited)
+	err = retry(func() error {
+		if f, err = openOwn(path, true); err != nil {
+			return err
+		}
+		err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+		if err == nil && exists(f) {
+			return nil
+		}
+		_ = f.Close()
+		if err == nil || err == unix.EWOULDBLOCK {
+			return errNotYet // it is being removed
+		}
+		return err
+	}, errNotYet, patience)
+	if err != nil {
+		return nil, fmt.Errorf("cgroup: share %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// unshare closes a shared cgroup, and removes it if no other group uses it.
+func unshare(f *os.File) (removed bool, err error) {
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || !exists(f) {
+		return false, nil
+	}
+	// EBUSY: the owner of another group was killed, and its processes are not quite gone yet.
+	err = retry(func() error { return unix.Rmdir(f.Name()) }, unix.EBUSY, 100*time.Millisecond)
+	switch err {
+	case nil:
+		return true, nil
+	case unix.EBUSY, unix.ENOENT: // what remains is removed by Sweep
+		return false, nil
+	}
+	return false, &os.PathError{Op: "rmdir", Path: f.Name(), Err: err}
+}
+
+// unshareIn removes the shared cgroup in each parent in which no group uses it: the owner of the last
+// one was killed.
+func unshareIn(parents []string) (removed []string, err error) {
+	var errs []error
+	for _, parent := range parents {
+		path := filepath.Join(parent, unlimited)
+		f, err := openOwn(path, false)
+		gone := false
+		if err == nil {
+			gone, err = unshare(f)
+		}
+		if gone {
+			removed = append(removed, path)
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return removed, errors.Join(errs...)
+}
