@@ -30,7 +30,9 @@ type Birth struct {
 	// anything else. (Group.JoinFiles in package cgroup opens them.)
 	Tasks []*os.File
 	// Join is a process whose namespaces, those of the kinds in JoinSet, the new process enters:
-	// setns(2). With PID, it is the new process's children that are inside.
+	// setns(2). With PID, it is the new process's children that are inside. As long as it has all
+	// capabilities of that user namespace, no process inside that lacks one can attach to it or to
+	// what it executes (ptrace(2)). Give none up before prctl(PR_SET_DUMPABLE, 0): execve resets it.
 	Join    *procfs.Process
 	JoinSet Set
 	// Inherit lets the process keep every descriptor of ours that is not close-on-exec. It is for a

@@ -77,6 +77,22 @@ func TestCommandIsNoneOfTheHosts(t *testing.T) {
 	}
 }
 
+// PID 1 gets its null device from the host: a volume that covers /dev, through a link of the image,
+// gives it none, and the container runs all the same.
+func TestInitTakesNoDeviceFromAVolume(t *testing.T) {
+	needNamespaces(t)
+	root, _ := hostile(t)
+	require.NoError(t, os.Symlink("/dev", filepath.Join(root, "x")))
+	dev := filepath.Join(filepath.Dir(root), "dev") // without a null
+	require.NoError(t, os.Mkdir(dev, 0o755))
+	volumes := append([]rootfs.Volume{{Source: dev, Target: "/x", ReadOnly: true}}, usr...)
+	for range 5 { // without it, PID 1 fails beside the command, which it takes with it
+		status, err := Run(Config{Root: rootfs.Spec{Dir: root, Volumes: volumes}, Args: []string{"sleep", "0.1"}})
+		require.NoError(t, err)
+		require.Zero(t, status)
+	}
+}
+
 // A directory of the host as a standard stream is refused.
 func TestDirectoryAsStandardInput(t *testing.T) {
 	needNamespaces(t)

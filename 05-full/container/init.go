@@ -42,6 +42,7 @@ type assembly struct {
 	files   []*os.File // the command's
 	sources []*os.File // see rootfs.Sources
 	root    *rootfs.Rootfs
+	null    int // the host's null device
 	// The ends of the container's terminal: Start gets the outer one, the command the inner one.
 	outer, inner *os.File
 }
@@ -69,6 +70,7 @@ func beInit() (status int) {
 		return 125
 	}
 	if err := a.letGo(); err != nil {
+		_ = a.conn.send(failed(err, 0))
 		return 125
 	}
 	if status, err = session.Wait(); err != nil {
@@ -87,7 +89,11 @@ func fileFD(i int) int {
 
 // run builds the container and starts the command.
 func (a *assembly) run() (*initproc.Session, answer) {
-	if err := a.build(); err != nil {
+	var err error
+	if a.null, err = openNull(); err == nil {
+		err = a.build()
+	}
+	if err != nil {
 		return nil, failed(err, 0)
 	}
 	session, err := initproc.Start(a.Args, a.Env, a.files, a.session())
@@ -226,19 +232,25 @@ func (a *assembly) session() namespace.Birth {
 	return b
 }
 
-// letGo closes what the command alone should hold, so that the other end of a pipe sees when the
-// command closes it. PID 1's own standard streams are the container's null device.
-func (a *assembly) letGo() error {
-	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+// openNull opens the host's null device, for PID 1's own standard streams. Call it before the host's
+// files are out of sight: inside, an image and a volume decide what the name /dev/null leads to.
+func openNull() (fd int, err error) {
+	fd, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
+		err = &os.PathError{Op: "open", Path: "/dev/null", Err: err}
 	}
+	return fd, err
+}
+
+// letGo closes what the command alone should hold, so that the other end of a pipe sees when the
+// command closes it. PID 1's own standard streams are the null device.
+func (a *assembly) letGo() error {
 	for i := range 3 {
-		if err := unix.Dup3(null, i, unix.O_CLOEXEC); err != nil {
+		if err := unix.Dup3(a.null, i, unix.O_CLOEXEC); err != nil {
 			return os.NewSyscallError("dup3", err)
 		}
 	}
-	_ = unix.Close(null)
+	_ = unix.Close(a.null)
 	for i := 3; i < a.Files; i++ {
 		_ = unix.Close(fileFD(i))
 	}

@@ -199,6 +199,35 @@ func TestInitIsOutOfReach(t *testing.T) {
 	require.NotContains(t, out, "/proc/1/exe: opened", "a running file is busy (ETXTBSY), or in a read-only file system")
 }
 
+// PID 1 is out of reach already when the command starts: a process that has the command's namespaces
+// and all capabilities but CAP_SYS_PTRACE cannot open its memory while PID 1 still waits to start it.
+func TestInitIsOutOfReachBeforeTheCommand(t *testing.T) {
+	needNamespaces(t)
+	credentials := []string{"-S0", "-G0"}
+	if os.Geteuid() != 0 {
+		credentials = []string{"--preserve-credentials"} // it is root inside already
+	}
+	attack := func(without Wall) (said string) {
+		trace := func(init *procfs.Process, part Part) {
+			if part != Ready {
+				return
+			}
+			args := append([]string{"-t", fmt.Sprint(init.PID), "-U", "-m", "-p"}, credentials...)
+			args = append(args, "--", "setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-all", "sh", "-c",
+				"echo looking; : </proc/1/mem && echo opened")
+			out, _ := exec.Command("nsenter", args...).CombinedOutput()
+			said = string(out)
+		}
+		status, err := Run(Config{Args: []string{"true"}, Trace: trace, Without: without})
+		require.NoError(t, err)
+		require.Zero(t, status)
+		require.Contains(t, said, "looking")
+		return said
+	}
+	require.NotContains(t, attack(0), "opened")
+	require.Contains(t, attack(Undumpable), "opened", "the control: a dumpable PID 1")
+}
+
 // The program behind /proc/1/exe cannot be written once nobody executes it any more: then only the
 // file system protects it. An ordinary user's container cannot reach the link.
 func TestProgramCannotBeWrittenAsRoot(t *testing.T) {
