@@ -236,3 +236,7 @@ func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
 // Where /proc is another PID namespace's, the program touches no process of it.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
+
+func TestOneEntryForEachVariable(t *testing.T) {
+	stagetest.Environment(t, map[string]string{"CONTAINERKIT_CONN": "7"})
+}

@@ -276,3 +276,12 @@ func TestShellOnATerminal(t *testing.T) {
 	require.Contains(t, out.String(), container.DefaultHostname)
 	require.Contains(t, out.String(), "✓")
 }
+
+// What -env sets takes the place of what the container sets itself, and of what came before.
+func TestOneEntryForEachVariable(t *testing.T) {
+	stagetest.Environment(t,
+		map[string]string{"HOME": "/x", "PATH": "/bin:/usr/bin", "TERM": "dumb",
+			"HOSTNAME": "other", "A": "3"},
+		"-env", "HOME=/x", "-env", "PATH=/bin:/usr/bin", "-env", "TERM=dumb", "-env", "HOSTNAME=other",
+		"-env", "A=1", "-env", "A=2", "-env", "A=3")
+}

@@ -17,7 +17,7 @@ type Program struct {
 	Path  string     // its file; with File, only a name for errors
 	File  *os.File   // the open file, which needs no name where it is executed (execveat(2))
 	Args  []string   // Args[0] is the name by which it is called
-	Env   []string   // its whole environment
+	Env   []string   // its whole environment; of two entries for one variable the last one counts
 	Files []*os.File // its file descriptors 0, 1, 2…
 }
 
@@ -119,7 +119,7 @@ func (c *forked) setProgram(p Program) (err error) {
 	if err != nil {
 		return fmt.Errorf("arguments %q: %w", p.Args, err)
 	}
-	env, err := syscall.SlicePtrFromStrings(p.Env)
+	env, err := syscall.SlicePtrFromStrings(lastOfEach(p.Env))
 	if err != nil {
 		return fmt.Errorf("environment of %s: %w", p.Path, err)
 	}

@@ -19,7 +19,7 @@ import (
 // Config asks for a container. Only Args must be set.
 type Config struct {
 	Args []string // the payload; Args[0] is looked up in the container's PATH
-	Env  []string // added to the container's own environment (DefaultEnv); nothing is inherited
+	Env  []string // added to DefaultEnv, which it overrides; nothing is inherited
 	Dir  string   // the working directory, "/" if empty
 
 	Hostname  string           // "container" if empty
@@ -126,7 +126,7 @@ func (c Config) complete() (Config, error) {
 			return c, fmt.Errorf("container: environment %q: want NAME=VALUE", e)
 		}
 	}
-	c.Env = append(env, c.Env...) // of two with the same name the later one counts, see environ in exec
+	c.Env = append(env, c.Env...) // the last entry for a variable counts: see namespace.Program
 	if err := c.Resources.Check(); err != nil {
 		return c, err
 	}

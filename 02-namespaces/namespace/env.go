@@ -1,0 +1,26 @@
+//go:build linux
+
+package namespace
+
+import (
+	"slices"
+	"strings"
+)
+
+// lastOfEach keeps one entry for each variable: the last one, as os/exec does. To the kernel an
+// environment is a list of strings (execve(2)). Of two entries for one name, getenv(3) finds the first
+// and bash takes the last, so a program would get what its language makes of it.
+func lastOfEach(env []string) []string {
+	seen := make(map[string]bool, len(env))
+	kept := make([]string, 0, len(env))
+	for _, entry := range slices.Backward(env) {
+		name, _, isVariable := strings.Cut(entry, "=")
+		if isVariable && seen[name] {
+			continue
+		}
+		seen[name] = isVariable || seen[name]
+		kept = append(kept, entry)
+	}
+	slices.Reverse(kept)
+	return kept
+}
