@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/01-cgroups/interpreter"
 	"containerkit/lessons/kit/leak"
 	"containerkit/lessons/kit/narrate"
 	"containerkit/lessons/kit/stage"
@@ -20,10 +21,8 @@ import (
 func soFar(p stage.Payload) (status int, err error) {
 	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	if cmd.Err != nil {
-		if errors.Is(cmd.Err, fs.ErrPermission) {
-			return 126, cmd.Err
-		}
-		return 127, cmd.Err // not found in PATH
+		// 126 also for a name that PATH finds in the working directory (exec.ErrDot).
+		return max(blame(cmd.Err), 126), cmd.Err
 	}
 	cmd.Env, cmd.ExtraFiles = p.Env, p.Extra
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Streams()
@@ -48,14 +47,8 @@ func soFar(p stage.Payload) (status int, err error) {
 	}
 	signals := stage.Catch()
 	defer signals.Stop()
-	if err := cmd.Start(); err != nil {
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return 127, err
-		case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOEXEC):
-			return 126, err
-		}
-		return 0, err
+	if err := interpreter.Blame(cmd.Start()); err != nil {
+		return blame(err), err
 	}
 	signals.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })
 	if p.Started != nil {
@@ -66,6 +59,22 @@ func soFar(p stage.Payload) (status int, err error) {
 		return 0, err
 	}
 	return stage.Status(cmd.ProcessState), nil
+}
+
+// blame is the exit status for an error of os/exec: 127 if there is no such command, 126 if it
+// cannot be executed, 0 if it is not the command's fault.
+func blame(err error) int {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
+		return 127
+	}
+	// The errnos that execve(2) has and clone(2) has not: os/exec calls both by one name.
+	for _, number := range []error{fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR, syscall.ELOOP,
+		syscall.ETXTBSY, syscall.ENAMETOOLONG, syscall.E2BIG, syscall.EISDIR} {
+		if errors.Is(err, number) {
+			return 126
+		}
+	}
+	return 0
 }
 
 // leaks tells what the budget seals, and that it seals nothing else.

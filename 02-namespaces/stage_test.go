@@ -167,3 +167,5 @@ func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 func TestOneEntryForEachVariable(t *testing.T) {
 	stagetest.Environment(t, map[string]string{"CONTAINERKIT_CONN": "7"})
 }
+
+func TestExitStatus(t *testing.T) { stagetest.ExitStatus(t, nil) }

@@ -240,3 +240,9 @@ func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 func TestOneEntryForEachVariable(t *testing.T) {
 	stagetest.Environment(t, map[string]string{"CONTAINERKIT_CONN": "7"})
 }
+
+func TestExitStatus(t *testing.T) {
+	stagetest.ExitStatus(t, func(dir string) []string { return []string{"-volume", dir + ":" + dir} })
+}
+
+func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }

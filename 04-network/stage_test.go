@@ -134,3 +134,7 @@ func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 func TestOneEntryForEachVariable(t *testing.T) {
 	stagetest.Environment(t, map[string]string{"CONTAINERKIT_CONN": "7"})
 }
+
+func TestExitStatus(t *testing.T) { stagetest.ExitStatusOfCommands(t) }
+
+func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }

@@ -65,33 +65,12 @@ func TestCalledAsTheHost(t *testing.T) {
 	}
 }
 
-// The exit status is the command's own, as a shell would tell it.
+// The exit status is the command's own, or says why there was none.
 func TestExitStatus(t *testing.T) {
-	for _, test := range []struct {
-		argv   []string
-		status int
-		says   string
-	}{
-		{[]string{"/bin/true"}, 0, ""},
-		{[]string{"sh", "-c", "exit 3"}, 3, ""},
-		{[]string{"sh", "-c", "kill -9 $$"}, 137, ""},
-		{[]string{"no-such-command"}, 127, "no-such-command"},
-		{[]string{"/etc/passwd"}, 126, "/etc/passwd"},
-	} {
-		t.Run(strings.Join(test.argv, " "), func(t *testing.T) {
-			for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
-				r := who.Run(t, append([]string{"-quiet", "--"}, test.argv...)...)
-				require.Equal(t, test.status, r.Status, r.Stderr)
-				if test.says == "" {
-					require.Empty(t, r.Stderr)
-				} else {
-					require.Contains(t, r.Stderr, test.says)
-					require.NotContains(t, r.Stderr, "panic")
-				}
-			}
-		})
-	}
+	stagetest.ExitStatus(t, func(dir string) []string { return []string{"-volume", dir + ":" + dir} })
 }
+
+func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
 
 // The limit on open files is the usual one, whoever starts the container and whatever Go does with its own.
 func TestOpenFiles(t *testing.T) {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"containerkit/01-cgroups/interpreter"
 )
 
 // gateName is the name under which the program starts itself to pass a child through the gate.
@@ -114,7 +116,7 @@ func init() {
 	}
 	runtime.LockOSThread() // the thread that joins must be the one that executes
 	status, err := gate(os.Args[1], os.Args[2], os.Args[3], os.Args[4:])
-	fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[4], err)
+	fmt.Fprintln(os.Stderr, err)
 	os.Exit(status)
 }
 
@@ -123,7 +125,7 @@ func gate(first, count, path string, argv []string) (int, error) {
 	from, err1 := strconv.Atoi(first)
 	n, err2 := strconv.Atoi(count)
 	if err := errors.Join(err1, err2); err != nil {
-		return 125, err
+		return 125, fmt.Errorf("cgroup: start %s: %w", path, err)
 	}
 	var files []*os.File
 	for fd := from; fd < from+n; fd++ {
@@ -131,9 +133,10 @@ func gate(first, count, path string, argv []string) (int, error) {
 		files = append(files, os.NewFile(uintptr(fd), "tasks"))
 	}
 	if err := JoinSelf(files[:n-1]); err != nil {
-		return 125, err
+		return 125, fmt.Errorf("cgroup: start %s: %w", path, err)
 	}
-	err := syscall.Exec(path, argv, os.Environ())
+	err := interpreter.Blame(&os.PathError{
+		Op: "exec", Path: path, Err: syscall.Exec(path, argv, os.Environ())})
 	if errors.Is(err, syscall.ENOENT) {
 		return 127, err
 	}

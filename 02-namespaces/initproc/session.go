@@ -3,6 +3,8 @@
 package initproc
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/signal"
 	"sync"
@@ -10,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"containerkit/01-cgroups/interpreter"
 	"containerkit/02-namespaces/namespace"
 	"containerkit/02-namespaces/procfs"
 )
@@ -55,7 +58,7 @@ func Start(argv, env []string, files []*os.File, birth namespace.Birth) (*Sessio
 	Catch()
 	program := namespace.Program{Path: path, Args: argv, Env: env, Files: files}
 	if s.command, err = namespace.Start(program, birth); err != nil {
-		return nil, err
+		return nil, interpreter.Blame(err) // while its paths mean what they meant to the kernel
 	}
 	// A terminal sends Ctrl-C to its whole foreground process group. The command is in our group and
 	// gets it. We leave the group, so that what reaches us was meant for us and nothing is delivered
@@ -87,7 +90,7 @@ func RunSession(argv, env []string, files []*os.File, birth namespace.Birth) (st
 // Status is the exit status for an error of Start, as a shell has it: 127 if there is no such
 // command, 126 if it cannot be executed.
 func Status(err error) int {
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return 127
 	}
 	return 126

@@ -8,9 +8,7 @@
 package errno
 
 import (
-	"encoding/binary"
 	"errors"
-	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -22,7 +20,7 @@ func Explain(err error) string {
 	if err == nil || !errors.As(err, &number) {
 		return ""
 	}
-	f := failure{text: strings.ToLower(err.Error()), path: subject(err)}
+	f := failure{text: strings.ToLower(err.Error())}
 	for _, r := range rules {
 		if r.matches(number, f) {
 			if why := r.why(f); why != "" {
@@ -36,7 +34,6 @@ func Explain(err error) string {
 // A failure is what is known about an error besides its number.
 type failure struct {
 	text string // the whole error, in lower case
-	path string // the file it is about, if it names one
 }
 
 // A rule is one meaning of one number (or of two that mean the same).
@@ -61,20 +58,6 @@ func (r rule) matches(number syscall.Errno, f failure) bool {
 		}
 	}
 	return false
-}
-
-// subject is the path that an error is about: from its type, or the first absolute path in its text.
-func subject(err error) string {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Path
-	}
-	for _, word := range strings.Fields(err.Error()) {
-		if word = strings.Trim(word, `"':,;()`); strings.HasPrefix(word, "/") {
-			return word
-		}
-	}
-	return ""
 }
 
 // machine is what the explainer looks at to choose between meanings; tests replace it.
@@ -127,55 +110,4 @@ func privilege(what string) string {
 	}
 	return what + " Root in this process does not have it: see CapEff in /proc/self/status; " +
 		"an outer container or its seccomp filter may have taken it away."
-}
-
-// notRunnable explains why a file that is there cannot be executed: the file that is missing is another one.
-func notRunnable(path string) string {
-	if path == "" || !machine.exists(path) {
-		return "There is no such program. Inside a root of its own a process has only the files of that root, and PATH is looked up there."
-	}
-	if wants := interpreter(path); wants != "" {
-		return path + " is there; what is missing is what it asks for in its head, " + wants +
-			" (or a link on the way to it). Put that into the root as well, or use a static binary. (execve(2), ENOENT)"
-	}
-	return "The program may be there, and its interpreter or the directory to start in be missing: ENOENT does not say which. (execve(2))"
-}
-
-// interpreter reads what execve(2) reads: the #! line of a script, or the PT_INTERP header of a 64-bit ELF file.
-// (debug/elf could do it, but every program of the kit links this package.)
-func interpreter(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	head := make([]byte, 4096)
-	n, err := io.ReadFull(f, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return ""
-	}
-	head = head[:n]
-	if rest, ok := strings.CutPrefix(string(head), "#!"); ok {
-		line, _, _ := strings.Cut(rest, "\n")
-		if words := strings.Fields(line); len(words) > 0 {
-			return words[0]
-		}
-		return ""
-	}
-	if len(head) < 64 || string(head[:6]) != "\x7fELF\x02\x01" { // 64 bit, little-endian
-		return ""
-	}
-	const interp = 3 // PT_INTERP, elf(5)
-	at, size, count := binary.LittleEndian.Uint64(head[32:]), uint64(binary.LittleEndian.Uint16(head[54:])), uint64(binary.LittleEndian.Uint16(head[56:]))
-	for ; count > 0 && at+40 <= uint64(len(head)); at, count = at+size, count-1 {
-		if binary.LittleEndian.Uint32(head[at:]) != interp {
-			continue
-		}
-		from, length := binary.LittleEndian.Uint64(head[at+8:]), binary.LittleEndian.Uint64(head[at+32:])
-		if length == 0 || from+length > uint64(len(head)) || from+length < from {
-			return ""
-		}
-		return strings.TrimRight(string(head[from:from+length]), "\x00")
-	}
-	return ""
 }

@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 		{&os.PathError{Op: "fork/exec", Path: "/proc/self/exe", Err: syscall.ENOSPC}, "max_*_namespaces"},
 		{&os.PathError{Op: "fork/exec", Path: "/bin/true", Err: syscall.EAGAIN}, "pids.max"},
 		{&os.PathError{Op: "fork/exec", Path: "/bin/true", Err: syscall.EPERM}, "a new user namespace needs none"},
-		{&os.PathError{Op: "fork/exec", Path: "/no/such", Err: syscall.ENOENT}, "no such program"},
+		{&os.PathError{Op: "fork/exec", Path: "/no/such", Err: syscall.ENOENT}, "no such file"},
 		{&os.PathError{Op: "fork/exec", Path: "/x", Err: syscall.ENOEXEC}, "another processor"},
 		{&os.PathError{Op: "fork/exec", Path: "/x", Err: syscall.E2BIG}, "too long"},
 		{fmt.Errorf("clone3: %w", syscall.E2BIG), "too new"},
@@ -95,22 +95,16 @@ func TestMachineDecides(t *testing.T) {
 	require.Contains(t, Explain(&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EACCES}), "delegated")
 }
 
-// The file is there and the kernel says ENOENT: it means the interpreter.
+// What an error says of an interpreter comes from the process that could see it. The explainer
+// opens no file of its own root: under that name it may find another one.
 func TestMissingInterpreter(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
 	require.NoError(t, os.WriteFile(script, []byte("#!/no/such/shell -e\n"), 0o755))
-	err := &os.PathError{Op: "fork/exec", Path: script, Err: syscall.ENOENT}
-	require.Contains(t, Explain(err), "/no/such/shell")
-	// an error that crossed a process boundary has only its text and its number left
-	require.Contains(t, Explain(fmt.Errorf("in the container: fork/exec %s: %w", script, syscall.ENOENT)), "/no/such/shell")
-
-	if sh, err := os.Readlink("/proc/self/exe"); err == nil { // on Linux: a real ELF file that has an interpreter
-		require.NotPanics(t, func() { interpreter(sh) })
-		if head := interpreter("/bin/sh"); head != "" {
-			require.FileExists(t, head)
-		}
+	unseen := fmt.Errorf("exec %s: %w", script, syscall.ENOENT)
+	require.NotContains(t, Explain(unseen), "/no/such/shell")
+	missing := func(name string) error {
+		return fmt.Errorf("exec /x: its interpreter %q is missing: %w", name, syscall.ENOENT)
 	}
-	broken := filepath.Join(t.TempDir(), "broken")
-	require.NoError(t, os.WriteFile(broken, append([]byte("\x7fELF\x02\x01"), make([]byte, 20)...), 0o755))
-	require.Empty(t, interpreter(broken))
+	require.Contains(t, Explain(missing("/no/such")), "into the container's root")
+	require.Contains(t, Explain(missing("/bin/sh\r")), "carriage return")
 }

@@ -15,7 +15,12 @@ func say(text string) func(failure) string { return func(failure) string { retur
 // rules are tried in order: the first that has something to say wins, so the special ones stand before the general.
 var rules = []rule{
 	// exec and clone
-	{is(syscall.ENOENT), of("exec"), func(f failure) string { return notRunnable(f.path) }},
+	{is(syscall.ENOENT), of(`\r" `), say("The first line of the script ends with a carriage return, " +
+		"as Windows editors write it, and to the kernel that is part of the name. Remove them all: sed -i 's/\\r$//' SCRIPT. (execve(2))")},
+	{is(syscall.ENOENT), of(`interpreter "`), say("A script names it in its first line, a dynamic program " +
+		"in its ELF header. Put it into the container's root as well, or use a static program. (execve(2))")},
+	{is(syscall.ENOENT), of("exec"), say("Where the command runs there is no such file: " +
+		"with its own root, from stage 03 on, it sees the files of that root only. (execve(2))")},
 	{is(syscall.ENOEXEC), nil, say("The kernel knows no format for this file: it is built for another processor, or it is a script whose first line is not #! and an interpreter. (execve(2))")},
 	{is(syscall.ETXTBSY), nil, say("The file is open for writing somewhere, and a file being written cannot be executed. (execve(2))")},
 	{is(syscall.EACCES), of("timens_offsets"), say("A process has entered the time namespace already: its offsets must be written before the first one does. So unshare first, write, and only then fork. (time_namespaces(7))")},

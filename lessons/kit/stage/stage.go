@@ -109,7 +109,7 @@ func (p Program) main(args []string) int {
 	var command []string
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, command = args[:i], args[i+1:]
-		if len(command) == 0 {
+		if len(command) == 0 || command[0] == "" {
 			return p.usage("-- needs a command after it, for example: -- sh -c 'echo hello'")
 		}
 	}

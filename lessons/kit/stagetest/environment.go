@@ -12,21 +12,19 @@ import (
 // Environment holds the stage to an environment with one entry for each variable, whatever flags set
 // and whatever variables of our own the caller has: the command gets the last entry.
 func Environment(t *testing.T, set map[string]string, flags ...string) {
-	for name, r := range map[string]*Runner{"me": Me(), "user": AsUser(t)} {
-		t.Run(name, func(t *testing.T) {
-			r.Env = []string{"CONTAINERKIT_CONN=7"}
-			args := append(append([]string{"-quiet"}, flags...), "--", "/bin/cat", "/proc/self/environ")
-			res := r.Run(t, args...)
-			require.Zero(t, res.Status, res.Stderr)
-			got := map[string]string{}
-			for entry := range strings.SplitSeq(strings.TrimSuffix(res.Stdout, "\x00"), "\x00") {
-				name, value, _ := strings.Cut(entry, "=")
-				require.NotContains(t, got, name, "twice: %q", res.Stdout)
-				got[name] = value
-			}
-			for name, value := range set {
-				require.Equal(t, value, got[name], name)
-			}
-		})
-	}
+	each(t, func(t *testing.T, r *Runner) {
+		r.Env = []string{"CONTAINERKIT_CONN=7"}
+		args := append(append([]string{"-quiet"}, flags...), "--", "/bin/cat", "/proc/self/environ")
+		res := r.Run(t, args...)
+		require.Zero(t, res.Status, res.Stderr)
+		got := map[string]string{}
+		for entry := range strings.SplitSeq(strings.TrimSuffix(res.Stdout, "\x00"), "\x00") {
+			name, value, _ := strings.Cut(entry, "=")
+			require.NotContains(t, got, name, "twice: %q", res.Stdout)
+			got[name] = value
+		}
+		for name, value := range set {
+			require.Equal(t, value, got[name], name)
+		}
+	})
 }

@@ -1,0 +1,143 @@
+//go:build linux
+
+package interpreter
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A MissingError says that a program is there, and that the interpreter it asks for is not.
+type MissingError struct {
+	Name string // the interpreter, exactly as the file names it
+	Of   string // the file that names it, if it is not the program but one of its interpreters
+}
+
+func (e *MissingError) Error() string {
+	if e.Of == "" {
+		return fmt.Sprintf("its interpreter %q is missing: %v", e.Name, unix.ENOENT)
+	}
+	return fmt.Sprintf("the interpreter %q of %s is missing: %v", e.Name, e.Of, unix.ENOENT)
+}
+
+// Unwrap says that to errors.Is it is still an ENOENT.
+func (e *MissingError) Unwrap() error { return unix.ENOENT }
+
+// depth is how many interpreters the kernel tries one after the other, as a script's can be a script.
+const depth = 5
+
+// Blame returns err, an error of execve(2). If a missing interpreter is to blame, the error says which.
+func Blame(err error) error {
+	var exec *os.PathError
+	if !errors.As(err, &exec) || exec.Err != unix.ENOENT || !strings.HasSuffix(exec.Op, "exec") {
+		return err
+	}
+	by, file := "", exec.Path
+	for range depth {
+		name := of(file)
+		if name == "" {
+			return err
+		}
+		var st unix.Stat_t
+		if unix.Stat(name, &st) == unix.ENOENT {
+			return &os.PathError{Op: exec.Op, Path: exec.Path, Err: &MissingError{name, by}}
+		}
+		by, file = name, name
+	}
+	return err
+}
+
+// of returns the interpreter that a file asks for; "" if it asks for none, or cannot be read.
+func of(path string) string {
+	// A FIFO without a writer would let us wait.
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return ""
+	}
+	head := make([]byte, 4096)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return ""
+	}
+	if line, isScript := strings.CutPrefix(string(head[:n]), "#!"); isScript {
+		return ofScript(line)
+	}
+	return ofELF(head[:n])
+}
+
+// ofScript reads what follows "#!". Blanks, the end of the line and a zero byte end the name. A carriage
+// return does not: to the kernel it is part of the name. (execve(2), "Interpreter scripts")
+func ofScript(line string) string {
+	line, _, _ = strings.Cut(line, "\n")
+	line = strings.TrimLeft(line, " \t")
+	if end := strings.IndexAny(line, " \t\x00"); end >= 0 {
+		line = line[:end]
+	}
+	return line
+}
+
+// A layout says where the fields are in an ELF file of 32 or of 64 bits: elf(5).
+type layout struct {
+	word                      int // the size of an offset
+	headers, size, count      int // e_phoff, e_phentsize, e_phnum
+	offset, length, entrySize int // p_offset, p_filesz, and how long a program header is at least
+}
+
+var layouts = map[string]layout{
+	"\x7fELF\x01\x01": {4, 28, 42, 44, 4, 16, 32},
+	"\x7fELF\x02\x01": {8, 32, 54, 56, 8, 32, 56},
+}
+
+// ofELF finds the PT_INTERP header: the path of the dynamic loader. A static program has none. The
+// package debug/elf reads it as well, and is too large for a container's PID 1.
+func ofELF(head []byte) string {
+	if len(head) < 64 {
+		return ""
+	}
+	l, known := layouts[string(head[:6])] // little-endian, as all machines that the kit runs on
+	if !known {
+		return ""
+	}
+	const interp = 3 // PT_INTERP
+	at, size := number(head[l.headers:], l.word), number(head[l.size:], 2)
+	for count := number(head[l.count:], 2); count > 0; count-- {
+		if at+uint64(l.entrySize) > uint64(len(head)) || at+uint64(l.entrySize) < at {
+			return ""
+		}
+		if entry := head[at:]; number(entry, 4) == interp {
+			return text(head, number(entry[l.offset:], l.word), number(entry[l.length:], l.word))
+		}
+		at += size
+	}
+	return ""
+}
+
+// number reads a little-endian number of 2, 4 or 8 bytes.
+func number(b []byte, size int) uint64 {
+	switch size {
+	case 2:
+		return uint64(binary.LittleEndian.Uint16(b))
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(b))
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
+// text is the string at an offset in head, without the zero byte at its end; "" if it lies elsewhere.
+func text(head []byte, from, length uint64) string {
+	if from > uint64(len(head)) || length > uint64(len(head))-from {
+		return ""
+	}
+	return strings.TrimRight(string(head[from:from+length]), "\x00")
+}

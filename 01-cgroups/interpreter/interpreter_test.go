@@ -1,0 +1,101 @@
+//go:build linux
+
+package interpreter
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// file writes an executable file into a directory.
+func file(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o755))
+	return path
+}
+
+// elfFile is the head of an ELF file that asks for an interpreter, with one other header before it.
+func elfFile(class byte, name string) string {
+	b := make([]byte, 256)
+	copy(b, []byte{0x7f, 'E', 'L', 'F', class, 1})
+	if class == 1 {
+		copy(b[28:], []byte{64})
+		copy(b[42:], []byte{32, 0, 2})
+		copy(b[64+32:], []byte{3, 0, 0, 0, 200})
+		copy(b[64+32+16:], []byte{byte(len(name) + 1)})
+	} else {
+		copy(b[32:], []byte{64})
+		copy(b[54:], []byte{56, 0, 2})
+		copy(b[64+56:], []byte{3, 0, 0, 0, 0, 0, 0, 0, 200})
+		copy(b[64+56+32:], []byte{byte(len(name) + 1)})
+	}
+	copy(b[200:], name)
+	return string(b)
+}
+
+func blame(path string) error {
+	return Blame(&os.PathError{Op: "exec", Path: path, Err: unix.ENOENT})
+}
+
+// The name is what stands in the file, to the byte.
+func TestTheMissingInterpreterIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		"#!/no/such":                       "/no/such",
+		"#!/no/such\n":                     "/no/such",
+		"#! \t/no/such\t-x y\n":            "/no/such",
+		"#!/bin/sh\r\necho\r\n":            "/bin/sh\r",
+		"#!/no/such\x00/x\n":               "/no/such",
+		"#!no/such/relative\n":             "no/such/relative",
+		elfFile(1, "/lib/no-such-ld.so.1"): "/lib/no-such-ld.so.1",
+		elfFile(2, "/lib/no-such-ld.so.2"): "/lib/no-such-ld.so.2",
+	} {
+		path := file(t, dir, "program", text)
+		var missing *MissingError
+		require.ErrorAs(t, blame(path), &missing, "%q", text)
+		require.Equal(t, MissingError{want, ""}, *missing, "%q", text)
+		require.ErrorIs(t, missing, fs.ErrNotExist)
+		require.NoError(t, os.Remove(path))
+	}
+}
+
+// A script's interpreter can be a script, and that one's can be missing.
+func TestTheInterpretersInterpreterIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	second := file(t, dir, "second", "#!/no/such\n")
+	first := file(t, dir, "first", "#!"+second+"\n")
+	require.ErrorContains(t, blame(first), `the interpreter "/no/such" of `+second+` is missing`)
+	file(t, dir, "circle", "#!"+dir+"/circle\n")
+	require.Equal(t, unix.ENOENT, errors.Unwrap(blame(dir+"/circle")))
+}
+
+// Whatever else fails, or cannot be read, keeps its error.
+func TestNoInterpreterIsBlamedWithoutEvidence(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	require.NoError(t, unix.Mkfifo(fifo, 0o755))
+	for _, path := range []string{fifo, dir, "/no/such", file(t, dir, "empty", ""), "/proc/self/exe",
+		file(t, dir, "good", "#!/bin/sh\n"), file(t, dir, "none", "#!\n"), file(t, dir, "nohead", "echo\n"),
+		file(t, dir, "cut", "\x7fELF\x02\x01"), file(t, dir, "static", elfFile(2, ""))} {
+		require.Equal(t, unix.ENOENT, errors.Unwrap(blame(path)), path)
+	}
+	script := file(t, dir, "script", "#!/no/such\n")
+	for _, err := range []error{nil, errors.New("other"), unix.ENOENT,
+		&os.PathError{Op: "exec", Path: script, Err: unix.EACCES},
+		&os.PathError{Op: "open", Path: script, Err: unix.ENOENT}} {
+		require.Equal(t, err, Blame(err))
+	}
+}
+
+func FuzzHead(f *testing.F) {
+	f.Add([]byte(elfFile(1, "/ld")))
+	f.Add([]byte(elfFile(2, "/ld")))
+	f.Fuzz(func(t *testing.T, head []byte) { _ = ofELF(head) })
+}
