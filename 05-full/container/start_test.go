@@ -299,7 +299,8 @@ func TestInitLetsGoOfTheStreams(t *testing.T) {
 			t.Fatal("the pipe is still open, though the command closed it")
 		}
 	}
-	harmless := regexp.MustCompile(`^(/dev/null|socket:.*|anon_inode:\[(eventpoll|eventfd|pidfd)\])$`)
+	// The null device's mount is gone with the host's files, so its path may begin where that began.
+	harmless := regexp.MustCompile(`^((/dev)?/null|socket:.*|anon_inode:\[(eventpoll|eventfd|pidfd)\])$`)
 	var others []string
 	require.Eventually(t, func() bool {
 		others = nil
