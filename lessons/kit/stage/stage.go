@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -77,7 +78,8 @@ const (
 	leaksClaim = "what of the host the container so far still sees or harms, probe by probe"
 )
 
-// insideEnv marks the process inside the sandbox.
+// insideEnv marks the process inside the sandbox: its value is the PID of the parent that made the
+// sandbox. A variable that the caller happens to have must not let the steps act on the real host.
 const insideEnv = "CONTAINERKIT_SANDBOX"
 
 // Children started by the main goroutine get their parent-death signal from the main thread, which lives as long as
@@ -142,7 +144,7 @@ func (p Program) main(args []string) int {
 	if status := p.check(command); status != 0 {
 		return status
 	}
-	inside := os.Getenv(insideEnv) != ""
+	inside := os.Getenv(insideEnv) == strconv.Itoa(os.Getppid())
 	_ = os.Unsetenv(insideEnv) // a command in the container must not take itself for a copy
 	if i := slices.Index(names, leaksName); i >= 0 && len(names) > 1 {
 		return p.usage(leaksName + " is no step among others: it is a run of its own")
@@ -314,7 +316,7 @@ func (p Program) runStep(name string, n *narrate.Narrator) (err error) {
 func (p Program) reenter(o narrate.Options, names, command []string) (status int, ran bool) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), insideEnv+"=1")
+	cmd.Env = append(os.Environ(), insideEnv+"="+strconv.Itoa(os.Getpid()))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.Sandbox(cmd)

@@ -66,6 +66,9 @@ var testStage = Program{
 
 func TestMain(m *testing.M) {
 	child.Init()
+	if os.Getenv("CONTAINERKIT_STAGE") == "sandboxed" {
+		testStage.Sandbox = func(*exec.Cmd) { fmt.Fprintln(os.Stderr, "the sandbox was made") }
+	}
 	if os.Getenv("CONTAINERKIT_STAGE") != "" {
 		testStage.Main()
 	}
@@ -140,6 +143,18 @@ func TestExitStatus(t *testing.T) {
 		} else {
 			require.Contains(t, out+errs, c.says, c.args)
 		}
+	}
+}
+
+// The sandbox is where our parent made it, and not where a variable of the caller's says so.
+func TestACallersVariableIsNoSandbox(t *testing.T) {
+	for _, value := range []string{"1", "0", "no PID", ""} {
+		cmd, out, errs := command("holds")
+		cmd.Env = append(cmd.Env, "CONTAINERKIT_STAGE=sandboxed", "CONTAINERKIT_SANDBOX="+value)
+		_ = cmd.Run()
+		require.Zero(t, Status(cmd.ProcessState), "%s%s", out, errs)
+		require.Contains(t, errs.String(), "the sandbox was made", "CONTAINERKIT_SANDBOX=%s", value)
+		require.Equal(t, 1, strings.Count(out.String(), "✓ it holds"), out)
 	}
 }
 
