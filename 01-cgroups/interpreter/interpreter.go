@@ -44,8 +44,9 @@ func Blame(err error) error {
 		if name == "" {
 			return err
 		}
-		var st unix.Stat_t
-		if unix.Stat(name, &st) == unix.ENOENT {
+		if fd, err := open(name, unix.O_PATH); err == nil {
+			_ = unix.Close(fd)
+		} else if err == unix.ENOENT {
 			return &os.PathError{Op: exec.Op, Path: exec.Path, Err: &MissingError{name, by}}
 		}
 		by, file = name, name
@@ -53,10 +54,18 @@ func Blame(err error) error {
 	return err
 }
 
+// open opens a file whose name an image chooses. It follows no link like /proc/self/fd/5: to the
+// process that called execve(2) its descriptors were closed, and to PID 1 one may lead to the host's
+// files. (openat2(2), RESOLVE_NO_MAGICLINKS)
+func open(path string, flags uint64) (fd int, err error) {
+	return unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
+		Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS})
+}
+
 // of returns the interpreter that a file asks for; "" if it asks for none, or cannot be read.
 func of(path string) string {
 	// A FIFO without a writer would let us wait.
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	fd, err := open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
 	if err != nil {
 		return ""
 	}

@@ -4,6 +4,7 @@ package interpreter
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -92,6 +93,20 @@ func TestNoInterpreterIsBlamedWithoutEvidence(t *testing.T) {
 		&os.PathError{Op: "open", Path: script, Err: unix.ENOENT}} {
 		require.Equal(t, err, Blame(err))
 	}
+}
+
+// No file is read by way of a descriptor, which the program that failed did not have.
+func TestNoInterpreterIsSoughtThroughADescriptor(t *testing.T) {
+	dir := t.TempDir()
+	script := file(t, dir, "script", "#!/no/such\n")
+	f, err := os.Open(dir)
+	require.NoError(t, err)
+	defer f.Close()
+	through := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	require.NotEqual(t, unix.ENOENT, errors.Unwrap(blame(script)), "the control: by its name it is read")
+	require.Equal(t, unix.ENOENT, errors.Unwrap(blame(through+"/script")))
+	script = file(t, dir, "other", "#!"+through+"/missing\n")
+	require.Equal(t, unix.ENOENT, errors.Unwrap(blame(script)))
 }
 
 func FuzzHead(f *testing.F) {
