@@ -137,14 +137,19 @@ func TestSweepFindsWhatTheFreezerNotesOnV1(t *testing.T) {
 	elsewhere := filepath.Join(g.Path("memory"), "elsewhere")
 	require.NoError(t, os.Mkdir(elsewhere, 0o755))
 	h := *g.Hierarchy()
-	parents := map[string]string{"memory": elsewhere, "freezer": h.Parents["freezer"]}
+	below := filepath.Join(g.Path("memory"), "below") // a second one, in which the dead owner has no limit
+	require.NoError(t, os.Mkdir(below, 0o755))
+	parents := map[string]string{"memory": elsewhere, "freezer": h.Parents["freezer"], "other": below}
 	there := &Hierarchy{Version: V1, Parents: parents}
-	dead, err := there.New("dead", Resources{Count: []string{"memory"}})
+	dead, err := there.New("dead", Resources{Count: []string{"memory"}, Everywhere: true})
 	require.NoError(t, err)
+	require.DirExists(t, filepath.Join(below, unlimited))
 	require.NoError(t, dead.close()) // as if we had ended
 	require.DirExists(t, dead.Path("memory"))
 	_, err = h.sweep()
 	require.NoError(t, err)
 	require.NoDirExists(t, dead.Path("freezer"))
 	require.NoDirExists(t, dead.Path("memory"))
+	require.NoDirExists(t, filepath.Join(elsewhere, place))
+	require.NoDirExists(t, filepath.Join(below, unlimited))
 }

@@ -73,12 +73,9 @@ func (h *Hierarchy) sweep() (removed []string, err error) {
 			live++
 		}
 	}
-	if live == 0 || len(removed) > 0 {
-		unused, err := unshareIn(h.parents())
-		removed, errs = append(removed, unused...), append(errs, err)
-	}
 	if live == 0 {
-		errs = append(errs, h.leave(h.parents()))
+		unused, err := unshareIn(h.parents())
+		removed, errs = append(removed, unused...), append(errs, err, h.leave(h.parents()))
 	}
 	return removed, errors.Join(errs...)
 }
@@ -104,7 +101,8 @@ func (h *Hierarchy) sweepOne(at *os.File, name string) (removed []string, err er
 	if err := killAll(h.Version, dir); err != nil {
 		return nil, err
 	}
-	for _, parent := range recorded(f, h) {
+	parents := recorded(f, h)
+	for _, parent := range parents {
 		gone, err := removeIn(parent, name)
 		if err != nil {
 			return removed, err
@@ -116,7 +114,9 @@ func (h *Hierarchy) sweepOne(at *os.File, name string) (removed []string, err er
 	if err := removeAt(int(at.Fd()), name, dir); err != nil {
 		return removed, err
 	}
-	return append(removed, dir), nil
+	// Where the owner was in other cgroups than we are, no other sweep looks for these.
+	unused, err := unshareIn(parents)
+	return append(append(removed, dir), unused...), errors.Join(err, h.leave(parents))
 }
 
 // removeIn removes what a cgroup has in another hierarchy of v1.

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unlimited is the cgroup for all our groups in a hierarchy of v1 in which they have no limit: a
-// directory beside the place, in which no cgroups are ever created. To create a cgroup costs the
-// kernel a tenth of a millisecond, so the groups share one. Nothing is set or counted in it, and
-// who is in it sees no other cgroup.
+// unlimited is the cgroup that all our groups share in a hierarchy of v1 in which they have no limit.
+// Creating one takes the kernel a tenth of a millisecond. It is beside the place, not in it, and no
+// cgroup is created below it, so a process in it sees none. Its limits are never set, and its
+// counters are never read.
 const unlimited = place + "-unlimited"
 
-// shareRest joins the shared cgroup of each hierarchy in which the group has no directory of its own.
+// shareRest opens the shared cgroup of each hierarchy in which the group has no directory.
 func (g *Group) shareRest() error {
 	own := g.all()
 	for _, parent := range g.h.parents() {
@@ -35,7 +35,7 @@ func (g *Group) shareRest() error {
 		case g.h.Parents["cpuset"]:
 			err = fillCpuset(parent, f.Name())
 		case g.h.Parents["unified"]:
-			g.born, err = openDirAt(unix.AT_FDCWD, f.Name(), f.Name())
+			g.born = f
 		}
 		if err != nil {
 			return err

@@ -90,12 +90,27 @@ func ours(dir string) bool {
 			return true
 		}
 	}
+	if filepath.Base(dir) == "containerkit-unlimited" {
+		return unlocked(dir)
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
 	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+}
+
+// unlocked reports whether no process holds a lock of a directory. It takes no lock itself: a group
+// that leaves the shared cgroup at that moment would not remove it (proc_locks(5)).
+func unlocked(dir string) bool {
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) != nil {
+		return false // it is gone
+	}
+	locks, err := os.ReadFile("/proc/locks")
+	inode := fmt.Sprintf(" %02x:%02x:%d ", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
+	return err == nil && !strings.Contains(string(locks), inode)
 }
 
 // relatives are the processes that run our program, and our children whatever they run.
