@@ -21,8 +21,7 @@ import (
 func soFar(p stage.Payload) (status int, err error) {
 	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	if cmd.Err != nil {
-		// 126 also for a name that PATH finds in the working directory (exec.ErrDot).
-		return max(blame(cmd.Err), 126), cmd.Err
+		return blame(cmd.Err), cmd.Err
 	}
 	cmd.Env, cmd.ExtraFiles = p.Env, p.Extra
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Streams()
@@ -67,8 +66,9 @@ func blame(err error) int {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
 		return 127
 	}
-	// The errnos that execve(2) has and clone(2) has not: os/exec calls both by one name.
-	for _, number := range []error{fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR, syscall.ELOOP,
+	// exec.ErrDot: PATH has it in the working directory. The errnos are those that execve(2) has and
+	// clone(2) does not: os/exec calls both by one name.
+	for _, number := range []error{exec.ErrDot, fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR, syscall.ELOOP,
 		syscall.ETXTBSY, syscall.ENAMETOOLONG, syscall.E2BIG, syscall.EISDIR} {
 		if errors.Is(err, number) {
 			return 126

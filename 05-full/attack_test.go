@@ -103,7 +103,7 @@ func TestAnotherUsersLinksAsRoot(t *testing.T) {
 	require.NoError(t, p.Send(a))
 	require.NoError(t, p.Receive(nil))
 
-	damaged, rounds := 0, 1
+	damaged, rounds := 0, 2
 	if os.Getenv("CONTAINERKIT_LONG") != "" {
 		rounds = 10
 	}

@@ -18,7 +18,9 @@ func lastOfEach(env []string) []string {
 		if isVariable && seen[name] {
 			continue
 		}
-		seen[name] = isVariable || seen[name]
+		if isVariable {
+			seen[name] = true
+		}
 		kept = append(kept, entry)
 	}
 	slices.Reverse(kept)

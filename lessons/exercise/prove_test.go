@@ -120,9 +120,6 @@ func TestOwnContainer(t *testing.T) {
 				OK               bool
 			}
 			require.NoError(t, json.Unmarshal(line, &e), "%s", line)
-			if strings.Contains(e.Text, "take every CPU") {
-				continue // left out where the machine is too busy to tell
-			}
 			if e.Kind == "proof" || e.Kind == "leak" {
 				list = append(list, fmt.Sprint(e.Step, ": ", e.Text, " ", e.OK))
 			}
@@ -131,7 +128,13 @@ func TestOwnContainer(t *testing.T) {
 	}
 	ours := proofs(build("ours", "05-full"))
 	require.NotEmpty(t, ours)
-	require.Equal(t, ours, proofs(build("mine", "05-full", "-tags=mine")))
+	mine := proofs(build("mine", "05-full", "-tags=mine"))
+	// On a busy machine the leak table cannot tell, and leaves this row out.
+	cpu := func(row string) bool { return strings.Contains(row, "take every CPU") }
+	if !slices.ContainsFunc(ours, cpu) || !slices.ContainsFunc(mine, cpu) {
+		ours, mine = slices.DeleteFunc(ours, cpu), slices.DeleteFunc(mine, cpu)
+	}
+	require.Equal(t, ours, mine)
 
 	all := All()
 	if os.Getenv("CONTAINERKIT_EXERCISES") == "" {

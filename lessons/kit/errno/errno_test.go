@@ -95,8 +95,8 @@ func TestMachineDecides(t *testing.T) {
 	require.Contains(t, Explain(&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EACCES}), "delegated")
 }
 
-// What an error says of an interpreter comes from the process that could see it. The explainer
-// opens no file of its own root: under that name it may find another one.
+// An error names an interpreter only if the process that saw the file says so. The explainer opens no
+// file: under the same name it could find another one.
 func TestMissingInterpreter(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
 	require.NoError(t, os.WriteFile(script, []byte("#!/no/such/shell -e\n"), 0o755))

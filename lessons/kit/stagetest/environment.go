@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Environment holds the stage to an environment with one entry for each variable, whatever flags set
-// and whatever variables of our own the caller has: the command gets the last entry.
+// Environment checks that the command gets one entry for each variable, the last one, also if flags
+// set it again or the caller has CONTAINERKIT_CONN, which the stages use themselves.
 func Environment(t *testing.T, set map[string]string, flags ...string) {
 	each(t, func(t *testing.T, r *Runner) {
 		r.Env = []string{"CONTAINERKIT_CONN=7"}

@@ -27,7 +27,7 @@ type status struct {
 	says string
 }
 
-// statuses are the rows of the table in docs/troubleshooting.md that a command is to blame for.
+// statuses are the exit statuses of commands that every root has, or lacks.
 var statuses = []status{
 	{[]string{"true"}, 0, ""},
 	{[]string{"sh", "-c", "exit 3"}, 3, ""},
@@ -41,8 +41,8 @@ var statuses = []status{
 	{[]string{"/etc/passwd/x"}, 126, "exec /etc/passwd/x: not a directory"},
 }
 
-// lent are the rows that need one of the programs above.
-var lent = []status{
+// broken are the exit statuses of the programs above.
+var broken = []status{
 	{[]string{"no-interpreter"}, 127, `interpreter "/opt/nope" is missing`},
 	{[]string{"windows"}, 127, `interpreter "/bin/sh\r" is missing`},
 	{[]string{"no-head"}, 126, "exec format error"},
@@ -50,25 +50,25 @@ var lent = []status{
 	{[]string{"not-executable"}, 126, "permission denied"},
 }
 
-// ExitStatus holds the stage to the table of exit statuses: the command's own, or 128+n, 127 or 126
-// with a line that says why. lend returns the flags that show a directory of the host inside, under its
-// own path; nil if the host's files are seen anyway.
-func ExitStatus(t *testing.T, lend func(dir string) []string) {
+// ExitStatus checks the exit statuses of the stage: the command's, or 128+n, 127 or 126 with a line
+// that says why. volume returns the flags that mount a directory of the host under the same path. It
+// is nil if the command sees the host's files anyway.
+func ExitStatus(t *testing.T, volume func(dir string) []string) {
 	ExitStatusOfCommands(t)
 	each(t, func(t *testing.T, r *Runner) {
 		dir := executables(t)
 		var flags []string
-		if lend != nil {
-			flags = lend(dir)
+		if volume != nil {
+			flags = volume(dir)
 		}
-		for _, s := range lent {
+		for _, s := range broken {
 			s.argv = []string{filepath.Join(dir, s.argv[0])}
 			r.exits(t, flags, s)
 		}
 	})
 }
 
-// ExitStatusOfCommands is ExitStatus for a stage that can show no other file of the host.
+// ExitStatusOfCommands is ExitStatus for a stage that cannot mount a directory of the host.
 func ExitStatusOfCommands(t *testing.T) {
 	each(t, func(t *testing.T, r *Runner) {
 		for _, s := range statuses {
@@ -77,7 +77,7 @@ func ExitStatusOfCommands(t *testing.T) {
 	})
 }
 
-// HostsFilesUnseen holds the stage to errors that tell nothing of a file that only the host has.
+// HostsFilesUnseen checks that an error says nothing about a file that only the host has.
 func HostsFilesUnseen(t *testing.T) {
 	each(t, func(t *testing.T, r *Runner) {
 		path := filepath.Join(executables(t), "no-interpreter")
@@ -88,7 +88,7 @@ func HostsFilesUnseen(t *testing.T) {
 	})
 }
 
-// each runs a test as whoever runs the tests, and as an ordinary user.
+// each runs a test as the user who runs the tests, and as an ordinary user.
 func each(t *testing.T, f func(*testing.T, *Runner)) {
 	t.Run("me", func(t *testing.T) { f(t, Me()) })
 	t.Run("user", func(t *testing.T) { f(t, AsUser(t)) })
