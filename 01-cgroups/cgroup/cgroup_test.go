@@ -305,12 +305,12 @@ func TestSweep(t *testing.T) {
 		require.NoError(t, err, dir)
 		require.Len(t, pids, 1)
 
-		_, err = Sweep()
+		_, err = SweepAll()
 		require.NoError(t, err)
 		require.DirExists(t, dir)
 		require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 		_ = cmd.Wait()
-		_, err = Sweep() // or another package's test was faster
+		_, err = SweepAll() // or another package's test was faster
 		require.NoError(t, err)
 		require.NoDirExists(t, dir)
 		require.DirExists(t, g.Path("freezer"), "ours is still there")
@@ -334,7 +334,7 @@ func TestPlaceComesAndGoes(t *testing.T) {
 				swept <- removed
 				return
 			default:
-				gone, _ := h.sweep()
+				gone, _ := h.sweep(true)
 				removed = append(removed, gone...)
 			}
 		}

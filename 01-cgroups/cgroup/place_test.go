@@ -87,11 +87,11 @@ func TestWhatBelongsToAnotherUserIsLeftAloneAsRoot(t *testing.T) {
 	require.NoError(t, os.Mkdir(planted, 0o755))
 	defer os.Remove(planted)
 	require.NoError(t, os.Chown(planted, nobody, nobody))
-	_, err := h.sweep()
+	_, err := h.sweep(true)
 	require.NoError(t, err)
 	require.DirExists(t, planted)
 	require.NoError(t, os.Chown(planted, 0, 0))
-	removed, err := h.sweep()
+	removed, err := h.sweep(true)
 	require.NoError(t, err)
 	require.Contains(t, removed, planted, "the control: without an owner that lives, and ours")
 
@@ -127,6 +127,28 @@ func TestSweepLooksOnlyIntoThePlace(t *testing.T) {
 	require.NoDirExists(t, dir)
 }
 
+// A start looks at a few cgroups, however many of ours there are; SweepAll looks at all.
+func TestSweepLooksAtAFew(t *testing.T) {
+	g := group(t, Resources{})
+	h := *g.Hierarchy()
+	if h.Root = g.dirs[""]; h.Version == V1 {
+		h.Parents = map[string]string{"freezer": g.Path("freezer")}
+	}
+	at, err := openPlace(h.base(), true)
+	require.NoError(t, err)
+	defer at.Close()
+	for i := range 3 * few { // nobody owns them
+		require.NoError(t, os.Mkdir(fmt.Sprintf("%s/dead-%d", at.Name(), i), closed))
+	}
+	removed, err := h.sweep(false)
+	require.NoError(t, err)
+	require.Len(t, removed, few)
+	removed, err = h.sweep(true)
+	require.NoError(t, err)
+	require.Len(t, removed, 2*few)
+	require.NoDirExists(t, at.Name())
+}
+
 // v1: an owner that is killed in another cgroup than the one that cleans up is found all the same,
 // everywhere.
 func TestSweepFindsWhatTheFreezerNotesOnV1(t *testing.T) {
@@ -146,7 +168,7 @@ func TestSweepFindsWhatTheFreezerNotesOnV1(t *testing.T) {
 	require.DirExists(t, filepath.Join(below, unlimited))
 	require.NoError(t, dead.close()) // as if we had ended
 	require.DirExists(t, dead.Path("memory"))
-	_, err = h.sweep()
+	_, err = h.sweep(true)
 	require.NoError(t, err)
 	require.NoDirExists(t, dead.Path("freezer"))
 	require.NoDirExists(t, dead.Path("memory"))

@@ -5,8 +5,10 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,12 +24,15 @@ const ByHand = "containerkit-byhand"
 // that gets the lock knows that the owner is gone. What still runs in such a cgroup is killed. It
 // returns the directories removed.
 //
-// It looks only into the place that all our cgroups are in, so it costs as much as there are
-// cgroups of ours.
+// It looks only into the place that all our cgroups are in, and there at a few of them, chosen at
+// random: what a start costs must not depend on how many containers run. SweepAll looks at all.
 func Sweep() (removed []string, err error) { return sweep(false) }
 
-// SweepAll is Sweep, and also removes what readers have created by hand.
+// SweepAll is Sweep for all our cgroups, and for what readers have created by hand.
 func SweepAll() (removed []string, err error) { return sweep(true) }
+
+// few is how many cgroups Sweep looks at.
+const few = 8
 
 func sweep(all bool) (removed []string, err error) {
 	h, err := Find()
@@ -38,7 +43,7 @@ func sweep(all bool) (removed []string, err error) {
 		}
 		return nil, err
 	}
-	removed, err = h.sweep()
+	removed, err = h.sweep(all)
 	if all {
 		for _, parent := range h.parents() {
 			gone, byHandErr := sweepByHand(parent)
@@ -51,8 +56,9 @@ func sweep(all bool) (removed []string, err error) {
 	return removed, err
 }
 
-// sweep looks at every cgroup in the place, while the place is locked: no cgroup is half made.
-func (h *Hierarchy) sweep() (removed []string, err error) {
+// sweep looks at all cgroups in the place, or at a few, while the place is locked: no cgroup is half
+// made.
+func (h *Hierarchy) sweep(all bool) (removed []string, err error) {
 	at, err := h.lock(false)
 	if errors.Is(err, os.ErrNotExist) {
 		return unshareIn(h.parents())
@@ -62,11 +68,13 @@ func (h *Hierarchy) sweep() (removed []string, err error) {
 	}
 	defer at.Close()
 	names, err := subdirs(at)
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, added) })
 	errs, live := []error{err}, 0
+	if !all && len(names) > few {
+		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		names, live = names[:few], len(names)-few
+	}
 	for _, name := range names {
-		if strings.HasPrefix(name, added) {
-			continue
-		}
 		gone, err := h.sweepOne(at, name)
 		removed, errs = append(removed, gone...), append(errs, err)
 		if len(gone) == 0 {
