@@ -31,7 +31,7 @@ func cpu(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("without a quota a busy loop takes what it can get", narrate.Data{"CPU used, %": without[0].percent})
+	n.OldBefore("without a quota a busy loop takes what it can get", narrate.Data{"CPU used, %": without[0].percent})
 
 	limit := cgroup.Resources{CPU: quota, Count: []string{"cpu"}}
 	if n.Without {
@@ -42,12 +42,12 @@ func cpu(n *narrate.Narrator) error {
 		data = fmt.Sprintf("%.0f", quota*100_000)
 	}
 	n.Do(narrate.Call{
-		Text: "make a group for 20 ms of CPU time in every 100 ms",
-		Go:   `cgroup.New("cpu", cgroup.Resources{CPU: 0.2})`,
-		Sys:  fmt.Sprintf(`write("…/%s", "%s")`, h.Version.Local("cpu.max"), data),
-		Man:  "Documentation/admin-guide/cgroup-v2.rst \"CPU\"; Documentation/scheduler/sched-bwc.rst",
-		Hand: fmt.Sprintf("echo %s > %s", data, h.Version.Local("cpu.max")),
-		At:   cgroup.New,
+		Text:   "make a group for 20 ms of CPU time in every 100 ms",
+		Go:     `cgroup.New("cpu", cgroup.Resources{CPU: 0.2})`,
+		OldSys: fmt.Sprintf(`write("…/%s", "%s")`, h.Version.Local("cpu.max"), data),
+		Man:    "Documentation/admin-guide/cgroup-v2.rst \"CPU\"; Documentation/scheduler/sched-bwc.rst",
+		Hand:   fmt.Sprintf("echo %s > %s", data, h.Version.Local("cpu.max")),
+		At:     cgroup.New,
 	})
 	g, done, err := open(n, h, "cpu", limit)
 	if g == nil {
@@ -60,11 +60,11 @@ func cpu(n *narrate.Narrator) error {
 		return err
 	}
 	show(n, g, "cpu.stat")
-	n.Evidence("CPU time used, as the kernel counted it for the group, % of the time that passed", got[0].percent)
-	n.Evidence("the same as the busy loop itself sees it (getrusage)", got[0].inside)
-	n.Proof("a quota of 20 % holds a busy loop to about 20 %",
+	n.OldEvidence("CPU time used, as the kernel counted it for the group, % of the time that passed", got[0].percent)
+	n.OldEvidence("the same as the busy loop itself sees it (getrusage)", got[0].inside)
+	n.OldProof("a quota of 20 % holds a busy loop to about 20 %",
 		got[0].percent >= 5 && got[0].percent <= 30 && got[0].percent < without[0].percent, got[0].percent, without[0].percent)
-	n.Proof("the kernel stopped it when the quota of a period had run out, and counted",
+	n.OldProof("the kernel stopped it when the quota of a period had run out, and counted",
 		got[0].throttled > 0, fmt.Sprint("throttled: ", got[0].throttled > 0), fmt.Sprint("throttled: ", without[0].throttled > 0))
 	n.Note("a quota is not a slower CPU: the loop runs at full speed for 20 ms and then stands still for 80. That is where strange latencies come from")
 
@@ -113,26 +113,26 @@ func weights(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 	if err != nil {
 		return err
 	}
-	n.Before("two groups of the same weight on the same CPU", narrate.Data{"the second got, times the first": round(equal)})
+	n.OldBefore("two groups of the same weight on the same CPU", narrate.Data{"the second got, times the first": round(equal)})
 	heavy := uint64(300)
 	if n.Without {
 		heavy = 100
 	}
 	file, data := h.Version.Local("cpu.weight"), map[cgroup.Version]string{1: "3072", 2: "300"}[h.Version]
 	n.Do(narrate.Call{
-		Text: "the same again, with weights of 100 and 300",
-		Go:   `cgroup.New("heavy", cgroup.Resources{CPUWeight: 300})`,
-		Sys:  fmt.Sprintf(`write("…/%s", "%s")`, file, data),
-		Man:  "Documentation/admin-guide/cgroup-v2.rst \"CPU\"; v1: Documentation/scheduler/sched-design-CFS.rst",
-		Hand: fmt.Sprintf("echo %s > %s", data, file),
-		At:   cgroup.New,
+		Text:   "the same again, with weights of 100 and 300",
+		Go:     `cgroup.New("heavy", cgroup.Resources{CPUWeight: 300})`,
+		OldSys: fmt.Sprintf(`write("…/%s", "%s")`, file, data),
+		Man:    "Documentation/admin-guide/cgroup-v2.rst \"CPU\"; v1: Documentation/scheduler/sched-design-CFS.rst",
+		Hand:   fmt.Sprintf("echo %s > %s", data, file),
+		At:     cgroup.New,
 	})
 	unequal, err := share(100, heavy)
 	if err != nil {
 		return err
 	}
 	about := func(v, from, to float64) bool { return v > from && v < to }
-	n.Proof("weights of 100 and 300 share one CPU about 1 to 3",
+	n.OldProof("weights of 100 and 300 share one CPU about 1 to 3",
 		about(unequal, 2, 4.5) && about(equal, 0.6, 1.6), round(unequal), round(equal))
 	n.Note("a weight is not a limit: who is alone on a CPU gets all of it, whatever he weighs")
 	return nil

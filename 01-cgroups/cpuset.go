@@ -42,7 +42,7 @@ func cpuset(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("without a cpuset a program with several threads is everywhere", narrate.Data{"may run on": without.May, "ran on": without.Ran})
+	n.OldBefore("without a cpuset a program with several threads is everywhere", narrate.Data{"may run on": without.May, "ran on": without.Ran})
 
 	last := strconv.Itoa(all[len(all)-1])
 	limit := cgroup.Resources{CPUs: last, Count: []string{"cpuset"}}
@@ -50,12 +50,12 @@ func cpuset(n *narrate.Narrator) error {
 		limit.CPUs = ""
 	}
 	n.Do(narrate.Call{
-		Text: "make a group that may use one CPU only",
-		Go:   fmt.Sprintf(`cgroup.New("cpuset", cgroup.Resources{CPUs: %q})`, last),
-		Sys:  fmt.Sprintf(`write("…/cpuset.cpus", "%s")`, last),
-		Man:  "cpuset(7)",
-		Hand: fmt.Sprintf("echo %s > cpuset.cpus", last),
-		At:   cgroup.New,
+		Text:   "make a group that may use one CPU only",
+		Go:     fmt.Sprintf(`cgroup.New("cpuset", cgroup.Resources{CPUs: %q})`, last),
+		OldSys: fmt.Sprintf(`write("…/cpuset.cpus", "%s")`, last),
+		Man:    "cpuset(7)",
+		Hand:   fmt.Sprintf("echo %s > cpuset.cpus", last),
+		At:     cgroup.New,
 	})
 	g, done, err := open(n, h, "cpuset", limit)
 	if g == nil {
@@ -68,12 +68,12 @@ func cpuset(n *narrate.Narrator) error {
 		return err
 	}
 	one := fmt.Sprint([]int{all[len(all)-1]})
-	n.Evidence("sched_getaffinity(2), from inside", got.May)
-	n.Evidence("where its threads were seen running (getcpu(2))", got.Ran)
-	n.Evidence("what it may use after it asked for all CPUs (sched_setaffinity(2))", got.Asked)
-	n.Proof("a process in the group may run on one CPU", fmt.Sprint(got.May) == one, got.May, without.May)
-	n.Proof("and ran nowhere else", fmt.Sprint(got.Ran) == one, got.Ran, without.Ran)
-	n.Proof("it cannot ask its way out: sched_setaffinity gives it no CPU that the group does not have",
+	n.OldEvidence("sched_getaffinity(2), from inside", got.May)
+	n.OldEvidence("where its threads were seen running (getcpu(2))", got.Ran)
+	n.OldEvidence("what it may use after it asked for all CPUs (sched_setaffinity(2))", got.Asked)
+	n.OldProof("a process in the group may run on one CPU", fmt.Sprint(got.May) == one, got.May, without.May)
+	n.OldProof("and ran nowhere else", fmt.Sprint(got.Ran) == one, got.Ran, without.Ran)
+	n.OldProof("it cannot ask its way out: sched_setaffinity gives it no CPU that the group does not have",
 		fmt.Sprint(got.Asked) == one, got.Asked, without.Asked)
 	n.Note("nproc and Go's runtime.NumCPU see a cpuset, since they ask sched_getaffinity. A quota is no set of CPUs: NumCPU does not see it, and GOMAXPROCS only from Go 1.25 on")
 	dir := h.Parents["cpuset"] + "/" + cgroup.ByHand

@@ -56,15 +56,15 @@ func delegate(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("an ordinary user where nothing was handed over to him", narrate.Data{"what he tried": before.below(h.Version)})
+	n.OldBefore("an ordinary user where nothing was handed over to him", narrate.Data{"what he tried": before.below(h.Version)})
 
 	n.Do(narrate.Call{
-		Text: text,
-		Go:   fmt.Sprintf("g.Delegate(%d, %d)", nobody, nobody),
-		Sys:  fmt.Sprintf(`chown("…", %d, %d); the same for each file in /sys/kernel/cgroup/delegate`, nobody, nobody),
-		Man:  "cgroups(7), \"Cgroups delegation: delegating a hierarchy to a less privileged user\"",
-		Hand: "systemd-run --user --scope -p Delegate=yes sh",
-		At:   (*cgroup.Group).Delegate,
+		Text:   text,
+		Go:     fmt.Sprintf("g.Delegate(%d, %d)", nobody, nobody),
+		OldSys: fmt.Sprintf(`chown("…", %d, %d); the same for each file in /sys/kernel/cgroup/delegate`, nobody, nobody),
+		Man:    "cgroups(7), \"Cgroups delegation: delegating a hierarchy to a less privileged user\"",
+		Hand:   "systemd-run --user --scope -p Delegate=yes sh",
+		At:     (*cgroup.Group).Delegate,
 	})
 	if n.Without {
 		p.Dir = filepath.Dir(p.Border) // not handed over
@@ -77,14 +77,14 @@ func delegate(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("who owns what in "+p.Border, owners(p.Border, "cgroup.procs", "cgroup.subtree_control", h.Version.Local("pids.max")))
-	n.Evidence("what he did below it", got.below(h.Version))
-	n.Evidence("what he tried at its border", fmt.Sprintf("raise pids.max: %s, leave: %s, pull in another's process: %s", word(got.Raised), word(got.Left), word(got.Pulled)))
-	n.Proof("below the group he makes groups, limits them and moves his processes there, without any privilege",
+	n.OldEvidence("who owns what in "+p.Border, owners(p.Border, "cgroup.procs", "cgroup.subtree_control", h.Version.Local("pids.max")))
+	n.OldEvidence("what he did below it", got.below(h.Version))
+	n.OldEvidence("what he tried at its border", fmt.Sprintf("raise pids.max: %s, leave: %s, pull in another's process: %s", word(got.Raised), word(got.Left), word(got.Pulled)))
+	n.OldProof("below the group he makes groups, limits them and moves his processes there, without any privilege",
 		got.ruled(), got.below(h.Version), before.below(h.Version))
-	n.Proof("his own limit he cannot raise: the group's is not his (EACCES); the control is the limit of a group that he made",
+	n.OldProof("his own limit he cannot raise: the group's is not his (EACCES); the control is the limit of a group that he made",
 		got.Raised == syscall.EACCES && got.Limited == 0, word(got.Raised), word(got.Limited))
-	n.Proof("he cannot leave, and cannot pull in others (EACCES); the control is his move to a group of his own",
+	n.OldProof("he cannot leave, and cannot pull in others (EACCES); the control is his move to a group of his own",
 		got.Left == syscall.EACCES && got.Pulled == syscall.EACCES && got.Moved == 0, word(got.Left)+", "+word(got.Pulled), word(got.Moved))
 	if err := border(n, h); err != nil {
 		return err
@@ -129,22 +129,22 @@ func border(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 		return err
 	}
 	n.Do(narrate.Call{
-		Text: "now the owner himself, in a cgroup namespace whose root is the group, raises the group's limit",
-		Go:   "unix.Unshare(unix.CLONE_NEWCGROUP)",
-		Sys:  fmt.Sprintf(`unshare(CLONE_NEWCGROUP); write("%s", "max")`, g.File("pids.max")),
-		Man:  "cgroup_namespaces(7); Documentation/admin-guide/cgroup-v2.rst \"Model of Delegation\"",
-		Hand: "unshare --cgroup sh -c 'echo max > …/pids.max'",
+		Text:   "now the owner himself, in a cgroup namespace whose root is the group, raises the group's limit",
+		Go:     "unix.Unshare(unix.CLONE_NEWCGROUP)",
+		OldSys: fmt.Sprintf(`unshare(CLONE_NEWCGROUP); write("%s", "max")`, g.File("pids.max")),
+		Man:    "cgroup_namespaces(7); Documentation/admin-guide/cgroup-v2.rst \"Model of Delegation\"",
+		Hand:   "unshare --cgroup sh -c 'echo max > …/pids.max'",
 	})
 	var said [3]syscall.Errno
 	if err := errors.Join(p.Send(g.Path("")), p.Send(!n.Without), p.Receive(&said)); err != nil {
 		return err
 	}
 	show(n, g, "pids.max")
-	n.Evidence("a group below it, made from inside the namespace", word(said[2]))
+	n.OldEvidence("a group below it, made from inside the namespace", word(said[2]))
 	if n.Without {
 		return nil
 	}
-	n.Proof("inside a cgroup namespace not even the owner raises the limit (EPERM); before he unshared it, he could",
+	n.OldProof("inside a cgroup namespace not even the owner raises the limit (EPERM); before he unshared it, he could",
 		said[1] == syscall.EPERM, word(said[1]), word(said[0]))
 	return nil
 }

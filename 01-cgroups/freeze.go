@@ -68,14 +68,14 @@ func freeze(n *narrate.Narrator) error {
 
 	running := moved()
 	_, gapBefore := ticks()
-	n.Before("a program counts; we read its counter from outside", narrate.Data{"ticks in 300 ms": running, "longest gap it saw, ms": gapBefore / 1e6})
+	n.OldBefore("a program counts; we read its counter from outside", narrate.Data{"ticks in 300 ms": running, "longest gap it saw, ms": gapBefore / 1e6})
 	n.Do(narrate.Call{
-		Text: "freeze the group",
-		Go:   "g.Freeze()",
-		Sys:  fmt.Sprintf(`write("%s", "%s")`, g.File("cgroup.freeze"), map[cgroup.Version]string{1: "FROZEN", 2: "1"}[h.Version]),
-		Man:  "Documentation/admin-guide/cgroup-v2.rst \"cgroup.freeze\"; v1: cgroup-v1/freezer-subsystem.rst",
-		Hand: "echo 1 > cgroup.freeze    (v1: echo FROZEN > freezer.state)",
-		At:   (*cgroup.Group).Freeze,
+		Text:   "freeze the group",
+		Go:     "g.Freeze()",
+		OldSys: fmt.Sprintf(`write("%s", "%s")`, g.File("cgroup.freeze"), map[cgroup.Version]string{1: "FROZEN", 2: "1"}[h.Version]),
+		Man:    "Documentation/admin-guide/cgroup-v2.rst \"cgroup.freeze\"; v1: cgroup-v1/freezer-subsystem.rst",
+		Hand:   "echo 1 > cgroup.freeze    (v1: echo FROZEN > freezer.state)",
+		At:     (*cgroup.Group).Freeze,
 	})
 	if !n.Without {
 		if err := g.Freeze(); err != nil {
@@ -88,24 +88,24 @@ func freeze(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("/proc/%d/status", p.Process.Pid), state)
-	n.Proof("a frozen process stands still", frozen == 0, fmt.Sprint(frozen, " ticks"), fmt.Sprint(running, " ticks"))
+	n.OldEvidence(fmt.Sprintf("/proc/%d/status", p.Process.Pid), state)
+	n.OldProof("a frozen process stands still", frozen == 0, fmt.Sprint(frozen, " ticks"), fmt.Sprint(running, " ticks"))
 
 	n.Do(narrate.Call{
-		Text: "thaw it",
-		Go:   "g.Thaw()",
-		Sys:  fmt.Sprintf(`write("%s", "%s")`, g.File("cgroup.freeze"), map[cgroup.Version]string{1: "THAWED", 2: "0"}[h.Version]),
-		Man:  "Documentation/admin-guide/cgroup-v2.rst",
-		Hand: "echo 0 > cgroup.freeze    (v1: echo THAWED > freezer.state)",
-		At:   (*cgroup.Group).Thaw,
+		Text:   "thaw it",
+		Go:     "g.Thaw()",
+		OldSys: fmt.Sprintf(`write("%s", "%s")`, g.File("cgroup.freeze"), map[cgroup.Version]string{1: "THAWED", 2: "0"}[h.Version]),
+		Man:    "Documentation/admin-guide/cgroup-v2.rst",
+		Hand:   "echo 0 > cgroup.freeze    (v1: echo THAWED > freezer.state)",
+		At:     (*cgroup.Group).Thaw,
 	})
 	if err := g.Thaw(); err != nil {
 		return err
 	}
 	again := moved()
 	_, gapAfter := ticks()
-	n.Proof("and goes on where it was", again > 0 && frozen == 0, fmt.Sprint(again > 0, ", it counts"), fmt.Sprint(frozen > 0, ", frozen it did not"))
-	n.Proof("inside, nothing happened but that the clock jumped",
+	n.OldProof("and goes on where it was", again > 0 && frozen == 0, fmt.Sprint(again > 0, ", it counts"), fmt.Sprint(frozen > 0, ", frozen it did not"))
+	n.OldProof("inside, nothing happened but that the clock jumped",
 		time.Duration(gapAfter) >= freezeFor && gapBefore < gapAfter,
 		fmt.Sprint(gapAfter/1e6, " ms between two ticks"), fmt.Sprint(gapBefore/1e6, " ms at most before"))
 	n.Note("unlike SIGSTOP it cannot be undone from inside, the parent is not told, and it reaches everybody in the group at once")

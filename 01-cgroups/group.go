@@ -80,7 +80,7 @@ func bear(g *cgroup.Group, p *child.Process) error {
 func show(n *narrate.Narrator, g *cgroup.Group, files ...string) {
 	for _, file := range files {
 		if text, err := g.Get(file); err == nil {
-			n.Evidence(g.File(file), text)
+			n.OldEvidence(g.File(file), text)
 		}
 	}
 }

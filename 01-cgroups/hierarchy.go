@@ -27,15 +27,15 @@ func hierarchy(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("we are in these groups already, as every process is", narrate.Data{"/proc/self/cgroup": strings.Fields(string(mine))})
+	n.OldBefore("we are in these groups already, as every process is", narrate.Data{"/proc/self/cgroup": strings.Fields(string(mine))})
 
 	n.Do(narrate.Call{
-		Text: "make a directory: the kernel fills it with files",
-		Go:   `cgroup.New("hierarchy", cgroup.Resources{})`,
-		Sys:  fmt.Sprintf(`mkdir("%s/containerkit/hierarchy-…", 0711)`, h.Parents[anyOf(h)]),
-		Man:  "cgroups(7), mkdir(2)",
-		Hand: "mkdir containerkit-byhand; ls containerkit-byhand",
-		At:   cgroup.New,
+		Text:   "make a directory: the kernel fills it with files",
+		Go:     `cgroup.New("hierarchy", cgroup.Resources{})`,
+		OldSys: fmt.Sprintf(`mkdir("%s/containerkit/hierarchy-…", 0711)`, h.Parents[anyOf(h)]),
+		Man:    "cgroups(7), mkdir(2)",
+		Hand:   "mkdir containerkit-byhand; ls containerkit-byhand",
+		At:     cgroup.New,
 	})
 	g, done, err := open(n, h, "hierarchy", cgroup.Resources{})
 	if g == nil {
@@ -46,15 +46,15 @@ func hierarchy(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("files in %s, none of them made by us", g.Path("freezer")), len(files))
+	n.OldEvidence(fmt.Sprintf("files in %s, none of them made by us", g.Path("freezer")), len(files))
 
 	n.Do(narrate.Call{
-		Text: "start a child in the group: it is born there, so it never runs outside",
-		Go:   "g.Prepare(cmd); cmd.Start()",
-		Sys:  joinCall(h.Version),
-		Man:  "clone(2), CLONE_INTO_CGROUP; cgroups(7)",
-		Hand: "sh -c 'echo $$ > containerkit-byhand/cgroup.procs; exec sleep 1'",
-		At:   (*cgroup.Group).Prepare,
+		Text:   "start a child in the group: it is born there, so it never runs outside",
+		Go:     "g.Prepare(cmd); cmd.Start()",
+		OldSys: joinCall(h.Version),
+		Man:    "clone(2), CLONE_INTO_CGROUP; cgroups(7)",
+		Hand:   "sh -c 'echo $$ > containerkit-byhand/cgroup.procs; exec sleep 1'",
+		At:     (*cgroup.Group).Prepare,
 	})
 	outside, err := start(nil, resident)
 	if err != nil {
@@ -87,13 +87,13 @@ func hierarchy(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("/proc/%d/cgroup, from outside", inside.Process.Pid), lines(string(seen), g.Name))
-	n.Evidence("/proc/self/cgroup, read by the child itself", lines(saysInside, g.Name))
-	n.Evidence(g.File("cgroup.procs"), members)
-	n.Proof("a child born in the group is listed in its cgroup.procs, and one born outside is not",
+	n.OldEvidence(fmt.Sprintf("/proc/%d/cgroup, from outside", inside.Process.Pid), lines(string(seen), g.Name))
+	n.OldEvidence("/proc/self/cgroup, read by the child itself", lines(saysInside, g.Name))
+	n.OldEvidence(g.File("cgroup.procs"), members)
+	n.OldProof("a child born in the group is listed in its cgroup.procs, and one born outside is not",
 		slices.Equal(members, []int{inside.Process.Pid}),
 		slices.Contains(members, inside.Process.Pid), slices.Contains(members, outside.Process.Pid))
-	n.Proof("/proc/PID/cgroup names the group, from outside and from inside; a child born outside reads its parent's",
+	n.OldProof("/proc/PID/cgroup names the group, from outside and from inside; a child born outside reads its parent's",
 		strings.Contains(saysInside, "/"+g.Name) && saysInside == string(seen),
 		lines(saysInside, g.Name), lines(saysOutside, g.Name))
 
@@ -139,12 +139,12 @@ func handedDown(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 		return err
 	}
 	n.Do(narrate.Call{
-		Text: "hand the memory controller down from a group to the one below it",
-		Go:   `g.HandDown("memory")`,
-		Sys:  fmt.Sprintf(`write("%s", "+memory")`, parent.File("cgroup.subtree_control")),
-		Man:  "cgroups(7), \"Managing controllers\"",
-		Hand: "echo +memory > cgroup.subtree_control",
-		At:   (*cgroup.Group).HandDown,
+		Text:   "hand the memory controller down from a group to the one below it",
+		Go:     `g.HandDown("memory")`,
+		OldSys: fmt.Sprintf(`write("%s", "+memory")`, parent.File("cgroup.subtree_control")),
+		Man:    "cgroups(7), \"Managing controllers\"",
+		Hand:   "echo +memory > cgroup.subtree_control",
+		At:     (*cgroup.Group).HandDown,
 	})
 	var empty error
 	if !n.Without {
@@ -157,8 +157,8 @@ func handedDown(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 		return err
 	}
 	show(n, parent, "cgroup.subtree_control")
-	n.Evidence(below.File("cgroup.controllers"), fmt.Sprintf("%q, and before: %q", after, before))
-	n.Proof("a group has the controllers that its parent hands down (the control is its list before)",
+	n.OldEvidence(below.File("cgroup.controllers"), fmt.Sprintf("%q, and before: %q", after, before))
+	n.OldProof("a group has the controllers that its parent hands down (the control is its list before)",
 		after == "memory", "["+after+"]", "["+before+"]")
 
 	p, err := start(below, resident)
@@ -167,12 +167,12 @@ func handedDown(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 	}
 	defer p.Close()
 	err = below.HandDown("memory")
-	n.Evidence("the same write to the group below, in which a process lives", err)
+	n.OldEvidence("the same write to the group below, in which a process lives", err)
 	if n.Without {
 		return nil
 	}
 	n.Note("the rule is for controllers of whole processes (memory, io); those that can tell threads apart (cpu, cpuset, pids) the kernel lets through")
-	n.Proof("no internal processes: who has processes may not hand down (EBUSY); the control is the empty group above",
+	n.OldProof("no internal processes: who has processes may not hand down (EBUSY); the control is the empty group above",
 		errors.Is(err, syscall.EBUSY), word(errnoOf(err)), word(errnoOf(empty)))
 	return nil
 }
@@ -181,7 +181,7 @@ func handedDown(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 func oneTreeEach(n *narrate.Narrator, g *cgroup.Group, inside, outside string) error {
 	moved := len(lines(inside, g.Name))
 	total := strings.Count(inside, "\n")
-	n.Proof(fmt.Sprintf("v1: each controller is a tree of its own; the child moved in one of %d and stayed in the others", total),
+	n.OldProof(fmt.Sprintf("v1: each controller is a tree of its own; the child moved in one of %d and stayed in the others", total),
 		moved == 1, moved, len(lines(outside, g.Name)))
 	n.Note("v1 has no subtree_control: a controller is there all the way down its own tree, and rules for processes in inner groups do not exist. v2 has one tree for all, and hands controllers down")
 	return nil

@@ -40,7 +40,7 @@ func disk(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before(fmt.Sprintf("without a limit: %d MiB to %s (%s, %s), past the cache with O_DIRECT", ioWritten/mib, dir, name, device),
+	n.OldBefore(fmt.Sprintf("without a limit: %d MiB to %s (%s, %s), past the cache with O_DIRECT", ioWritten/mib, dir, name, device),
 		narrate.Data{"MiB/s": without})
 	if without < 2*ioLimit/mib {
 		n.Skip(fmt.Sprintf("%s writes %.1f MiB/s by itself, too slow to show a limit of %d; to run it: TMPDIR=DIR on a faster disk", name, without, ioLimit/mib), true)
@@ -56,12 +56,12 @@ func disk(n *narrate.Narrator) error {
 		data = fmt.Sprintf("%s %d", device, ioLimit)
 	}
 	n.Do(narrate.Call{
-		Text: fmt.Sprintf("make a group that may write %d MiB a second to this disk", ioLimit/mib),
-		Go:   fmt.Sprintf(`cgroup.New("io", cgroup.Resources{IO: []cgroup.IOLimit{{Device: %q, Write: %d << 20}}})`, device, ioLimit/mib),
-		Sys:  fmt.Sprintf(`write("…/%s", "%s")`, h.Version.Local("io.max"), data),
-		Man:  "Documentation/admin-guide/cgroup-v2.rst \"IO\"; v1: cgroup-v1/blkio-controller.rst",
-		Hand: fmt.Sprintf("echo '%s' > %s", data, h.Version.Local("io.max")),
-		At:   cgroup.New,
+		Text:   fmt.Sprintf("make a group that may write %d MiB a second to this disk", ioLimit/mib),
+		Go:     fmt.Sprintf(`cgroup.New("io", cgroup.Resources{IO: []cgroup.IOLimit{{Device: %q, Write: %d << 20}}})`, device, ioLimit/mib),
+		OldSys: fmt.Sprintf(`write("…/%s", "%s")`, h.Version.Local("io.max"), data),
+		Man:    "Documentation/admin-guide/cgroup-v2.rst \"IO\"; v1: cgroup-v1/blkio-controller.rst",
+		Hand:   fmt.Sprintf("echo '%s' > %s", data, h.Version.Local("io.max")),
+		At:     cgroup.New,
 	})
 	g, done, err := open(n, h, "io", limit)
 	if g == nil {
@@ -74,7 +74,7 @@ func disk(n *narrate.Narrator) error {
 		return err
 	}
 	show(n, g, "io.stat")
-	n.Proof(fmt.Sprintf("a write is held to %d MiB a second", ioLimit/mib),
+	n.OldProof(fmt.Sprintf("a write is held to %d MiB a second", ioLimit/mib),
 		got <= 1.4*ioLimit/mib, fmt.Sprintf("%.1f MiB/s", got), fmt.Sprintf("%.1f MiB/s", without))
 	if h.Version == cgroup.V1 {
 		n.Note("v1 throttles O_DIRECT writes only: what goes through the cache is written later by the kernel, which is in no group. v2 knows whose pages they are (with the memory controller, on ext4, btrfs and xfs)")

@@ -29,7 +29,7 @@ func kill(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("kill -9 of a program ends that program; what it started lives on, without a parent, out of reach",
+	n.OldBefore("kill -9 of a program ends that program; what it started lives on, without a parent, out of reach",
 		narrate.Data{"processes": total, "alive after kill -9 of the first": left})
 
 	g, done, err := open(n, h, "kill", cgroup.Resources{})
@@ -44,19 +44,19 @@ func kill(n *narrate.Narrator) error {
 		hand = "echo FROZEN > freezer.state; kill -9 $(cat cgroup.procs); echo THAWED > freezer.state"
 	}
 	n.Do(narrate.Call{
-		Text: "kill the group, not a process: membership is inherited by fork, and nobody loses it by losing his parent",
-		Go:   "g.Kill()",
-		Sys:  sys,
-		Man:  "Documentation/admin-guide/cgroup-v2.rst \"cgroup.kill\" (Linux 5.14); v1: freeze, kill, thaw",
-		Hand: hand,
-		At:   (*cgroup.Group).Kill,
+		Text:   "kill the group, not a process: membership is inherited by fork, and nobody loses it by losing his parent",
+		Go:     "g.Kill()",
+		OldSys: sys,
+		Man:    "Documentation/admin-guide/cgroup-v2.rst \"cgroup.kill\" (Linux 5.14); v1: freeze, kill, thaw",
+		Hand:   hand,
+		At:     (*cgroup.Group).Kill,
 	})
 	all, alive, err := family(g, !n.Without)
 	if err != nil {
 		return err
 	}
 	show(n, g, "cgroup.procs")
-	n.Proof("the whole group is dead, grandchildren and daemons too",
+	n.OldProof("the whole group is dead, grandchildren and daemons too",
 		all >= 7 && alive == 0, fmt.Sprintf("%d of %d alive", alive, all), fmt.Sprintf("%d of %d alive", left, total))
 	n.Note("a process group (kill -- -PGID) is not enough: setsid(2) leaves it, and one of these did")
 	dir := h.Parents["freezer"] + "/" + cgroup.ByHand

@@ -36,7 +36,7 @@ func memory(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before(fmt.Sprintf("without a limit a program maps 1 GiB, which costs nothing, touches %d MiB of it page by page, and lives", memoryEaten/mib),
+	n.OldBefore(fmt.Sprintf("without a limit a program maps 1 GiB, which costs nothing, touches %d MiB of it page by page, and lives", memoryEaten/mib),
 		narrate.Data{"touched MiB": without.touched, "used after mapping, MiB": without.mapped / mib, "peak MiB": without.MemoryPeak / mib})
 	n.Note("memory is what was touched, not what was asked for: mapping 1 GiB used %d MiB", without.mapped/mib)
 
@@ -45,12 +45,12 @@ func memory(n *narrate.Narrator) error {
 		limit.Memory = 0
 	}
 	n.Do(narrate.Call{
-		Text: fmt.Sprintf("make a group for at most %d MiB, and no swap: the kernel counts every page that it is the first to touch", memoryLimit/mib),
-		Go:   fmt.Sprintf(`cgroup.New("memory", cgroup.Resources{Memory: %d << 20})`, memoryLimit/mib),
-		Sys:  fmt.Sprintf(`write("…/%s", "%d")`, h.Version.Local("memory.max"), memoryLimit),
-		Man:  "Documentation/admin-guide/cgroup-v2.rst \"Memory\"; v1: cgroup-v1/memory.rst",
-		Hand: fmt.Sprintf("echo %dM > %s", memoryLimit/mib, h.Version.Local("memory.max")),
-		At:   cgroup.New,
+		Text:   fmt.Sprintf("make a group for at most %d MiB, and no swap: the kernel counts every page that it is the first to touch", memoryLimit/mib),
+		Go:     fmt.Sprintf(`cgroup.New("memory", cgroup.Resources{Memory: %d << 20})`, memoryLimit/mib),
+		OldSys: fmt.Sprintf(`write("…/%s", "%d")`, h.Version.Local("memory.max"), memoryLimit),
+		Man:    "Documentation/admin-guide/cgroup-v2.rst \"Memory\"; v1: cgroup-v1/memory.rst",
+		Hand:   fmt.Sprintf("echo %dM > %s", memoryLimit/mib, h.Version.Local("memory.max")),
+		At:     cgroup.New,
 	})
 	g, done, err := open(n, h, "memory", limit)
 	if g == nil {
@@ -63,16 +63,16 @@ func memory(n *narrate.Narrator) error {
 		return err
 	}
 	show(n, g, "memory.events", "memory.peak")
-	n.Evidence("how the eater ended, from outside", got.ended)
-	n.Evidence("the last it said from inside, MiB touched", got.touched)
-	n.Proof(fmt.Sprintf("who touches more than %d MiB is killed", memoryLimit/mib),
+	n.OldEvidence("how the eater ended, from outside", got.ended)
+	n.OldEvidence("the last it said from inside, MiB touched", got.touched)
+	n.OldProof(fmt.Sprintf("who touches more than %d MiB is killed", memoryLimit/mib),
 		got.ended == "killed" && got.touched <= memoryLimit/mib, got.ended, without.ended)
-	n.Proof("the kernel counted the kill", got.OOMKills == 1, got.OOMKills, without.OOMKills)
-	n.Proof("and nobody else: the neighbour in the same group still answers; the control is the eater",
+	n.OldProof("the kernel counted the kill", got.OOMKills == 1, got.OOMKills, without.OOMKills)
+	n.OldProof("and nobody else: the neighbour in the same group still answers; the control is the eater",
 		got.neighbour && got.ended == "killed", "neighbour alive", "eater "+got.ended)
 	if got.MemoryPeak > 0 && without.MemoryPeak > 0 { // memory.peak came with Linux 5.19
 		// The dying process may take a few more pages, to be able to die.
-		n.Proof("the group never had more than its limit, give or take a few pages", got.MemoryPeak <= memoryLimit+mib,
+		n.OldProof("the group never had more than its limit, give or take a few pages", got.MemoryPeak <= memoryLimit+mib,
 			fmt.Sprint(got.MemoryPeak/mib, " MiB at most"), fmt.Sprint(without.MemoryPeak/mib, " MiB at most"))
 	}
 	n.Note("a limit is not a size that programs see: free and /proc/meminfo still show the whole machine inside")

@@ -40,7 +40,7 @@ func pids(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("every process starts two copies of itself; without a limit nothing stops them but the number of generations that we gave them",
+	n.OldBefore("every process starts two copies of itself; without a limit nothing stops them but the number of generations that we gave them",
 		narrate.Data{"generations": finite, "processes": without.Pids, "refused": without.PidsRefused})
 
 	limit, generations := cgroup.Resources{Pids: pidsLimit, Count: []string{"pids"}}, forever
@@ -48,12 +48,12 @@ func pids(n *narrate.Narrator) error {
 		limit.Pids, generations = 0, finite // never the endless one without its limit
 	}
 	n.Do(narrate.Call{
-		Text: fmt.Sprintf("make a group for at most %d processes, and read the limit back before anything starts in it", pidsLimit),
-		Go:   fmt.Sprintf(`cgroup.New("pids", cgroup.Resources{Pids: %d})`, pidsLimit),
-		Sys:  fmt.Sprintf(`write("…/pids.max", "%d")`, pidsLimit),
-		Man:  "cgroups(7), Documentation/admin-guide/cgroup-v2.rst \"PID\"",
-		Hand: fmt.Sprintf("echo %d > pids.max", pidsLimit),
-		At:   cgroup.New,
+		Text:   fmt.Sprintf("make a group for at most %d processes, and read the limit back before anything starts in it", pidsLimit),
+		Go:     fmt.Sprintf(`cgroup.New("pids", cgroup.Resources{Pids: %d})`, pidsLimit),
+		OldSys: fmt.Sprintf(`write("…/pids.max", "%d")`, pidsLimit),
+		Man:    "cgroups(7), Documentation/admin-guide/cgroup-v2.rst \"PID\"",
+		Hand:   fmt.Sprintf("echo %d > pids.max", pidsLimit),
+		At:     cgroup.New,
 	})
 	g, done, err := open(n, h, "pids", limit)
 	if g == nil {
@@ -66,10 +66,10 @@ func pids(n *narrate.Narrator) error {
 		return err
 	}
 	show(n, g, "pids.current", "pids.events")
-	n.Evidence("what clone(2) said inside the bomb", errno)
-	n.Proof(fmt.Sprintf("a fork bomb without end stops at %d processes", pidsLimit),
+	n.OldEvidence("what clone(2) said inside the bomb", errno)
+	n.OldProof(fmt.Sprintf("a fork bomb without end stops at %d processes", pidsLimit),
 		got.Pids == pidsLimit, got.Pids, without.Pids)
-	n.Proof("the kernel refuses every further fork with EAGAIN, and counts the refusals",
+	n.OldProof("the kernel refuses every further fork with EAGAIN, and counts the refusals",
 		got.PidsRefused > 0 && errno == syscall.EAGAIN.Error(),
 		fmt.Sprintf("%v refused: %s", got.PidsRefused > 0, errno), fmt.Sprintf("%v refused", without.PidsRefused > 0))
 	n.Note("threads count as well: a Go program is five to ten \"processes\" to pids.max")

@@ -38,15 +38,15 @@ func pressure(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("a group with two processes that do nothing", narrate.Data{"waited for a CPU, ms in a second": without.Milliseconds()})
+	n.OldBefore("a group with two processes that do nothing", narrate.Data{"waited for a CPU, ms in a second": without.Milliseconds()})
 
 	n.Do(narrate.Call{
-		Text: "let two busy loops fight over one CPU, and read how long one of them had to wait",
-		Go:   `g.Get("cpu.pressure")`,
-		Sys:  fmt.Sprintf(`read("…/cpu.pressure")%s`, map[bool]string{true: " in the v2 tree beside v1"}[h.Hybrid]),
-		Man:  "Documentation/accounting/psi.rst",
-		Hand: "cat cpu.pressure",
-		At:   (*cgroup.Group).Get,
+		Text:   "let two busy loops fight over one CPU, and read how long one of them had to wait",
+		Go:     `g.Get("cpu.pressure")`,
+		OldSys: fmt.Sprintf(`read("…/cpu.pressure")%s`, map[bool]string{true: " in the v2 tree beside v1"}[h.Hybrid]),
+		Man:    "Documentation/accounting/psi.rst",
+		Hand:   "cat cpu.pressure",
+		At:     (*cgroup.Group).Get,
 	})
 	g, done, err := open(n, h, "pressure", cgroup.Resources{Count: []string{"pressure"}})
 	if g == nil {
@@ -58,7 +58,7 @@ func pressure(n *narrate.Narrator) error {
 		return err
 	}
 	show(n, g, "cpu.pressure")
-	n.Proof("PSI shows that somebody in the group waits for a CPU",
+	n.OldProof("PSI shows that somebody in the group waits for a CPU",
 		got > 300*time.Millisecond && got > 2*without, fmt.Sprint(got.Milliseconds(), " ms in a second"), fmt.Sprint(without.Milliseconds(), " ms"))
 	n.Note("\"some\": at least one waited; \"full\": all of them did, and no work was done at all. Load average cannot tell the two apart, nor whose wait it was")
 	n.Note("a group that is stopped by its CPU quota waits too: look here when a container is slow and its CPU is not busy")

@@ -24,12 +24,12 @@ func all(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("the namespaces that processes are in now, as far as we may look", narrate.Data{"namespaces": len(before)})
+	n.OldBefore("the namespaces that processes are in now, as far as we may look", narrate.Data{"namespaces": len(before)})
 
 	n.Do(narrate.Call{Text: "make six at birth, then cgroup and time from inside, then start the payload",
-		Go:  "namespace.Container().Apply(cmd); inside: namespace.UnshareCgroup(), namespace.UnshareUptime()",
-		Sys: "clone(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET), unshare(CLONE_NEWCGROUP), unshare(CLONE_NEWTIME)",
-		Man: "namespaces(7)", Hand: "unshare --user --map-root-user --pid --mount --uts --ipc --net --cgroup --time --fork --mount-proc sh", At: namespace.Container})
+		Go:     "namespace.Container().Apply(cmd); inside: namespace.UnshareCgroup(), namespace.UnshareUptime()",
+		OldSys: "clone(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET), unshare(CLONE_NEWCGROUP), unshare(CLONE_NEWTIME)",
+		Man:    "namespaces(7)", Hand: "unshare --user --map-root-user --pid --mount --uts --ipc --net --cgroup --time --fork --mount-proc sh", At: namespace.Container})
 	spec := namespace.Container()
 	if n.Without {
 		spec = namespace.Spec{}
@@ -84,8 +84,8 @@ func all(n *narrate.Narrator) error {
 		listed++
 		fmt.Fprintf(&table, "\n%-6s %10d %5d %7d %s", r.Type, r.Inode, r.Processes, r.PID, r.Command)
 	}
-	n.Evidence("what lsns would show of it, from /proc/*/ns", table.String())
-	n.Proof("a process can have all eight namespaces to itself", len(got) == 8 && listed == 8,
+	n.OldEvidence("what lsns would show of it, from /proc/*/ns", table.String())
+	n.OldProof("a process can have all eight namespaces to itself", len(got) == 8 && listed == 8,
 		fmt.Sprintf("%d of its own: %s", len(got), strings.Join(got, " ")), fmt.Sprintf("%d of its own", len(control)))
 	n.Note("number 1 is not in the time namespace: its children are. The kernel has no object called a container; this list is all there is")
 	n.ByHand(

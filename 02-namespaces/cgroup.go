@@ -60,10 +60,10 @@ func cgroup(n *narrate.Narrator) error {
 			"to run it: systemd-run --user --scope -p Delegate=yes, or as root: go run -exec sudo ./02-namespaces cgroup", true)
 		return nil
 	}
-	n.Before("a process in that cgroup reads the host's path of it: "+paths(before), nil)
+	n.OldBefore("a process in that cgroup reads the host's path of it: "+paths(before), nil)
 
 	n.Do(narrate.Call{Text: "make the cgroup that it is in the root of what it sees",
-		Go: "namespace.UnshareCgroup()", Sys: "unshare(CLONE_NEWCGROUP)",
+		Go: "namespace.UnshareCgroup()", OldSys: "unshare(CLONE_NEWCGROUP)",
 		Man: "cgroup_namespaces(7)", Hand: "unshare --cgroup cat /proc/self/cgroup", At: namespace.UnshareCgroup})
 	if !n.Without {
 		if err := inside.ask(nil, unshareCgroup); err != nil {
@@ -80,14 +80,14 @@ func cgroup(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("/proc/%d/cgroup, read from outside", inside.PID), paths(outside))
-	n.Evidence("/proc/self/cgroup, read inside", paths(after))
-	n.Proof("inside, /proc/self/cgroup says /", paths(after) == "/" && paths(outside) == paths(before), paths(after), paths(before))
+	n.OldEvidence(fmt.Sprintf("/proc/%d/cgroup, read from outside", inside.PID), paths(outside))
+	n.OldEvidence("/proc/self/cgroup, read inside", paths(after))
+	n.OldProof("inside, /proc/self/cgroup says /", paths(after) == "/" && paths(outside) == paths(before), paths(after), paths(before))
 	var up string
 	if err := inside.ask(&up, catCgroup, strconv.Itoa(os.Getpid())); err != nil {
 		return err
 	}
-	n.Evidence("the cgroup of this process, read inside: a way up, with no names", paths(up))
+	n.OldEvidence("the cgroup of this process, read inside: a way up, with no names", paths(up))
 	n.ByHand(
 		"cat /proc/self/cgroup",
 		"unshare --user --map-root-user --cgroup cat /proc/self/cgroup",

@@ -32,13 +32,17 @@ func differ(n *narrate.Narrator, name string, outside, inside int) error {
 		return err
 	}
 	in, out := procfs.Link(name, b[name]), procfs.Link(name, a[name])
-	n.Evidence(fmt.Sprintf("/proc/%d/ns/%s, inside", inside, name), in)
-	n.Evidence(fmt.Sprintf("/proc/%d/ns/%s, outside", outside, name), out)
-	n.Proof("the kernel has another "+name+" namespace for the process inside", in != out, in, out)
+	n.Proof(fmt.Sprintf("The process is in a new %s namespace", longNames[name]), in != out,
+		narrate.Compare("/proc/PID/ns/"+name, in, "host", out))
+	n.Detail(narrate.Show("PID", inside), narrate.Show("PID on the host", outside))
 	return nil
 }
 
-// supported tells whether the kernel has a kind of namespace, and skips the step if not.
+// longNames are what the man pages call the namespaces of /proc/PID/ns.
+var longNames = map[string]string{"cgroup": "cgroup", "ipc": "IPC", "mnt": "mount", "net": "network",
+	"pid": "PID", "time": "time", "user": "user", "uts": "UTS"}
+
+// supported reports whether the kernel has a kind of namespace, and skips the step if not.
 func supported(n *narrate.Narrator, name, fix string) bool {
 	var st unix.Stat_t
 	if unix.Stat("/proc/self/ns/"+name, &st) == nil {

@@ -70,15 +70,15 @@ func ipc(n *narrate.Narrator) error {
 	if err := host.ask(&list, listSysV); err != nil {
 		return err
 	}
-	n.Before(fmt.Sprintf("an IPC namespace plays the host, with a System V queue (key %d) and a POSIX queue (%s)", queueKey, queueName), nil)
-	n.Evidence("/proc/sysvipc/msg outside", list)
+	n.OldBefore(fmt.Sprintf("an IPC namespace plays the host, with a System V queue (key %d) and a POSIX queue (%s)", queueKey, queueName), nil)
+	n.OldEvidence("/proc/sysvipc/msg outside", list)
 	neighbour, err := host.agent(namespace.Spec{})
 	if err != nil {
 		return err
 	}
 
 	n.Do(narrate.Call{Text: "start a process in an IPC namespace of its own, and look for the queues there",
-		Go: "namespace.Spec{New: namespace.IPC}.Apply(cmd)", Sys: "clone(CLONE_NEWIPC), then inside msgget(" + strconv.Itoa(queueKey) + `), mq_open("` + queueName + `")`,
+		Go: "namespace.Spec{New: namespace.IPC}.Apply(cmd)", OldSys: "clone(CLONE_NEWIPC), then inside msgget(" + strconv.Itoa(queueKey) + `), mq_open("` + queueName + `")`,
 		Man: "ipc_namespaces(7)", Hand: "unshare --ipc ipcs -q", At: namespace.Spec.Apply})
 	inside, err := host.agent(only(n.Without, namespace.IPC))
 	if err != nil {
@@ -90,7 +90,7 @@ func ipc(n *narrate.Narrator) error {
 	if err := inside.ask(&list, listSysV); err != nil {
 		return err
 	}
-	n.Evidence("/proc/sysvipc/msg inside", list)
+	n.OldEvidence("/proc/sysvipc/msg inside", list)
 	for _, q := range []struct{ claim, op string }{
 		{"a System V queue outside does not exist inside", findSysV},
 		{"a POSIX queue outside does not exist inside", findPOSIX},
@@ -102,7 +102,7 @@ func ipc(n *narrate.Narrator) error {
 		if err := neighbour.ask(&control, q.op); err != nil {
 			return err
 		}
-		n.Proof(q.claim, got == "no such queue" && control == "found", got, control)
+		n.OldProof(q.claim, got == "no such queue" && control == "found", got, control)
 	}
 	n.Note("POSIX shared memory is not here: shm_open(3) makes plain files in /dev/shm, so it is the mounts that hide it (stage 03)")
 	n.ByHand(

@@ -85,10 +85,10 @@ func join(n *narrate.Narrator) error {
 		return err
 	}
 	apart := fmt.Sprintf("it is %d, ps lists %v", number, seen)
-	n.Before("a process is running in namespaces of its own; another one is not in them", narrate.Data{"running": running.PID, "newcomer": newcomer.PID})
+	n.OldBefore("a process is running in namespaces of its own; another one is not in them", narrate.Data{"running": running.PID, "newcomer": newcomer.PID})
 
 	n.Do(narrate.Call{Text: "enter all of them in one call, through a descriptor of the process; then start a child, which is born inside",
-		Go: fmt.Sprintf("namespace.Join(%d, …)", running.PID), Sys: "pidfd_open(" + strconv.Itoa(running.PID) + "), unshare(CLONE_FS), setns(pidfd, CLONE_NEWPID|CLONE_NEWNS|…)",
+		Go: fmt.Sprintf("namespace.Join(%d, …)", running.PID), OldSys: "pidfd_open(" + strconv.Itoa(running.PID) + "), unshare(CLONE_FS), setns(pidfd, CLONE_NEWPID|CLONE_NEWNS|…)",
 		Man: "setns(2), pidfd_open(2)", Hand: fmt.Sprintf("nsenter --target %d --all sh", running.PID), At: namespace.Join})
 	if !n.Without {
 		if err := newcomer.ask(nil, joinThem, strconv.Itoa(running.PID)); err != nil {
@@ -117,7 +117,7 @@ func join(n *narrate.Narrator) error {
 		if joined&t.Flag == 0 {
 			continue
 		}
-		n.Evidence(fmt.Sprintf("/proc/%d/ns/%s of the child, /proc/%d/ns/%s of the running process", born.PID, t.Name, running.PID, t.Name),
+		n.OldEvidence(fmt.Sprintf("/proc/%d/ns/%s of the child, /proc/%d/ns/%s of the running process", born.PID, t.Name, running.PID, t.Name),
 			procfs.Link(t.Name, in[t.Name])+" "+procfs.Link(t.Name, there[t.Name]))
 		if in[t.Name] == there[t.Name] {
 			same++
@@ -126,12 +126,12 @@ func join(n *narrate.Narrator) error {
 			control++
 		}
 	}
-	n.Proof("the child has the namespaces of the running process", same == 6, fmt.Sprintf("%d of 6 the same", same), fmt.Sprintf("%d of 6 the same", control))
+	n.OldProof("the child has the namespaces of the running process", same == 6, fmt.Sprintf("%d of 6 the same", same), fmt.Sprintf("%d of 6 the same", control))
 
 	if err := born.ask(&after, hostname); err != nil {
 		return err
 	}
-	n.Proof("it has its hostname", after == "running", after, before)
+	n.OldProof("it has its hostname", after == "running", after, before)
 	if err := born.ask(&number, whoAmI); err != nil {
 		return err
 	}
@@ -141,8 +141,8 @@ func join(n *narrate.Narrator) error {
 	if err := born.ask(&here, parent); err != nil {
 		return err
 	}
-	n.Evidence("its parent, as it sees it: 0, for somebody who is not in this PID namespace", here)
-	n.Proof("the running process sees it in ps, under its inside number", slices.Equal(seen, []int{1, number}),
+	n.OldEvidence("its parent, as it sees it: 0, for somebody who is not in this PID namespace", here)
+	n.OldProof("the running process sees it in ps, under its inside number", slices.Equal(seen, []int{1, number}),
 		fmt.Sprintf("it is %d, ps lists %v", number, seen), apart)
 	if err := joinAll(n, newcomer); err != nil {
 		return err
@@ -178,10 +178,10 @@ func joinAll(n *narrate.Narrator, threads *agent) error {
 	if err := threads.ask(&refused, joinUser, strconv.Itoa(whole.PID)); err != nil {
 		return err
 	}
-	n.Evidence("setns(pidfd, CLONE_NEWUSER) of a process with threads, as every Go program is one", refused)
+	n.OldEvidence("setns(pidfd, CLONE_NEWUSER) of a process with threads, as every Go program is one", refused)
 
 	n.Do(narrate.Call{Text: "fork; enter all kinds at once in the child, which has a single thread; then execute a program",
-		Go: "namespace.Start(program, namespace.Birth{Join: process, JoinSet: namespace.All})", Sys: "clone3(), setns(pidfd, CLONE_NEWUSER|CLONE_NEWTIME|…), execve()",
+		Go: "namespace.Start(program, namespace.Birth{Join: process, JoinSet: namespace.All})", OldSys: "clone3(), setns(pidfd, CLONE_NEWUSER|CLONE_NEWTIME|…), execve()",
 		Man: "setns(2), pidfd_open(2)", Hand: fmt.Sprintf("nsenter --target %d --all sh", whole.PID), At: namespace.Start})
 	birth := namespace.Birth{Join: target, JoinSet: kinds}
 	if n.Without {
@@ -198,7 +198,7 @@ func joinAll(n *narrate.Narrator, threads *agent) error {
 		_ = joiner.Close()
 	}()
 	same, control := inCommon(joiner.PID, whole.PID), inCommon(os.Getpid(), whole.PID)
-	n.Proof("a process with a single thread joins the user and time namespaces, too", same == len(kinds.Types()),
+	n.OldProof("a process with a single thread joins the user and time namespaces, too", same == len(kinds.Types()),
 		fmt.Sprintf("%d of %d the same", same, len(kinds.Types())), fmt.Sprintf("%d of %d the same", control, len(kinds.Types())))
 	return nil
 }

@@ -52,10 +52,10 @@ func mnt(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("a mount namespace plays the host; its "+tmp+" is shared, as systemd makes all mounts", narrate.Data{"mountinfo": line.Optional})
+	n.OldBefore("a mount namespace plays the host; its "+tmp+" is shared, as systemd makes all mounts", narrate.Data{"mountinfo": line.Optional})
 
 	n.Do(narrate.Call{Text: "start a process in a mount namespace of its own, and mount something there",
-		Go: "namespace.Spec{New: namespace.Mount}.Apply(cmd)", Sys: `clone(CLONE_NEWNS), then inside mount("tmpfs", …)`,
+		Go: "namespace.Spec{New: namespace.Mount}.Apply(cmd)", OldSys: `clone(CLONE_NEWNS), then inside mount("tmpfs", …)`,
 		Man: "mount_namespaces(7)", Hand: "unshare --mount --propagation unchanged sh", At: namespace.Spec.Apply})
 	leaky, err := host.agent(only(n.Without, namespace.Mount))
 	if err != nil {
@@ -72,11 +72,11 @@ func mnt(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("the new mount, in /proc/PID/mountinfo of both", leaked)
+	n.OldEvidence("the new mount, in /proc/PID/mountinfo of both", leaked)
 	n.Note("a new mount namespace does not hide mounts while propagation is shared: the copy is a member of the same peer group")
 
 	n.Do(narrate.Call{Text: "once more, but make all mounts private first",
-		Go: "namespace.MakePrivate()", Sys: `mount("", "/", MS_REC|MS_PRIVATE)`,
+		Go: "namespace.MakePrivate()", OldSys: `mount("", "/", MS_REC|MS_PRIVATE)`,
 		Man: "mount_namespaces(7)", Hand: "mount --make-rprivate /", At: namespace.MakePrivate})
 	tight, err := host.agent(only(n.Without, namespace.Mount))
 	if err != nil {
@@ -95,12 +95,12 @@ func mnt(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Proof("with private propagation a mount inside is not seen outside", seen == "outside no, inside yes", seen, leaked)
+	n.OldProof("with private propagation a mount inside is not seen outside", seen == "outside no, inside yes", seen, leaked)
 	real, err := mountLine(os.Getpid(), room)
 	if err != nil {
 		return err
 	}
-	n.Evidence("the same mount on the real host", yes(real != nil))
+	n.OldEvidence("the same mount on the real host", yes(real != nil))
 	n.ByHand(
 		"unshare --user --map-root-user --mount sh -c 'mount -t tmpfs tmpfs /mnt; grep -c \" /mnt \" /proc/self/mountinfo'",
 		"! grep ' /mnt .*tmpfs tmpfs' /proc/self/mountinfo",

@@ -79,10 +79,10 @@ func network(n *narrate.Narrator) error {
 		return err
 	}
 	defer neighbour.close()
-	n.Before("this process listens on a port", narrate.Data{"address": address, "links": outside})
+	n.OldBefore("this process listens on a port", narrate.Data{"address": address, "links": outside})
 
 	n.Do(narrate.Call{Text: "start a process in a network namespace of its own",
-		Go: "namespace.Spec{New: namespace.Net}.Apply(cmd)", Sys: "clone(CLONE_NEWNET)",
+		Go: "namespace.Spec{New: namespace.Net}.Apply(cmd)", OldSys: "clone(CLONE_NEWNET)",
 		Man: "network_namespaces(7)", Hand: "unshare --net ip link", At: namespace.Spec.Apply})
 	spec := asNeeded(n, namespace.Net)
 	if n.Without {
@@ -102,7 +102,7 @@ func network(n *narrate.Narrator) error {
 	}
 	// Some kernels put a few unused tunnels (sit0, tunl0…) into each network; they are down as well.
 	lo := strings.HasPrefix(got, "lo down") && !strings.Contains(got, " up")
-	n.Proof("a new network has a loopback that is down, and no way out", lo, got, outside)
+	n.OldProof("a new network has a loopback that is down, and no way out", lo, got, outside)
 
 	// On all addresses, because inside 127.0.0.1 does not exist before lo is up. Outside, that collides as well.
 	everywhere := fmt.Sprintf("0.0.0.0:%d", port)
@@ -112,7 +112,7 @@ func network(n *narrate.Narrator) error {
 	if err := neighbour.ask(&control, bind, everywhere); err != nil {
 		return err
 	}
-	n.Proof(fmt.Sprintf("port %d is bound twice, once in each network", port), got == "bound", got, control)
+	n.OldProof(fmt.Sprintf("port %d is bound twice, once in each network", port), got == "bound", got, control)
 
 	if err := inside.ask(&got, dial, address); err != nil {
 		return err
@@ -120,7 +120,7 @@ func network(n *narrate.Narrator) error {
 	if err := neighbour.ask(&control, dial, address); err != nil {
 		return err
 	}
-	n.Proof("our server cannot be reached from inside", got != "connected" && control == "connected", got, control)
+	n.OldProof("our server cannot be reached from inside", got != "connected" && control == "connected", got, control)
 	n.ByHand("unshare --user --map-root-user --net ip -brief link")
 	n.Note("how to wire it is stage 04")
 	return nil

@@ -70,14 +70,14 @@ func pid(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("this process has one number, and sees all others", narrate.Data{"NSpid": ours, "processes": len(before)})
+	n.OldBefore("this process has one number, and sees all others", narrate.Data{"NSpid": ours, "processes": len(before)})
 
 	set := namespace.PID | namespace.Mount
 	if n.Without {
 		set = namespace.Mount
 	}
 	n.Do(narrate.Call{Text: "start a process in a PID namespace of its own",
-		Go: "namespace.Spec{New: namespace.PID | namespace.Mount}.Apply(cmd)", Sys: "clone(CLONE_NEWPID|CLONE_NEWNS)",
+		Go: "namespace.Spec{New: namespace.PID | namespace.Mount}.Apply(cmd)", OldSys: "clone(CLONE_NEWPID|CLONE_NEWNS)",
 		Man: "pid_namespaces(7)", Hand: "unshare --pid --fork --mount-proc sh", At: namespace.Spec.Apply})
 	one, err := newAgent(asNeeded(n, set))
 	if err != nil {
@@ -95,9 +95,9 @@ func pid(n *narrate.Narrator) error {
 	if err := one.ask(&inside, whoAmI); err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("NSpid in /proc/%d/status", one.PID), numbers)
-	n.Evidence("getpid() inside", inside)
-	n.Proof("one process has two numbers: the host's, and 1", len(numbers) == len(ours)+1 && inside == 1,
+	n.OldEvidence(fmt.Sprintf("NSpid in /proc/%d/status", one.PID), numbers)
+	n.OldEvidence("getpid() inside", inside)
+	n.OldProof("one process has two numbers: the host's, and 1", len(numbers) == len(ours)+1 && inside == 1,
 		fmt.Sprint(numbers), fmt.Sprint(ours))
 
 	for _, part := range []func(*narrate.Narrator, *agent) error{procLies, orphanFound, unkillable} {
@@ -125,10 +125,10 @@ func procLies(n *narrate.Narrator, one *agent) error {
 	if err := one.ask(&self, procSelf); err != nil {
 		return err
 	}
-	n.Evidence("processes that ps sees inside, with the host's /proc", len(all))
-	n.Evidence("/proc/self inside, with the host's /proc", self)
+	n.OldEvidence("processes that ps sees inside, with the host's /proc", len(all))
+	n.OldEvidence("/proc/self inside, with the host's /proc", self)
 	n.Do(narrate.Call{Text: "mount /proc again, from inside, after cutting the ties of our mounts to the host's",
-		Go: `namespace.MakePrivate(); namespace.MountProc("/proc")`, Sys: `mount("", "/", MS_REC|MS_PRIVATE), mount("proc", "/proc", "proc")`,
+		Go: `namespace.MakePrivate(); namespace.MountProc("/proc")`, OldSys: `mount("", "/", MS_REC|MS_PRIVATE), mount("proc", "/proc", "proc")`,
 		Man: "proc(5), mount_namespaces(7)", Hand: "mount --make-rprivate / && mount -t proc proc /proc", At: namespace.MountProc})
 	// Only the owner of a PID namespace may mount its /proc: without one, an ordinary user is refused.
 	if err := one.ask(nil, newProc); err != nil && !n.Without {
@@ -137,7 +137,7 @@ func procLies(n *narrate.Narrator, one *agent) error {
 	if err := one.ask(&few, ps); err != nil {
 		return err
 	}
-	n.Proof("now ps sees the processes of the namespace and no others", len(few) == 1 && few[0] == 1,
+	n.OldProof("now ps sees the processes of the namespace and no others", len(few) == 1 && few[0] == 1,
 		fmt.Sprintf("%d process", len(few)), fmt.Sprintf("%d processes", len(all)))
 	return nil
 }
@@ -163,15 +163,15 @@ func orphanFound(n *narrate.Narrator, one *agent) error {
 	if err != nil {
 		return err
 	}
-	n.Do(narrate.Call{Text: "end the parent of a process inside", Go: "cmd.Process.Kill()", Sys: "kill(parent, SIGKILL)",
+	n.Do(narrate.Call{Text: "end the parent of a process inside", Go: "cmd.Process.Kill()", OldSys: "kill(parent, SIGKILL)",
 		Man: "pid_namespaces(7)", Hand: "(sleep 60 &)"})
 	middle.close()
 	second, err := procfs.Status(left, "PPid")
 	if err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("PPid in /proc/%d/status before and after", left), first+" → "+second)
-	n.Proof("an orphan gets the namespace's number 1 as its parent", second == strconv.Itoa(one.PID),
+	n.OldEvidence(fmt.Sprintf("PPid in /proc/%d/status before and after", left), first+" → "+second)
+	n.OldProof("an orphan gets the namespace's number 1 as its parent", second == strconv.Itoa(one.PID),
 		"its parent is "+second, "its parent was "+first)
 	return nil
 }
@@ -215,9 +215,9 @@ func unkillable(n *narrate.Narrator, one *agent) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("SIGTERM is in SigCgt of /proc/%d/status, the signals with a handler", one.PID), handles)
+	n.OldEvidence(fmt.Sprintf("SIGTERM is in SigCgt of /proc/%d/status, the signals with a handler", one.PID), handles)
 	n.Do(narrate.Call{Text: "from inside, a child of number 1 sends it SIGTERM and SIGKILL",
-		Go: "unix.Kill(1, unix.SIGTERM)", Sys: "kill(1, SIGTERM), kill(1, SIGKILL)", Man: "pid_namespaces(7), kill(2)",
+		Go: "unix.Kill(1, unix.SIGTERM)", OldSys: "kill(1, SIGTERM), kill(1, SIGKILL)", Man: "pid_namespaces(7), kill(2)",
 		Hand: "kill -KILL 1", At: namespace.DropHandler})
 	sender, err := one.agent(namespace.Spec{})
 	if err != nil {
@@ -233,18 +233,18 @@ func unkillable(n *narrate.Narrator, one *agent) error {
 		}
 	}
 	inside := one.fate(200 * time.Millisecond)
-	n.Proof("number 1 ignores from inside what it has no handler for, even SIGKILL", !handles && inside == alive, inside, control)
+	n.OldProof("number 1 ignores from inside what it has no handler for, even SIGKILL", !handles && inside == alive, inside, control)
 
 	// From outside: SIGTERM is ignored as well, SIGKILL is not.
 	if err := one.signal(unix.SIGTERM); err != nil && !n.Without {
 		return err
 	}
-	n.Evidence("after SIGTERM from outside", one.fate(200*time.Millisecond))
+	n.OldEvidence("after SIGTERM from outside", one.fate(200*time.Millisecond))
 	if err := one.signal(unix.SIGKILL); err != nil && !n.Without {
 		return err
 	}
 	outside := one.fate(2 * time.Second)
-	n.Proof("from outside, SIGKILL ends it, and with it all processes in its namespace", outside == "ended by signal: killed", outside, inside)
+	n.OldProof("from outside, SIGKILL ends it, and with it all processes in its namespace", outside == "ended by signal: killed", outside, inside)
 	return nil
 }
 

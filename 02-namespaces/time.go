@@ -40,7 +40,7 @@ func clocks(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("the machine has been up for", narrate.Data{"seconds": int(outside.Seconds())})
+	n.OldBefore("the machine has been up for", narrate.Data{"seconds": int(outside.Seconds())})
 	spec := asNeeded(n, 0)
 	keeper, err := newAgent(spec)
 	if err != nil {
@@ -49,7 +49,7 @@ func clocks(n *narrate.Narrator) error {
 	defer keeper.close()
 
 	n.Do(narrate.Call{Text: "make a time namespace for our children, write its offsets, then start a child",
-		Go: "namespace.UnshareTime(-monotonic, -boottime)", Sys: `unshare(CLONE_NEWTIME), write("/proc/self/timens_offsets", …)`,
+		Go: "namespace.UnshareTime(-monotonic, -boottime)", OldSys: `unshare(CLONE_NEWTIME), write("/proc/self/timens_offsets", …)`,
 		Man: "time_namespaces(7)", Hand: "unshare --time --boottime -100000 --fork uptime", At: namespace.UnshareTime})
 	if !n.Without {
 		if err := keeper.ask(nil, unshareUptime); err != nil {
@@ -60,7 +60,7 @@ func clocks(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("/proc/%d/timens_offsets (clock, seconds, nanoseconds)", keeper.PID), squeeze(string(offsets)))
+	n.OldEvidence(fmt.Sprintf("/proc/%d/timens_offsets (clock, seconds, nanoseconds)", keeper.PID), squeeze(string(offsets)))
 	self, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/time", keeper.PID))
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func clocks(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("who called unshare is where it was, its children will not be", self+", children "+children)
+	n.OldEvidence("who called unshare is where it was, its children will not be", self+", children "+children)
 	inside, err := keeper.agent(namespace.Spec{})
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func clocks(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Proof("inside, the machine has just been started", got < outside/2 && got < time.Minute,
+	n.OldProof("inside, the machine has just been started", got < outside/2 && got < time.Minute,
 		fmt.Sprintf("up %d s", int(got.Seconds())), fmt.Sprintf("up %d s", int(outside.Seconds())))
 
 	// Writing the offsets: while nobody is inside, and afterwards.
@@ -106,7 +106,7 @@ func clocks(n *narrate.Narrator) error {
 	} else if err := keeper.ask(&denied, writeOffsets); err != nil {
 		return err
 	}
-	n.Proof("offsets cannot be written once somebody is inside", denied == "permission denied", denied, control)
+	n.OldProof("offsets cannot be written once somebody is inside", denied == "permission denied", denied, control)
 	n.Note("clone(2) cannot make a time namespace: its flag lies in the byte for the exit signal. clone3(2) can, " +
 		"but the child is inside at once, and then it is too late for offsets: so it is unshare, write, fork")
 	n.Note("the time of day is not in it: that one belongs to the whole machine")

@@ -17,25 +17,29 @@ import (
 
 var (
 	uidInside = can("getuid", func([]string) (any, error) { return os.Getuid(), nil })
-	// A file that exists in memory only, held open by its maker. Its owner is who made it, as with any file.
-	makeFile = can("make a file", func([]string) (any, error) {
+	// A file that exists in memory only, as long as its creator has it open.
+	createFile = can("create a file", func([]string) (any, error) {
 		fd, err := unix.MemfdCreate("a file of mine", unix.MFD_CLOEXEC)
 		return fd, os.NewSyscallError("memfd_create", err)
 	})
 	owner = can("stat", func(a []string) (any, error) { return ownerOf(a[0]) })
-	// The name stays the same: what counts is whether we may set it.
+	// The name stays the same: what counts is whether the kernel lets the process set it.
 	tryHostnames = can("try to set hostnames", func([]string) (any, error) {
-		outer, err := allowed(keepHostname())
-		if err != nil {
+		var h hostnames
+		var err error
+		if h.Hosts, err = allowed(keepHostname()); err != nil {
 			return nil, err
 		}
-		own, err := allowed(namespace.Unshare(namespace.UTS))
-		if err == nil && own == "allowed" {
-			own, err = allowed(keepHostname())
+		if h.Own, err = allowed(namespace.Unshare(namespace.UTS)); err != nil || h.Own != "allowed" {
+			return h, err
 		}
-		return fmt.Sprintf("the host's %s, its own %s", outer, own), err
+		h.Own, err = allowed(keepHostname())
+		return h, err
 	})
 )
+
+// hostnames says whether a process can set the host's hostname, and that of its own UTS namespace.
+type hostnames struct{ Hosts, Own string }
 
 func keepHostname() error {
 	name, err := os.Hostname()
@@ -62,8 +66,10 @@ func ownerOf(path string) (uint32, error) {
 }
 
 func user(n *narrate.Narrator) error {
-	n.Question("What is root worth inside, if inside is a user namespace?")
-	// Who could change the hostname must not have the real one at hand.
+	n.Question("You are root in a user namespace. What can you do on the host?")
+	n.Idea("A user namespace maps the UIDs inside it to other UIDs on the host. Root " +
+		"inside has every capability, but only over what that namespace owns.")
+	// The real hostname must be out of reach of the process that tries to change it.
 	host, err := newAgent(namespace.Spec{New: ownHostname()})
 	if err != nil {
 		return err
@@ -73,17 +79,24 @@ func user(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	control, err := identity(plain)
+	control, err := identityOf(plain)
 	if err != nil {
 		return err
 	}
-	n.Before("without a user namespace, a user ID is the same inside and outside", narrate.Data{"uid": control.uids})
+	n.Control("Without a user namespace, a UID is the same inside and on the host",
+		narrate.Show("UID", control.uids))
 
 	spec := namespace.Container()
 	spec.New, spec.Setgroups = namespace.User, false
-	n.Do(narrate.Call{Text: fmt.Sprintf("start a process in a user namespace of its own, whose root is user %d outside", spec.UIDs[0].Outside),
-		Go: "namespace.Container().Apply(cmd) with New: namespace.User", Sys: fmt.Sprintf(`clone(CLONE_NEWUSER), write("/proc/PID/uid_map", "0 %d %d")`, spec.UIDs[0].Outside, spec.UIDs[0].Count),
-		Man: "user_namespaces(7)", Hand: "unshare --user --map-root-user", At: namespace.Spec.Apply})
+	uids := spec.UIDs[0]
+	n.Do(narrate.Call{
+		Text: fmt.Sprintf("Start a process in a new user namespace, with root mapped to UID %d", uids.Outside),
+		Sys: [][2]string{{"clone(CLONE_NEWUSER)", ""},
+			{fmt.Sprintf(`write("/proc/PID/uid_map", "0 %d %d")`, uids.Outside, uids.Count), "inside, host, how many"}},
+		Go:  "namespace.Container().Apply(cmd) with New: namespace.User",
+		Man: "user_namespaces(7)", Hand: "unshare --user --map-root-user", At: namespace.Spec.Apply,
+		Without: "Start a process without a user namespace",
+	})
 	if n.Without {
 		spec = namespace.Spec{}
 	}
@@ -94,38 +107,50 @@ func user(n *narrate.Narrator) error {
 	if err := differ(n, "user", host.PID, inside.PID); err != nil {
 		return err
 	}
-	got, err := identity(inside)
+	got, err := identityOf(inside)
 	if err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("/proc/%d/uid_map (inside, outside, how many)", inside.PID), got.uidMap)
-	n.Proof("root inside is somebody else outside", got.uid == 0 && got.outside != 0, got.uids, control.uids)
-	n.Proof("a file that root makes inside belongs, seen from outside, to who he is there", got.fileIn == 0 && got.fileOut == got.outside, got.files, control.files)
-	n.Evidence("who owns the host's / outside and inside (65534: nobody, for users that are not in the map)", got.root)
+	n.Detail(narrate.Show("/proc/PID/uid_map", got.uidMap, "inside, host, how many"))
+	n.Proof("Root inside is an unprivileged UID on the host", got.uid == 0 && got.outside != 0,
+		narrate.Compare("UID", got.uids, "without", control.uids))
+	n.Proof("A file that root creates inside is owned by the mapped UID on the host",
+		got.fileIn == 0 && got.fileOut == got.outside,
+		narrate.Compare("owner of the file", got.files, "without", control.files),
+		narrate.Show("owner of the host's /", got.root, "UID 0 is not mapped: nobody"))
+	return userPrivileges(n, inside, plain, got, control)
+}
 
+// userPrivileges shows what root inside can do, and what it cannot.
+func userPrivileges(n *narrate.Narrator, inside, plain *agent, got, control identity) error {
 	caps, err := procfs.Status(inside.PID, "CapEff")
 	if err != nil {
 		return err
 	}
-	n.Evidence(fmt.Sprintf("CapEff in /proc/%d/status: the capabilities of root inside", inside.PID), caps)
-	n.Note("these capabilities count for what belongs to the user namespace. The host's hostname belongs to the host's; a UTS namespace made inside belongs to the inside")
-	var may, control2 string
-	if err := inside.ask(&may, tryHostnames); err != nil {
+	var can, before hostnames
+	if err := inside.ask(&can, tryHostnames); err != nil {
 		return err
 	}
-	if err := plain.ask(&control2, tryHostnames); err != nil {
+	if err := plain.ask(&before, tryHostnames); err != nil {
 		return err
 	}
-	n.Proof("the right to set a hostname works inside and not outside", may == "the host's refused, its own allowed", may, control2)
-	n.Proof("groups cannot be dropped inside: a group may be what keeps you out of a file", got.setgroups == "deny", got.setgroups, control.setgroups)
-	n.ByHand(
+	n.Proof("Root inside can set its own hostname but not the host's",
+		can.Hosts == "refused" && can.Own == "allowed",
+		narrate.Show("CapEff", caps, "every capability"),
+		narrate.Compare("the host's hostname", can.Hosts, "without", before.Hosts),
+		narrate.Compare("its own hostname", can.Own, "without", before.Own))
+	n.Proof("Root inside can't drop supplementary groups", got.setgroups == "deny",
+		narrate.Compare("/proc/PID/setgroups", got.setgroups, "without", control.setgroups))
+	n.Note("A group can be what keeps you out of a file, so dropping it is denied.")
+	n.Why("dockerd --userns-remap starts every container like this: a process that escapes is an ordinary user.")
+	n.WithDocker("dockerd --userns-remap=default",
 		"unshare --user --map-root-user sh -c 'id -u; cat /proc/self/uid_map /proc/self/setgroups'",
 		"f=$(mktemp) && unshare --user --map-root-user stat -c %u $f; stat -c %u $f; rm $f",
 	)
 	return nil
 }
 
-// ownHostname is a UTS namespace if we could set the real hostname otherwise.
+// ownHostname returns a UTS namespace if we could set the real hostname otherwise.
 func ownHostname() namespace.Set {
 	if namespace.Capable(unix.CAP_SYS_ADMIN) {
 		return namespace.UTS
@@ -133,13 +158,13 @@ func ownHostname() namespace.Set {
 	return 0
 }
 
-// who is a process seen from both sides.
-type who struct {
+// An identity is a process's user as seen from both sides.
+type identity struct {
 	uid, outside, fileIn, fileOut        uint32
 	uids, files, root, uidMap, setgroups string
 }
 
-func identity(a *agent) (w who, err error) {
+func identityOf(a *agent) (w identity, err error) {
 	if err := a.ask(&w.uid, uidInside); err != nil {
 		return w, err
 	}
@@ -151,10 +176,10 @@ func identity(a *agent) (w who, err error) {
 	if _, err := fmt.Sscan(status, &w.outside); err != nil {
 		return w, fmt.Errorf("%s/status: %w", dir, err)
 	}
-	w.uids = fmt.Sprintf("inside %d, outside %d", w.uid, w.outside)
+	w.uids = fmt.Sprintf("inside %d, host %d", w.uid, w.outside)
 
 	var fd int
-	if err := a.ask(&fd, makeFile); err != nil {
+	if err := a.ask(&fd, createFile); err != nil {
 		return w, err
 	}
 	if err := a.ask(&w.fileIn, owner, fmt.Sprintf("/proc/self/fd/%d", fd)); err != nil {
@@ -163,7 +188,7 @@ func identity(a *agent) (w who, err error) {
 	if w.fileOut, err = ownerOf(fmt.Sprintf("%s/fd/%d", dir, fd)); err != nil {
 		return w, err
 	}
-	w.files = fmt.Sprintf("inside %d, outside %d", w.fileIn, w.fileOut)
+	w.files = fmt.Sprintf("inside %d, host %d", w.fileIn, w.fileOut)
 
 	var rootIn uint32
 	if err := a.ask(&rootIn, owner, "/"); err != nil {
@@ -173,7 +198,7 @@ func identity(a *agent) (w who, err error) {
 	if err != nil {
 		return w, err
 	}
-	w.root = fmt.Sprintf("%d, %d", rootOut, rootIn)
+	w.root = fmt.Sprintf("inside %d, host %d", rootIn, rootOut)
 	for file, text := range map[string]*string{"/uid_map": &w.uidMap, "/setgroups": &w.setgroups} {
 		raw, err := os.ReadFile(dir + file)
 		if err != nil {

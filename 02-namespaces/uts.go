@@ -38,13 +38,13 @@ func uts(n *narrate.Narrator) error {
 	if err := host.ask(&control, hostname); err != nil {
 		return err
 	}
-	n.Before("a process that shares the host's UTS namespace sets the name, and the host has it", narrate.Data{"host": control})
+	n.OldBefore("a process that shares the host's UTS namespace sets the name, and the host has it", narrate.Data{"host": control})
 	if err := host.ask(nil, setHostname, "the-host"); err != nil {
 		return err
 	}
 
 	n.Do(narrate.Call{Text: "start a process in a UTS namespace of its own, and set the name there",
-		Go: "namespace.Spec{New: namespace.UTS}.Apply(cmd)", Sys: `clone(CLONE_NEWUTS), then inside sethostname("container")`,
+		Go: "namespace.Spec{New: namespace.UTS}.Apply(cmd)", OldSys: `clone(CLONE_NEWUTS), then inside sethostname("container")`,
 		Man: "uts_namespaces(7)", Hand: "unshare --uts sh -c 'hostname container; hostname'", At: namespace.Spec.Apply})
 	inside, err := host.agent(only(n.Without, namespace.UTS))
 	if err != nil {
@@ -63,9 +63,9 @@ func uts(n *narrate.Narrator) error {
 	if err := host.ask(&out, hostname); err != nil {
 		return err
 	}
-	n.Evidence("hostname inside", in)
-	n.Evidence("hostname of the host", out)
-	n.Proof("the name set inside is inside only", in == "container" && out == "the-host",
+	n.OldEvidence("hostname inside", in)
+	n.OldEvidence("hostname of the host", out)
+	n.OldProof("the name set inside is inside only", in == "container" && out == "the-host",
 		fmt.Sprintf("inside %s, host %s", in, out), fmt.Sprintf("inside %s, host %s", control, control))
 	n.ByHand(
 		"before=$(uname -n)",

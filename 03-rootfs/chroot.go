@@ -65,14 +65,14 @@ func chroot(n *narrate.Narrator) error {
 		return err
 	}
 	before := list("/")
-	n.Before("the host's / as everybody sees it", narrate.Data{"names": len(before)})
+	n.OldBefore("the host's / as everybody sees it", narrate.Data{"names": len(before)})
 	n.Do(narrate.Call{
-		Text: "make a directory the root of one process, and go there",
-		Go:   fmt.Sprintf("rootfs.Chroot(%q)", dir.Join("root")),
-		Sys:  `chroot("…/root"), chdir("/")`,
-		Man:  "chroot(2)",
-		Hand: "chroot " + dir.Join("root"),
-		At:   rootfs.Chroot,
+		Text:   "make a directory the root of one process, and go there",
+		Go:     fmt.Sprintf("rootfs.Chroot(%q)", dir.Join("root")),
+		OldSys: `chroot("…/root"), chdir("/")`,
+		Man:    "chroot(2)",
+		Hand:   "chroot " + dir.Join("root"),
+		At:     rootfs.Chroot,
 	})
 	p, err := start(inChroot, namespace.Mount, chrootAsk{dir.Join("root"), dir.Join("secret"), n.Without})
 	if err != nil {
@@ -87,16 +87,16 @@ func chroot(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("from outside, /proc/PID/root of that process leads to", link)
-	n.Evidence("from inside, / holds", strings.Join(a.Root, " "))
-	n.Proof("inside, / is the directory and holds nothing else", len(a.Root) == 1 && a.Root[0] == "hello",
+	n.OldEvidence("from outside, /proc/PID/root of that process leads to", link)
+	n.OldEvidence("from inside, / holds", strings.Join(a.Root, " "))
+	n.OldProof("inside, / is the directory and holds nothing else", len(a.Root) == 1 && a.Root[0] == "hello",
 		fmt.Sprintf("%d name", len(a.Root)), fmt.Sprintf("%d names", len(before)))
-	n.Proof("by its path the file outside is out of reach", a.ByPath == "ENOENT", a.ByPath, look(dir.Join("secret")))
-	n.Proof("but a directory that was opened before still leads there: chroot takes nothing away",
+	n.OldProof("by its path the file outside is out of reach", a.ByPath == "ENOENT", a.ByPath, look(dir.Join("secret")))
+	n.OldProof("but a directory that was opened before still leads there: chroot takes nothing away",
 		a.ByHandle == secret && a.ByPath != secret, "read through the open directory: "+fmt.Sprint(a.ByHandle == secret),
 		"read by its path: "+fmt.Sprint(a.ByPath == secret))
 	hostname, _ := os.Hostname()
-	n.Evidence("process number, user and hostname, inside and as the host sees them",
+	n.OldEvidence("process number, user and hostname, inside and as the host sees them",
 		fmt.Sprintf("%d, %d, %s and %d, %d, %s", a.PID, a.UID, a.Hostname, p.Process.Pid, os.Getuid(), hostname))
 	n.Note("\"chroot isolates\" is a misconception: processes, network, hostname and users are the same as before, and the next step walks out")
 	n.Note("the man page says so itself: chroot is not intended to be used for any kind of security purpose")

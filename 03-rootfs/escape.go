@@ -79,14 +79,14 @@ func escape(n *narrate.Narrator) error {
 	if err := inside(escaping, namespace.Mount, ask, &only); err != nil {
 		return err
 	}
-	n.Before("a file lies outside the chroot; by its path it is not found, and 64 times \"..\" lead nowhere, for the kernel stops at the root",
+	n.OldBefore("a file lies outside the chroot; by its path it is not found, and 64 times \"..\" lead nowhere, for the kernel stops at the root",
 		narrate.Data{"by its path": only.Before, "after ../../..": only.After})
 	n.Do(narrate.Call{
-		Text: "inside, chroot again into a directory further down, and stay outside of it; then go up",
-		Go:   "walkOut()",
-		Sys:  `mkdir("hole"), chroot("hole"), chdir("..") …, chroot(".")`,
-		Man:  `chroot(2), "this call does not change the current working directory"`,
-		At:   walkOut,
+		Text:   "inside, chroot again into a directory further down, and stay outside of it; then go up",
+		Go:     "walkOut()",
+		OldSys: `mkdir("hole"), chroot("hole"), chdir("..") …, chroot(".")`,
+		Man:    `chroot(2), "this call does not change the current working directory"`,
+		At:     walkOut,
 	})
 	ask.Hole = !n.Without
 	p, err := start(escaping, namespace.Mount, ask)
@@ -102,9 +102,9 @@ func escape(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("/proc/PID/root of the process, which is still running", link)
-	n.Evidence("what it read from "+dir.Join("secret"), a.After)
-	n.Proof("root walks out of the chroot and reads a file outside", a.After == secret && link == "/", a.After, only.After)
+	n.OldEvidence("/proc/PID/root of the process, which is still running", link)
+	n.OldEvidence("what it read from "+dir.Join("secret"), a.After)
+	n.OldProof("root walks out of the chroot and reads a file outside", a.After == secret && link == "/", a.After, only.After)
 	n.Note("it takes root (CAP_SYS_CHROOT), but root is who most containers run as; and no mount, no /proc and no bug is needed")
 	n.Note("the command nsenter makes the same mistake on purpose: it sets the root, and leaves the working directory outside")
 	n.ByHand("unshare --user --map-root-user nsenter --root=/usr --wd=/ /bin/ls -d etc home")

@@ -176,35 +176,35 @@ func overlay(n *narrate.Narrator) error {
 		return err
 	}
 	before := measure(dir.Join("base"))
-	n.Before("two layers: a base, and one above it that replaces a file and adds one", narrate.Data{"base": list(dir.Join("base")), "extra": list(dir.Join("extra"))})
+	n.OldBefore("two layers: a base, and one above it that replaces a file and adds one", narrate.Data{"base": list(dir.Join("base")), "extra": list(dir.Join("extra"))})
 	n.Do(narrate.Call{
-		Text: "lay a writable layer in memory over both",
-		Go:   "rootfs.Overlay([]string{extra, base}, upper, work, merged, 0)",
-		Sys:  `mount("overlay", "merged", "overlay", 0, "lowerdir=extra:base,upperdir=upper,workdir=work,userxattr")`,
-		Man:  "Documentation/filesystems/overlayfs.rst",
-		Hand: "mount -t overlay -o lowerdir=extra:base,upperdir=upper,workdir=work overlay merged",
-		At:   rootfs.Overlay,
+		Text:   "lay a writable layer in memory over both",
+		Go:     "rootfs.Overlay([]string{extra, base}, upper, work, merged, 0)",
+		OldSys: `mount("overlay", "merged", "overlay", 0, "lowerdir=extra:base,upperdir=upper,workdir=work,userxattr")`,
+		Man:    "Documentation/filesystems/overlayfs.rst",
+		Hand:   "mount -t overlay -o lowerdir=extra:base,upperdir=upper,workdir=work overlay merged",
+		At:     rootfs.Overlay,
 	})
 	var a overlayAnswer
 	if err := inside(onOverlay, namespace.Mount, overlayAsk{dir.Join("base"), dir.Join("extra"), dir.Join("memory"), dir.Join("copy"), n.Without}, &a); err != nil {
 		return err
 	}
-	n.Evidence("the merged directory", strings.Join(a.Merged, " "))
-	n.Evidence("the file that both layers have", a.Greeting)
-	n.Evidence("the writable layer, after a file was replaced and one byte added to the big one", fmt.Sprintf("%d files, %d bytes", a.Upper.Files, a.Upper.Bytes))
+	n.OldEvidence("the merged directory", strings.Join(a.Merged, " "))
+	n.OldEvidence("the file that both layers have", a.Greeting)
+	n.OldEvidence("the writable layer, after a file was replaced and one byte added to the big one", fmt.Sprintf("%d files, %d bytes", a.Upper.Files, a.Upper.Bytes))
 	below := look(dir.Join("base", "greeting"))
-	n.Proof("what was written is seen on top, and the layers below are untouched",
+	n.OldProof("what was written is seen on top, and the layers below are untouched",
 		a.Changed == "changed" && below == "from the base" && look(dir.Join("extra", "greeting")) == "from the layer above",
 		"below: "+below, "seen through the layers: "+a.Changed)
-	n.Proof("the first write copies the whole file up, be it a single byte", a.Upper.Bytes == bigFile+1+int64(len("changed")),
+	n.OldProof("the first write copies the whole file up, be it a single byte", a.Upper.Bytes == bigFile+1+int64(len("changed")),
 		a.Upper, a.UpperStart)
-	n.Proof("deleting leaves a whiteout on top: a character device 0,0; the file below is still there", a.Whiteout == "character device 0,0",
+	n.OldProof("deleting leaves a whiteout on top: a character device 0,0; the file below is still there", a.Whiteout == "character device 0,0",
 		a.Whiteout, "below: "+a.Mode)
-	n.Proof("a whiteout that we made in a layer deletes too: so does an image whose upper layer lacks a file of a lower one",
+	n.OldProof("a whiteout that we made in a layer deletes too: so does an image whose upper layer lacks a file of a lower one",
 		a.Unwanted == "ENOENT", a.Unwanted, "below: "+look(dir.Join("base", "unwanted")))
-	n.Evidence("a second start took, and a start by copying", fmt.Sprintf("%v and %v", a.SecondTook.Round(time.Microsecond), a.CopyTook.Round(time.Microsecond)))
-	n.Proof("a second start from the same layers copies nothing", a.Second == usage{}, a.Second, a.Copied)
-	n.Evidence("the base before and after, from outside", fmt.Sprintf("%v and %v", before, measure(dir.Join("base"))))
+	n.OldEvidence("a second start took, and a start by copying", fmt.Sprintf("%v and %v", a.SecondTook.Round(time.Microsecond), a.CopyTook.Round(time.Microsecond)))
+	n.OldProof("a second start from the same layers copies nothing", a.Second == usage{}, a.Second, a.Copied)
+	n.OldEvidence("the base before and after, from outside", fmt.Sprintf("%v and %v", before, measure(dir.Join("base"))))
 	n.Note("copy-up is why a database belongs on a volume: the first byte written to a file costs all of it")
 	n.Note("the option userxattr is for user namespaces; the layer is in memory here, so it goes with the container")
 	n.ByHand(

@@ -60,27 +60,27 @@ func pivot(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("after chroot, the escape of the step before finds all of the host again",
+	n.OldBefore("after chroot, the escape of the step before finds all of the host again",
 		narrate.Data{"read the file outside": old.After == secret, "mounts in sight": len(oldMounts)})
 	n.Do(narrate.Call{
-		Text: "swap the roots of the mount namespace, and unmount the old one",
-		Go:   fmt.Sprintf("rootfs.Bind(root, root); rootfs.PivotRoot(%q)", dir.Join("root")),
-		Sys:  `mount("root", "root", MS_BIND), chdir("root"), pivot_root(".", "."), umount2(".", MNT_DETACH)`,
-		Man:  "pivot_root(2), NOTES",
-		Hand: "mount --bind root root; cd root; pivot_root . .; umount -l .",
-		At:   rootfs.PivotRoot,
+		Text:   "swap the roots of the mount namespace, and unmount the old one",
+		Go:     fmt.Sprintf("rootfs.Bind(root, root); rootfs.PivotRoot(%q)", dir.Join("root")),
+		OldSys: `mount("root", "root", MS_BIND), chdir("root"), pivot_root(".", "."), umount2(".", MNT_DETACH)`,
+		Man:    "pivot_root(2), NOTES",
+		Hand:   "mount --bind root root; cd root; pivot_root . .; umount -l .",
+		At:     rootfs.PivotRoot,
 	})
 	ask.Chroot = n.Without
 	a, table, err := pivotAndLook(own, ask)
 	if err != nil {
 		return err
 	}
-	n.Evidence("mountinfo of the process after its escape, read from outside", table[0])
+	n.OldEvidence("mountinfo of the process after its escape, read from outside", table[0])
 	if !n.Without {
-		n.Evidence("pivot_root before the directory was a mount point", a.TooEarly)
+		n.OldEvidence("pivot_root before the directory was a mount point", a.TooEarly)
 	}
-	n.Proof("the same escape after pivot_root finds nothing", a.After == "ENOENT", a.After, old.After)
-	n.Proof("the old root is gone from the mount table: one mount is left", len(table) == 1,
+	n.OldProof("the same escape after pivot_root finds nothing", a.After == "ENOENT", a.After, old.After)
+	n.OldProof("the old root is gone from the mount table: one mount is left", len(table) == 1,
 		fmt.Sprintf("%d", len(table)), fmt.Sprintf("%d", len(oldMounts)))
 	n.Note("a new root that is no mount point gets EBUSY if it lies on the same mount as the root, and EINVAL elsewhere: bind it onto itself first")
 	n.Note("EINVAL means as well that a mount here is shared (make it private), or that the process is in a chroot already")

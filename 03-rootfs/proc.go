@@ -81,20 +81,20 @@ func proc(n *narrate.Narrator) error {
 		return nil
 	}
 	n.Do(narrate.Call{
-		Text: "in new namespaces, mount them anew: /proc for our processes, /sys for our network, /dev with a few harmless devices",
-		Go:   "r.Dev(); r.Proc(); r.Sys()",
-		Sys:  `mount("proc", "proc", "proc", MS_NOSUID|MS_NODEV|MS_NOEXEC) …, mount("devpts", "dev/pts", "devpts", …, "newinstance")`,
-		Man:  "proc(5), sysfs(5), Documentation/filesystems/devpts.rst",
-		Hand: "mount -t proc proc root/proc",
-		At:   (*rootfs.Rootfs).Dev,
+		Text:   "in new namespaces, mount them anew: /proc for our processes, /sys for our network, /dev with a few harmless devices",
+		Go:     "r.Dev(); r.Proc(); r.Sys()",
+		OldSys: `mount("proc", "proc", "proc", MS_NOSUID|MS_NODEV|MS_NOEXEC) …, mount("devpts", "dev/pts", "devpts", …, "newinstance")`,
+		Man:    "proc(5), sysfs(5), Documentation/filesystems/devpts.rst",
+		Hand:   "mount -t proc proc root/proc",
+		At:     (*rootfs.Rootfs).Dev,
 	})
 	n.Do(narrate.Call{
-		Text: "then mount something harmless over what no namespace divides, and make switches read-only",
-		Go:   "rootfs.Cover(null, rootfs.Names(rootfs.Masked), rootfs.Names(rootfs.ReadOnlyPaths))",
-		Sys:  `open_tree("/dev/null", OPEN_TREE_CLONE) before pivot_root; then move_mount("/proc/interrupts"), mount("/proc/interrupts", "/proc/kcore", MS_BIND) …, mount_setattr("/proc/sys", MOUNT_ATTR_RDONLY)`,
-		Man:  "open_tree(2), move_mount(2), mount(2), mount_setattr(2)",
-		Hand: "mount --bind /dev/null /proc/kcore; mount --bind -o ro /proc/sys /proc/sys",
-		At:   rootfs.Cover,
+		Text:   "then mount something harmless over what no namespace divides, and make switches read-only",
+		Go:     "rootfs.Cover(null, rootfs.Names(rootfs.Masked), rootfs.Names(rootfs.ReadOnlyPaths))",
+		OldSys: `open_tree("/dev/null", OPEN_TREE_CLONE) before pivot_root; then move_mount("/proc/interrupts"), mount("/proc/interrupts", "/proc/kcore", MS_BIND) …, mount_setattr("/proc/sys", MOUNT_ATTR_RDONLY)`,
+		Man:    "open_tree(2), move_mount(2), mount(2), mount_setattr(2)",
+		Hand:   "mount --bind /dev/null /proc/kcore; mount --bind -o ro /proc/sys /proc/sys",
+		At:     rootfs.Cover,
 	})
 	p, err := start(inProc, all, !n.Without)
 	if err != nil {
@@ -109,15 +109,15 @@ func proc(n *narrate.Narrator) error {
 	for _, m := range mounts(p.Process.Pid) {
 		kernel = append(kernel, strings.Fields(m)[4])
 	}
-	n.Evidence("mounts of the process, read from outside", strings.Join(kernel, " "))
-	n.Evidence("/dev inside", strings.Join(a.Covered.Devices, " "))
-	n.Proof("its /proc shows its own processes only", len(a.Covered.Processes) == 1 && a.Covered.Processes[0] == "/proc/1",
+	n.OldEvidence("mounts of the process, read from outside", strings.Join(kernel, " "))
+	n.OldEvidence("/dev inside", strings.Join(a.Covered.Devices, " "))
+	n.OldProof("its /proc shows its own processes only", len(a.Covered.Processes) == 1 && a.Covered.Processes[0] == "/proc/1",
 		fmt.Sprintf("%d", len(a.Covered.Processes)), fmt.Sprintf("%d in the host's /proc", len(a.Host.Processes)))
-	n.Proof("its /dev has what programs rely on and no hardware", len(a.Covered.Devices) < len(a.Host.Devices) && a.Covered.Disks == 0,
+	n.OldProof("its /dev has what programs rely on and no hardware", len(a.Covered.Devices) < len(a.Host.Devices) && a.Covered.Disks == 0,
 		fmt.Sprintf("%d names, %d disks", len(a.Covered.Devices), a.Covered.Disks), fmt.Sprintf("%d names, %d disks", len(a.Host.Devices), a.Host.Disks))
-	n.Proof(betrays+", which tells when keys are pressed, reads as empty", a.Covered.Betrayed == 0,
+	n.OldProof(betrays+", which tells when keys are pressed, reads as empty", a.Covered.Betrayed == 0,
 		fmt.Sprintf("%d bytes", a.Covered.Betrayed), fmt.Sprintf("%d bytes before it was covered", a.Bare.Betrayed))
-	n.Proof("no setting of the kernel can be opened for writing, not even one of our own network", a.Covered.Setting == "EROFS",
+	n.OldProof("no setting of the kernel can be opened for writing, not even one of our own network", a.Covered.Setting == "EROFS",
 		a.Covered.Setting, a.Bare.Setting)
 	for _, m := range rootfs.Masked[:4] {
 		n.Note("covered: %s, %s", m.Name, m.Why)

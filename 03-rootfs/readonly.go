@@ -36,14 +36,14 @@ func readonly(n *narrate.Narrator) error {
 	if err := inside(onReadOnly, all, rootfs.Spec{}, &open); err != nil {
 		return err
 	}
-	n.Before("root in a writable root leaves files in these places", narrate.Data{"places": len(places), "written": count(open[:len(places)], "allowed")})
+	n.OldBefore("root in a writable root leaves files in these places", narrate.Data{"places": len(places), "written": count(open[:len(places)], "allowed")})
 	n.Do(narrate.Call{
-		Text: "build the same root, its programs read-only, and at the end make the root's mount read-only",
-		Go:   "rootfs.Spec{ReadOnly: true}.Enter()",
-		Sys:  `mount_setattr("/", MOUNT_ATTR_RDONLY)`,
-		Man:  "mount_setattr(2)",
-		Hand: "mount -o remount,bind,ro /",
-		At:   rootfs.ReadOnlyRoot,
+		Text:   "build the same root, its programs read-only, and at the end make the root's mount read-only",
+		Go:     "rootfs.Spec{ReadOnly: true}.Enter()",
+		OldSys: `mount_setattr("/", MOUNT_ATTR_RDONLY)`,
+		Man:    "mount_setattr(2)",
+		Hand:   "mount -o remount,bind,ro /",
+		At:     rootfs.ReadOnlyRoot,
 	})
 	p, err := start(onReadOnly, all, rootfs.Spec{ReadOnly: !n.Without})
 	if err != nil {
@@ -56,15 +56,15 @@ func readonly(n *narrate.Narrator) error {
 	}
 	for _, line := range mounts(p.Process.Pid) {
 		if f := strings.Fields(line); f[4] == "/" || f[4] == "/usr" {
-			n.Evidence("mounted at "+f[4], f[5])
+			n.OldEvidence("mounted at "+f[4], f[5])
 		}
 	}
 	for i, path := range places {
-		n.Evidence("root makes "+path, closed[i])
+		n.OldEvidence("root makes "+path, closed[i])
 	}
-	n.Proof("every write of root's is refused with EROFS", count(closed[:len(places)], "EROFS") == len(places),
+	n.OldProof("every write of root's is refused with EROFS", count(closed[:len(places)], "EROFS") == len(places),
 		fmt.Sprintf("%d of %d refused", count(closed[:len(places)], "EROFS"), len(places)), fmt.Sprintf("%d of %d refused", count(open[:len(places)], "EROFS"), len(places)))
-	n.Proof("what is mounted on it, like /dev/shm and volumes, stays as it was", closed[len(places)] == "allowed" && closed[0] == "EROFS",
+	n.OldProof("what is mounted on it, like /dev/shm and volumes, stays as it was", closed[len(places)] == "allowed" && closed[0] == "EROFS",
 		spared+": "+closed[len(places)], places[0]+": "+closed[0])
 	n.Note("it belongs to the mount, not to the files: root with CAP_SYS_ADMIN could make it writable again, which stage 05 prevents")
 	n.ByHand(

@@ -59,13 +59,13 @@ func tree(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("the interpreter of "+shell+" (PT_INTERP)", or(t.Interpreter, "none: it is static"))
+	n.OldEvidence("the interpreter of "+shell+" (PT_INTERP)", or(t.Interpreter, "none: it is static"))
 	for _, l := range t.Libraries {
-		n.Evidence(l.Name+", needed by "+l.By+" (DT_NEEDED)", or(l.Path, "not found"))
+		n.OldEvidence(l.Name+", needed by "+l.By+" (DT_NEEDED)", or(l.Path, "not found"))
 	}
 	if self, err := os.Readlink("/proc/self/exe"); err == nil {
 		if own, err := needs.Of("/proc/self/exe"); err == nil {
-			n.Evidence(filepath.Base(self)+", the program that tells you this, needs", or(strings.Join(own.Files()[1:], " "), "nothing: it is static"))
+			n.OldEvidence(filepath.Base(self)+", the program that tells you this, needs", or(strings.Join(own.Files()[1:], " "), "nothing: it is static"))
 		}
 	}
 	if t.Static() {
@@ -109,14 +109,14 @@ func tree(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("without "+filepath.Base(lacks)+" the loader starts and gives up", noLibrary)
-	n.Proof(fmt.Sprintf("in a root with these %d files and nothing else the program runs", len(t.Files())),
+	n.OldEvidence("without "+filepath.Base(lacks)+" the loader starts and gives up", noLibrary)
+	n.OldProof(fmt.Sprintf("in a root with these %d files and nothing else the program runs", len(t.Files())),
 		full == fmt.Sprintf("exit status %d", sevenths), full, noLibrary)
 	found := func(root string) bool {
 		_, err := os.Stat(dir.Join(root, t.Path))
 		return err == nil
 	}
-	n.Proof("without its interpreter, exec says ENOENT of a program that is there",
+	n.OldProof("without its interpreter, exec says ENOENT of a program that is there",
 		strings.HasSuffix(noInterpreter, "ENOENT") && found("no-interpreter"),
 		noInterpreter+", and stat finds it: "+fmt.Sprint(found("no-interpreter")), full+", and stat finds it: "+fmt.Sprint(found("full")))
 	n.Note("ENOENT names the wrong thing: what was not found is the interpreter that the file asks for, inside the new root")

@@ -104,19 +104,19 @@ func volume(n *narrate.Narrator) error {
 		return err
 	}
 	before := list(dir.Join("keep"))
-	n.Before("a directory of the host, which is empty", narrate.Data{"names": before})
+	n.OldBefore("a directory of the host, which is empty", narrate.Data{"names": before})
 	volumes := []rootfs.Volume{
 		{Source: dir.Join("keep"), Target: "/writable"},
 		{Source: dir.Join("lend"), Target: "/lent", ReadOnly: !n.Without},
 		{Source: dir.Join("lend"), Target: "/data/trap", ReadOnly: true},
 	}
 	n.Do(narrate.Call{
-		Text: "pick up the directories as detached mounts, make one read-only all the way down, and attach them inside the new root",
-		Go:   "rootfs.PickUp(source, readOnly); rootfs.AttachIn(root, target, tree)",
-		Sys:  `open_tree(source, OPEN_TREE_CLONE|AT_RECURSIVE), mount_setattr(AT_RECURSIVE, MOUNT_ATTR_RDONLY), openat2(target, RESOLVE_IN_ROOT), move_mount`,
-		Man:  "open_tree(2), mount_setattr(2), openat2(2)",
-		Hand: "mount --rbind -o ro=recursive source root/target",
-		At:   rootfs.AttachIn,
+		Text:   "pick up the directories as detached mounts, make one read-only all the way down, and attach them inside the new root",
+		Go:     "rootfs.PickUp(source, readOnly); rootfs.AttachIn(root, target, tree)",
+		OldSys: `open_tree(source, OPEN_TREE_CLONE|AT_RECURSIVE), mount_setattr(AT_RECURSIVE, MOUNT_ATTR_RDONLY), openat2(target, RESOLVE_IN_ROOT), move_mount`,
+		Man:    "open_tree(2), mount_setattr(2), openat2(2)",
+		Hand:   "mount --rbind -o ro=recursive source root/target",
+		At:     rootfs.AttachIn,
 	})
 	p, err := start(withVolumes, all, volumeAsk{
 		Spec: rootfs.Spec{Dir: dir.Join("image"), Volumes: volumes}, Note: note,
@@ -132,18 +132,18 @@ func volume(n *narrate.Narrator) error {
 	}
 	for _, line := range mounts(p.Process.Pid) {
 		if f := strings.Fields(line); f[4] == "/writable" || strings.HasPrefix(f[4], "/lent") {
-			n.Evidence("mounted inside", line)
+			n.OldEvidence("mounted inside", line)
 		}
 	}
-	n.Proof("what is written into a writable volume is there on the host", look(dir.Join("keep", "note")) == note,
+	n.OldProof("what is written into a writable volume is there on the host", look(dir.Join("keep", "note")) == note,
 		look(dir.Join("keep", "note")), fmt.Sprint(before))
-	n.Proof("a read-only volume refuses root's writes", a.WriteRO == "EROFS", a.WriteRO, a.Write+" in the writable one")
-	n.Proof("and so does what is mounted below it, which a plain read-only bind mount leaves writable", a.WriteBelow == "EROFS",
+	n.OldProof("a read-only volume refuses root's writes", a.WriteRO == "EROFS", a.WriteRO, a.Write+" in the writable one")
+	n.OldProof("and so does what is mounted below it, which a plain read-only bind mount leaves writable", a.WriteBelow == "EROFS",
 		a.WriteBelow, a.OldWay+" with mount -o bind,ro")
-	n.Proof("an image's link to the host's directory leads to its own root instead", !strings.HasPrefix(a.Naive+"/", dir.Join("image")+"/") && a.Here != "" && len(list(dir.Join("outside"))) == 0,
+	n.OldProof("an image's link to the host's directory leads to its own root instead", !strings.HasPrefix(a.Naive+"/", dir.Join("image")+"/") && a.Here != "" && len(list(dir.Join("outside"))) == 0,
 		"inside, at "+strings.Replace(a.Here, dir.Path, "…", 1), "outside, at "+a.Naive)
 	leaked := strings.Contains(strings.Join(mounts("self"), "\n"), dir.Join("keep", "mounted"))
-	n.Proof("a mount made inside, in the volume, does not appear on the host", a.Mounted && !leaked,
+	n.OldProof("a mount made inside, in the volume, does not appear on the host", a.Mounted && !leaked,
 		fmt.Sprintf("on the host: %v", leaked), fmt.Sprintf("inside: %v", a.Mounted))
 	n.Note("files keep their owners: what root makes in a volume belongs to whoever root inside is outside (see 02-namespaces user)")
 	n.ByHand(

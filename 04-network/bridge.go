@@ -39,16 +39,16 @@ func bridge(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("two cables end at the host, plugged into nothing; web pings db", narrate.Data{"ping": before.String()})
-	n.Evidence("whom web found by asking for 10.88.0.3", lines(network.Neighbours(box[0].proc)))
+	n.OldBefore("two cables end at the host, plugged into nothing; web pings db", narrate.Data{"ping": before.String()})
+	n.OldEvidence("whom web found by asking for 10.88.0.3", lines(network.Neighbours(box[0].proc)))
 
 	n.Do(narrate.Call{
-		Text: "make a switch and plug both cables into it",
-		Go:   fmt.Sprintf("network.Bridge{%q, %s}.Create(); network.Plug(%q, %q); …", br.Name, br.Subnet, br.Name, names[0]),
-		Sys:  "RTM_NEWLINK {IFLA_INFO_KIND bridge}; RTM_SETLINK {IFLA_MASTER}",
-		Man:  "bridge(8), rtnetlink(7)",
-		Hand: fmt.Sprintf("ip link add %s type bridge; ip link set %s master %s", br.Name, names[0], br.Name),
-		At:   network.Plug,
+		Text:   "make a switch and plug both cables into it",
+		Go:     fmt.Sprintf("network.Bridge{%q, %s}.Create(); network.Plug(%q, %q); …", br.Name, br.Subnet, br.Name, names[0]),
+		OldSys: "RTM_NEWLINK {IFLA_INFO_KIND bridge}; RTM_SETLINK {IFLA_MASTER}",
+		Man:    "bridge(8), rtnetlink(7)",
+		Hand:   fmt.Sprintf("ip link add %s type bridge; ip link set %s master %s", br.Name, names[0], br.Name),
+		At:     network.Plug,
 	})
 	if err := br.Create(); err != nil {
 		return noLinks(n, err)
@@ -64,26 +64,26 @@ func bridge(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("the host's links", lines(network.Links(nil)))
-	n.Evidence("whom web found now", lines(network.Neighbours(box[0].proc)))
+	n.OldEvidence("the host's links", lines(network.Links(nil)))
+	n.OldEvidence("whom web found now", lines(network.Neighbours(box[0].proc)))
 	learned, err := network.Learned(br.Name)
 	if err != nil {
 		return err
 	}
-	n.Evidence("what the switch learned", learned)
+	n.OldEvidence("what the switch learned", learned)
 	mac, err := network.MAC(box[1].proc, network.Inside)
 	if err != nil {
 		return err
 	}
-	n.Proof("web reaches db through the bridge", after.ok(), after, before)
-	n.Proof("the switch has learned behind which port db's Ethernet address is (the control is an address that nobody has)",
+	n.OldProof("web reaches db through the bridge", after.ok(), after, before)
+	n.OldProof("the switch has learned behind which port db's Ethernet address is (the control is an address that nobody has)",
 		learned[mac] == names[1], quoted(learned[mac]), quoted(learned["02:00:00:00:00:00"]))
 
 	gateway, err := box[0].ask("ping", br.Gateway().Addr().String())
 	if err != nil {
 		return err
 	}
-	n.Proof("the host takes part in the subnet at the bridge's own address",
+	n.OldProof("the host takes part in the subnet at the bridge's own address",
 		gateway.ok(), gateway, before)
 	n.Note("A bridge is a switch: it looks at Ethernet addresses, and two containers on it need neither routes nor forwarding. " +
 		"That the host has an address on it is an extra, which makes it the containers' gateway.")

@@ -42,15 +42,15 @@ func dns(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("a container with an empty resolv.conf and an empty hosts file looks up \"db\"", narrate.Data{"lookup": before.String()})
+	n.OldBefore("a container with an empty resolv.conf and an empty hosts file looks up \"db\"", narrate.Data{"lookup": before.String()})
 
 	n.Do(narrate.Call{
-		Text: "answer questions for names at the gateway's address",
-		Go:   "names.Serve(conn, lookup)",
-		Sys:  "bind(10.88.0.1:53), recvfrom, sendto",
-		Man:  "resolver(3)",
-		Hand: "dnsmasq --no-daemon --listen-address=10.88.0.1 --address=/db/" + db.addr,
-		At:   names.Serve,
+		Text:   "answer questions for names at the gateway's address",
+		Go:     "names.Serve(conn, lookup)",
+		OldSys: "bind(10.88.0.1:53), recvfrom, sendto",
+		Man:    "resolver(3)",
+		Hand:   "dnsmasq --no-daemon --listen-address=10.88.0.1 --address=/db/" + db.addr,
+		At:     names.Serve,
 	})
 	asked, stop, err := answerNames(br, map[string]string{"db": db.addr})
 	if err != nil {
@@ -72,8 +72,8 @@ func dns(n *narrate.Narrator) error {
 	if err := web.must("etc", resolv, hosts); err != nil {
 		return err
 	}
-	n.Evidence("/etc/resolv.conf in web", quoted(web.file("/etc/resolv.conf")))
-	n.Evidence("/etc/hosts in web", quoted(web.file("/etc/hosts")))
+	n.OldEvidence("/etc/resolv.conf in web", quoted(web.file("/etc/resolv.conf")))
+	n.OldEvidence("/etc/hosts in web", quoted(web.file("/etc/hosts")))
 
 	found, err := web.ask("lookup", "db")
 	if err != nil {
@@ -88,7 +88,7 @@ func dns(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("what the server was asked", strings.Join(asked(), " "))
+	n.OldEvidence("what the server was asked", strings.Join(asked(), " "))
 	call, err := web.ask("dial", "db:80")
 	if err != nil {
 		return err
@@ -97,11 +97,11 @@ func dns(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Proof("web finds db by its name", found.Text == db.addr, found, before)
-	n.Proof("and calls its server by the name", call.Text == "db sees "+web.addr, call, nameless80)
-	n.Proof("a name in /etc/hosts is found without asking anybody (the control is what was asked for db)",
+	n.OldProof("web finds db by its name", found.Text == db.addr, found, before)
+	n.OldProof("and calls its server by the name", call.Text == "db sees "+web.addr, call, nameless80)
+	n.OldProof("a name in /etc/hosts is found without asking anybody (the control is what was asked for db)",
 		self.Text == web.addr && !slices.Contains(asked(), "web"), "asked for web: "+count(asked(), "web"), "asked for db: "+count(asks, "db"))
-	n.Proof("a name that does not exist is an answer too: no such host (the control is db)",
+	n.OldProof("a name that does not exist is an answer too: no such host (the control is db)",
 		missing.Error == "no such host" && found.ok(), missing, found)
 	n.Note("Names are no part of the kernel. A program (its C library, or here Go's resolver) reads two files and asks a server over UDP; " +
 		"so /etc/resolv.conf is the container runtime's business, and a container that inherits the host's may find a server at 127.0.0.53 that is not there.")

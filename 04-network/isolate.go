@@ -29,15 +29,15 @@ func isolate(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("web on ck-red pings db on ck-blue; the host forwards, for their way out", narrate.Data{"ping": before.String()})
+	n.OldBefore("web on ck-red pings db on ck-blue; the host forwards, for their way out", narrate.Data{"ping": before.String()})
 
 	n.Do(narrate.Call{
-		Text: "drop what came in from one bridge and would go out by the other",
-		Go:   "network.Isolate(red, blue)",
-		Sys:  "NFT_MSG_NEWRULE {forward: iifname, oifname, counter, drop}",
-		Man:  "nft(8)",
-		Hand: fmt.Sprintf(`nft add rule ip %s forward iifname "ck-red" oifname "ck-blue" counter drop`, network.TableName),
-		At:   network.Isolate,
+		Text:   "drop what came in from one bridge and would go out by the other",
+		Go:     "network.Isolate(red, blue)",
+		OldSys: "NFT_MSG_NEWRULE {forward: iifname, oifname, counter, drop}",
+		Man:    "nft(8)",
+		Hand:   fmt.Sprintf(`nft add rule ip %s forward iifname "ck-red" oifname "ck-blue" counter drop`, network.TableName),
+		At:     network.Isolate,
 	})
 	if err := network.Isolate(web.bridge, db.bridge); err != nil {
 		return noNftables(n, err)
@@ -67,18 +67,18 @@ func isolate(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("the rules, read back from the kernel, with what they counted", lines(network.Rules()))
-	n.Proof("web no longer reaches db", !after.ok(), after, before)
-	n.Proof("nor db web: a rule for each direction (the control is the ping before)", !back.ok(), back, before)
-	n.Proof("it was these rules: the kernel counted the packets that they dropped (the control is what was counted before the pings)",
+	n.OldEvidence("the rules, read back from the kernel, with what they counted", lines(network.Rules()))
+	n.OldProof("web no longer reaches db", !after.ok(), after, before)
+	n.OldProof("nor db web: a rule for each direction (the control is the ping before)", !back.ok(), back, before)
+	n.OldProof("it was these rules: the kernel counted the packets that they dropped (the control is what was counted before the pings)",
 		some > none, some, none)
-	n.Proof("web still reaches its neighbour on the same bridge (the control is its ping across)", near.ok() && !after.ok(), near, after)
+	n.OldProof("web still reaches its neighbour on the same bridge (the control is its ping across)", near.ok() && !after.ok(), near, after)
 
 	side, err := web.ask("ping", db.bridge.Gateway().Addr().String())
 	if err != nil {
 		return err
 	}
-	n.Evidence("web pings the host's address on the other bridge", side)
+	n.OldEvidence("web pings the host's address on the other bridge", side)
 	n.Note("The forward hook sees only what is forwarded. The host's own addresses, on whatever bridge, are input: to close them takes a " +
 		"rule there. And containers on one bridge never pass the host's forward hook at all: they are switched.")
 	n.ByHand(

@@ -35,15 +35,15 @@ func loopback(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("the container calls its own server", narrate.Data{"link": was.String(), "call": before.String()})
+	n.OldBefore("the container calls its own server", narrate.Data{"link": was.String(), "call": before.String()})
 
 	n.Do(narrate.Call{
-		Text: "switch the container's loopback on",
-		Go:   "lo.Up()",
-		Sys:  "ioctl(fd, SIOCSIFFLAGS, {lo, IFF_LOOPBACK|IFF_UP})",
-		Man:  "netdevice(7), network_namespaces(7)",
-		Hand: "ip link set lo up",
-		At:   lo.Up,
+		Text:   "switch the container's loopback on",
+		Go:     "lo.Up()",
+		OldSys: "ioctl(fd, SIOCSIFFLAGS, {lo, IFF_LOOPBACK|IFF_UP})",
+		Man:    "netdevice(7), network_namespaces(7)",
+		Hand:   "ip link set lo up",
+		At:     lo.Up,
 	})
 	if !n.Without {
 		if err := box.must("loopback"); err != nil {
@@ -54,17 +54,17 @@ func loopback(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("the container's links", lines(network.Links(box.proc)))
+	n.OldEvidence("the container's links", lines(network.Links(box.proc)))
 	after, err := box.ask("dial", "127.0.0.1:80")
 	if err != nil {
 		return err
 	}
 	host := here("dial", "127.0.0.1:80")
 
-	n.Proof("the container reaches its own server at 127.0.0.1", after.ok(), after, before)
-	n.Proof("the kernel gave lo its addresses when it was switched on, and nobody else had to",
+	n.OldProof("the container reaches its own server at 127.0.0.1", after.ok(), after, before)
+	n.OldProof("the kernel gave lo its addresses when it was switched on, and nobody else had to",
 		len(is.Addrs) > 0, fmt.Sprint(is.Addrs), fmt.Sprint(was.Addrs))
-	n.Proof("127.0.0.1 is another machine here than on the host (the control is the same call from the host)",
+	n.OldProof("127.0.0.1 is another machine here than on the host (the control is the same call from the host)",
 		after.Text == "the container sees 127.0.0.1" && host.Text == "the host sees 127.0.0.1", after, host)
 	n.Note("Each network namespace has its own loopback. \"localhost\" in a container is the container: " +
 		"a database on the host is not there.")

@@ -34,17 +34,17 @@ func nat(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("the container calls a server out there; the way is there, and the host forwards", narrate.Data{
+	n.OldBefore("the container calls a server out there; the way is there, and the host forwards", narrate.Data{
 		"call": before.String(), "the server got a datagram from": heardBefore.String()})
-	n.Evidence("the internet's routes", lines(network.Routes(out.proc)))
+	n.OldEvidence("the internet's routes", lines(network.Routes(out.proc)))
 
 	n.Do(narrate.Call{
-		Text: "let the containers out under the host's own address",
-		Go:   fmt.Sprintf("network.Masquerade(%s)", network.Default.Name),
-		Sys:  "NFT_MSG_NEWTABLE, NFT_MSG_NEWCHAIN {nat, postrouting}, NFT_MSG_NEWRULE {masq}",
-		Man:  "nft(8)",
-		Hand: fmt.Sprintf("nft add rule ip %s postrouting ip saddr %s oifname != %q counter masquerade", network.TableName, network.Default.Subnet, network.Default.Name),
-		At:   network.Masquerade,
+		Text:   "let the containers out under the host's own address",
+		Go:     fmt.Sprintf("network.Masquerade(%s)", network.Default.Name),
+		OldSys: "NFT_MSG_NEWTABLE, NFT_MSG_NEWCHAIN {nat, postrouting}, NFT_MSG_NEWRULE {masq}",
+		Man:    "nft(8)",
+		Hand:   fmt.Sprintf("nft add rule ip %s postrouting ip saddr %s oifname != %q counter masquerade", network.TableName, network.Default.Subnet, network.Default.Name),
+		At:     network.Masquerade,
 	})
 	if err := network.Masquerade(network.Default); err != nil {
 		return noNftables(n, err)
@@ -58,14 +58,14 @@ func nat(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("the rules, read back from the kernel", lines(network.Rules()))
+	n.OldEvidence("the rules, read back from the kernel", lines(network.Rules()))
 	if flows, err := network.Flows(); err != nil {
 		n.Skip(fmt.Sprintf("the list of connections: %v (the module nf_conntrack_netlink tells it)", err), false)
 	} else {
-		n.Evidence("what the host remembers of the call", lines(about(flows, server+":80"), nil))
+		n.OldEvidence("what the host remembers of the call", lines(about(flows, server+":80"), nil))
 	}
-	n.Proof("the container gets an answer from the internet", after.ok(), after, before)
-	n.Proof("the internet sees only the host's address, never the container's",
+	n.OldProof("the container gets an answer from the internet", after.ok(), after, before)
+	n.OldProof("the internet sees only the host's address, never the container's",
 		heard.Text == internet.Host.Addr().String(), heard, heardBefore)
 	n.Note("The rules of a nat chain are asked for a connection's first packet only. Every other packet, and every answer, follows " +
 		"the host's memory of connections (conntrack). So a rule that is removed does not cut who is talking already.")

@@ -37,17 +37,17 @@ func publish(n *narrate.Narrator) error {
 		return err
 	}
 	beforeHost := here("dial", byName)
-	n.Before("port 8080 of the host, called from the internet and from the host itself", narrate.Data{
+	n.OldBefore("port 8080 of the host, called from the internet and from the host itself", narrate.Data{
 		"internet": beforeOut.String(), "host": beforeHost.String()})
 
 	port := network.Port{Host: 8080, To: netip.MustParseAddr(box.addr), Port: 80}
 	n.Do(narrate.Call{
-		Text: "let the host's port 8080 lead to the container's port 80",
-		Go:   fmt.Sprintf("network.Publish(%s, network.Port{Host: %d, To: %s, Port: %d})", network.Default.Name, port.Host, port.To, port.Port),
-		Sys:  "NFT_MSG_NEWRULE {prerouting, output: fib daddr type local, tcp dport 8080, dnat}",
-		Man:  "nft(8)",
-		Hand: fmt.Sprintf("nft add rule ip %s prerouting fib daddr type local tcp dport %d dnat to %s:%d", network.TableName, port.Host, port.To, port.Port),
-		At:   network.Publish,
+		Text:   "let the host's port 8080 lead to the container's port 80",
+		Go:     fmt.Sprintf("network.Publish(%s, network.Port{Host: %d, To: %s, Port: %d})", network.Default.Name, port.Host, port.To, port.Port),
+		OldSys: "NFT_MSG_NEWRULE {prerouting, output: fib daddr type local, tcp dport 8080, dnat}",
+		Man:    "nft(8)",
+		Hand:   fmt.Sprintf("nft add rule ip %s prerouting fib daddr type local tcp dport %d dnat to %s:%d", network.TableName, port.Host, port.To, port.Port),
+		At:     network.Publish,
 	})
 	if err := network.Publish(network.Default, port); err != nil {
 		return noNftables(n, err)
@@ -72,15 +72,15 @@ func publish(n *narrate.Narrator) error {
 	}
 	allowed := here("dial", byLoopback)
 
-	n.Evidence("the rules, read back from the kernel, with what they counted", lines(network.Rules()))
+	n.OldEvidence("the rules, read back from the kernel, with what they counted", lines(network.Rules()))
 	if flows, err := network.Flows(); err == nil {
-		n.Evidence("what the host remembers of the call from the internet", lines(about(flows, internet.Server.Addr().String()), nil))
+		n.OldEvidence("what the host remembers of the call from the internet", lines(about(flows, internet.Server.Addr().String()), nil))
 	}
-	n.Proof("the internet reaches the container's server at the host's port, and the server sees who it was",
+	n.OldProof("the internet reaches the container's server at the host's port, and the server sees who it was",
 		afterOut.Text == "web sees "+internet.Server.Addr().String(), afterOut, beforeOut)
-	n.Proof("the host itself reaches it at that port: its own packets pass the output hook, not prerouting",
+	n.OldProof("the host itself reaches it at that port: its own packets pass the output hook, not prerouting",
 		afterHost.ok(), afterHost, beforeHost)
-	n.Proof("also at 127.0.0.1, once the bridge may route loopback addresses (the control is without route_localnet)",
+	n.OldProof("also at 127.0.0.1, once the bridge may route loopback addresses (the control is without route_localnet)",
 		allowed.ok(), allowed, refused)
 	n.Note("Publishing is rewriting addresses, not opening a door: the container's port is as open to its bridge as before, and a " +
 		"firewall that filters the host's input never sees these packets; they are forwarded.")

@@ -23,16 +23,16 @@ func route(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("web (10.88.1.2) pings db (10.88.2.2); the host has an address on both subnets", narrate.Data{"ping": before.String()})
-	n.Evidence("web's routes", lines(network.Routes(web.proc)))
+	n.OldBefore("web (10.88.1.2) pings db (10.88.2.2); the host has an address on both subnets", narrate.Data{"ping": before.String()})
+	n.OldEvidence("web's routes", lines(network.Routes(web.proc)))
 
 	n.Do(narrate.Call{
-		Text: "tell both containers: everything else goes by way of the host",
-		Go:   "network.DefaultRoute(web, 10.88.1.1)",
-		Sys:  "RTM_NEWROUTE {RTA_GATEWAY 10.88.1.1}",
-		Man:  "rtnetlink(7), ip-route(8)",
-		Hand: "ip route add default via 10.88.1.1",
-		At:   network.DefaultRoute,
+		Text:   "tell both containers: everything else goes by way of the host",
+		Go:     "network.DefaultRoute(web, 10.88.1.1)",
+		OldSys: "RTM_NEWROUTE {RTA_GATEWAY 10.88.1.1}",
+		Man:    "rtnetlink(7), ip-route(8)",
+		Hand:   "ip route add default via 10.88.1.1",
+		At:     network.DefaultRoute,
 	})
 	if !n.Without {
 		for _, m := range []*machine{web, db} {
@@ -41,20 +41,20 @@ func route(n *narrate.Narrator) error {
 			}
 		}
 	}
-	n.Evidence("web's routes now", lines(network.Routes(web.proc)))
+	n.OldEvidence("web's routes now", lines(network.Routes(web.proc)))
 	routed, err := web.ask("ping", db.addr)
 	if err != nil {
 		return err
 	}
-	n.Before("with a route, but the host does not forward", narrate.Data{"ping": routed.String()})
+	n.OldBefore("with a route, but the host does not forward", narrate.Data{"ping": routed.String()})
 
 	n.Do(narrate.Call{
-		Text: "make the host a router: what comes in for others goes out again",
-		Go:   "network.Forwarding(true)",
-		Sys:  `write("/proc/sys/net/ipv4/ip_forward", "1")`,
-		Man:  "ip(7)",
-		Hand: "echo 1 > /proc/sys/net/ipv4/ip_forward",
-		At:   network.Forwarding,
+		Text:   "make the host a router: what comes in for others goes out again",
+		Go:     "network.Forwarding(true)",
+		OldSys: `write("/proc/sys/net/ipv4/ip_forward", "1")`,
+		Man:    "ip(7)",
+		Hand:   "echo 1 > /proc/sys/net/ipv4/ip_forward",
+		At:     network.Forwarding,
 	})
 	if err := network.Forwarding(true); err != nil {
 		return err
@@ -71,11 +71,11 @@ func route(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("ip_forward in the namespace that plays the host", on)
-	n.Proof("with the route and forwarding, web reaches the other subnet", after.ok(), after, before)
-	n.Proof("the route alone was not enough: the host must forward as well (the control is the ping with the route alone)",
+	n.OldEvidence("ip_forward in the namespace that plays the host", on)
+	n.OldProof("with the route and forwarding, web reaches the other subnet", after.ok(), after, before)
+	n.OldProof("the route alone was not enough: the host must forward as well (the control is the ping with the route alone)",
 		after.ok() && !routed.ok(), after, routed)
-	n.Proof("a router stands between: it took one off the packet's time to live (the control is the host's own answer)",
+	n.OldProof("a router stands between: it took one off the packet's time to live (the control is the host's own answer)",
 		after.ok() && near.ok() && after.Text != near.Text, after, near)
 	n.Note("Without a route the error comes at once and from the container's own kernel. With a route and no router there is no " +
 		"error at all: the packet leaves, and nobody answers.")

@@ -21,16 +21,16 @@ func veth(n *narrate.Narrator) error {
 	const cable = "ck-web"
 	host, inside := netip.MustParsePrefix("10.88.0.1/24"), netip.MustParsePrefix("10.88.0.2/24")
 	before := here("ping", inside.Addr().String())
-	n.Before("the host pings the container, which it has no cable to", narrate.Data{"ping": before.String()})
-	n.Evidence("the container's links", lines(network.Links(box.proc)))
+	n.OldBefore("the host pings the container, which it has no cable to", narrate.Data{"ping": before.String()})
+	n.OldEvidence("the container's links", lines(network.Links(box.proc)))
 
 	n.Do(narrate.Call{
-		Text: "lay a cable: one end here, the other in the container; each gets an address",
-		Go:   fmt.Sprintf("network.Cable(container, %q, %q); network.SetAddr(…)", cable, network.Inside),
-		Sys:  "RTM_NEWLINK {IFLA_INFO_KIND veth, VETH_INFO_PEER {eth0, IFLA_NET_NS_FD}}; RTM_NEWADDR",
-		Man:  "veth(4), rtnetlink(7)",
-		Hand: fmt.Sprintf("ip link add %s type veth peer name eth0 netns %d; ip addr add %s dev %s", cable, box.proc.PID, host, cable),
-		At:   network.Cable,
+		Text:   "lay a cable: one end here, the other in the container; each gets an address",
+		Go:     fmt.Sprintf("network.Cable(container, %q, %q); network.SetAddr(…)", cable, network.Inside),
+		OldSys: "RTM_NEWLINK {IFLA_INFO_KIND veth, VETH_INFO_PEER {eth0, IFLA_NET_NS_FD}}; RTM_NEWADDR",
+		Man:    "veth(4), rtnetlink(7)",
+		Hand:   fmt.Sprintf("ip link add %s type veth peer name eth0 netns %d; ip addr add %s dev %s", cable, box.proc.PID, host, cable),
+		At:     network.Cable,
 	})
 	var outer, inner network.Link
 	if !n.Without {
@@ -51,15 +51,15 @@ func veth(n *narrate.Narrator) error {
 		}
 	}
 	after := here("ping", inside.Addr().String())
-	n.Evidence("the host's links", lines(network.Links(nil)))
-	n.Evidence("the container's links", lines(network.Links(box.proc)))
-	n.Evidence("whom the host found by asking on the cable", lines(network.Neighbours(nil)))
-	n.Proof("the host reaches the container over the cable", after.ok(), after, before)
+	n.OldEvidence("the host's links", lines(network.Links(nil)))
+	n.OldEvidence("the container's links", lines(network.Links(box.proc)))
+	n.OldEvidence("whom the host found by asking on the cable", lines(network.Neighbours(nil)))
+	n.OldProof("the host reaches the container over the cable", after.ok(), after, before)
 	loop, err := network.FindLink(box.proc, "lo")
 	if err != nil {
 		return err
 	}
-	n.Proof("each end names the other's number as its peer, across the namespaces (the control is lo, which has no other end)",
+	n.OldProof("each end names the other's number as its peer, across the namespaces (the control is lo, which has no other end)",
 		outer.Peer != 0 && outer.Peer == inner.Index && inner.Peer == outer.Index,
 		fmt.Sprintf("peers %d and %d", outer.Peer, inner.Peer), fmt.Sprintf("peer %d", loop.Peer))
 
@@ -85,8 +85,8 @@ func veth(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Evidence("eth0 while the host's end is down", inner)
-	n.Proof("one end switched off is a cable pulled out; the container reaches the host once it is on again",
+	n.OldEvidence("eth0 while the host's end is down", inner)
+	n.OldProof("one end switched off is a cable pulled out; the container reaches the host once it is on again",
 		!pulled.ok() && plugged.ok(), plugged, pulled)
 	n.Note("Older texts make both ends on the host, move one (`ip link set … netns`) and rename it. The netlink message takes " +
 		"the other end's namespace and name at once, so that no second eth0 is on the host even for a moment.")

@@ -28,26 +28,26 @@ import (
 var parts = map[container.Part]narrate.Call{
 	container.Born: {
 		Text: "a process starts in its cgroup and in new namespaces, and executes this program again; cgroup and time it unshares itself, once it is in its cgroup",
-		Go:   "namespace.Container().Start(program, birth)", Sys: "clone3(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET), execveat(…), unshare(CLONE_NEWCGROUP), unshare(CLONE_NEWTIME)",
+		Go:   "namespace.Container().Start(program, birth)", OldSys: "clone3(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET), execveat(…), unshare(CLONE_NEWCGROUP), unshare(CLONE_NEWTIME)",
 		Man: "namespaces(7), cgroups(7)", Hand: "unshare --user --map-root-user --pid --fork --mount --uts --ipc --net --cgroup --time sh", At: namespace.Spec.Start},
-	container.Named: {Text: "it gets a name", Go: "namespace.SetHostname", Sys: "sethostname", Man: "sethostname(2)", Hand: "hostname container", At: namespace.SetHostname},
+	container.Named: {Text: "it gets a name", Go: "namespace.SetHostname", OldSys: "sethostname", Man: "sethostname(2)", Hand: "hostname container", At: namespace.SetHostname},
 	container.Base: {
 		Text: "its mounts become private, and its files are laid out on a tmpfs: the host's /usr below, a layer in memory on top",
-		Go:   "rootfs.Begin, Base", Sys: `mount("overlay", "/tmp/root/usr", "overlay", 0, "lowerdir=/usr,upperdir=…,workdir=…")`, Man: "overlayfs in the kernel's Documentation/filesystems", Hand: "mount -t overlay …", At: (*rootfs.Rootfs).Base},
+		Go:   "rootfs.Begin, Base", OldSys: `mount("overlay", "/tmp/root/usr", "overlay", 0, "lowerdir=/usr,upperdir=…,workdir=…")`, Man: "overlayfs in the kernel's Documentation/filesystems", Hand: "mount -t overlay …", At: (*rootfs.Rootfs).Base},
 	container.Etc:     {Text: "an /etc is written for it", Go: "Etc", Man: "hosts(5), resolv.conf(5)", At: (*rootfs.Rootfs).Etc},
-	container.Dev:     {Text: "a /dev with the few harmless devices, and terminals of its own", Go: "Dev", Sys: `mount("devpts", "dev/pts", "devpts", …, "newinstance")`, Man: "pts(4)", At: (*rootfs.Rootfs).Dev},
-	container.Proc:    {Text: "a /proc that shows its own processes", Go: "Proc", Sys: `mount("proc", "proc", "proc", …)`, Man: "proc(5)", Hand: "mount -t proc proc /proc", At: (*rootfs.Rootfs).Proc},
-	container.Sys:     {Text: "a /sys that shows its own network, read-only", Go: "Sys", Sys: `mount("sysfs", "sys", "sysfs", MS_RDONLY, …)`, Man: "sysfs(5)", At: (*rootfs.Rootfs).Sys},
-	container.Volumes: {Text: "what the host lends is put in its place", Go: "Volumes", Sys: "open_tree, move_mount", Man: "mount(8), --bind", At: (*rootfs.Rootfs).Volumes},
-	container.Pivoted: {Text: "the new root becomes /, and the old one is let go", Go: "Pivot", Sys: `pivot_root(".", "."), umount2(".", MNT_DETACH)`, Man: "pivot_root(2)", Hand: "pivot_root . .; umount -l .", At: rootfs.PivotRoot},
-	container.Covered: {Text: "what /proc and /sys would still tell or let change is covered or made read-only", Go: "rootfs.Cover", Sys: `move_mount(null, "", AT_FDCWD, "/proc/interrupts", …), mount("/proc/interrupts", "/proc/keys", "", MS_BIND, "")…`, Man: "proc(5)", At: rootfs.Cover},
+	container.Dev:     {Text: "a /dev with the few harmless devices, and terminals of its own", Go: "Dev", OldSys: `mount("devpts", "dev/pts", "devpts", …, "newinstance")`, Man: "pts(4)", At: (*rootfs.Rootfs).Dev},
+	container.Proc:    {Text: "a /proc that shows its own processes", Go: "Proc", OldSys: `mount("proc", "proc", "proc", …)`, Man: "proc(5)", Hand: "mount -t proc proc /proc", At: (*rootfs.Rootfs).Proc},
+	container.Sys:     {Text: "a /sys that shows its own network, read-only", Go: "Sys", OldSys: `mount("sysfs", "sys", "sysfs", MS_RDONLY, …)`, Man: "sysfs(5)", At: (*rootfs.Rootfs).Sys},
+	container.Volumes: {Text: "what the host lends is put in its place", Go: "Volumes", OldSys: "open_tree, move_mount", Man: "mount(8), --bind", At: (*rootfs.Rootfs).Volumes},
+	container.Pivoted: {Text: "the new root becomes /, and the old one is let go", Go: "Pivot", OldSys: `pivot_root(".", "."), umount2(".", MNT_DETACH)`, Man: "pivot_root(2)", Hand: "pivot_root . .; umount -l .", At: rootfs.PivotRoot},
+	container.Covered: {Text: "what /proc and /sys would still tell or let change is covered or made read-only", Go: "rootfs.Cover", OldSys: `move_mount(null, "", AT_FDCWD, "/proc/interrupts", …), mount("/proc/interrupts", "/proc/keys", "", MS_BIND, "")…`, Man: "proc(5)", At: rootfs.Cover},
 	container.Connected: {
 		Text: "loopback is switched on; the cable to the bridge was plugged in from outside while the process waited",
-		Go:   "lo.Up; network.Endpoint.Connect", Sys: "ioctl(SIOCSIFFLAGS)", Man: "netdevice(7), veth(4)", Hand: "ip link set lo up", At: lo.Up},
-	container.Walled: {Text: "at last its powers go: capabilities, new privileges, the caller's keys", Go: "walls", Sys: "keyctl, prctl(PR_CAPBSET_DROP), capset, prctl(PR_SET_NO_NEW_PRIVS)", Man: "capabilities(7)", Hand: "setpriv --no-new-privs --bounding-set=-all sh", At: container.KeepCapabilities},
+		Go:   "lo.Up; network.Endpoint.Connect", OldSys: "ioctl(SIOCSIFFLAGS)", Man: "netdevice(7), veth(4)", Hand: "ip link set lo up", At: lo.Up},
+	container.Walled: {Text: "at last its powers go: capabilities, new privileges, the caller's keys", Go: "walls", OldSys: "keyctl, prctl(PR_CAPBSET_DROP), capset, prctl(PR_SET_NO_NEW_PRIVS)", Man: "capabilities(7)", Hand: "setpriv --no-new-privs --bounding-set=-all sh", At: container.KeepCapabilities},
 	container.Ready: {
 		Text: "PID 1 starts the command without any descriptor of ours, and stays as an init: it forwards signals and reaps orphans",
-		Go:   "initproc.Start(argv, env, files, birth)", Sys: "clone3, close_range, execve, wait4(-1, …)",
+		Go:   "initproc.Start(argv, env, files, birth)", OldSys: "clone3, close_range, execve, wait4(-1, …)",
 		Man: "pid_namespaces(7)", Hand: "docker run --init …", At: initproc.Start},
 }
 
@@ -57,18 +57,18 @@ func look(n *narrate.Narrator, init *procfs.Process, part container.Part) {
 	proc := fmt.Sprintf("/proc/%d", pid)
 	switch part {
 	case container.Born:
-		n.Evidence(proc+"/status, NSpid: its number here, and inside", status(pid, "NSpid"))
-		n.Evidence(proc+"/uid_map: who root inside is outside", squeeze(read(proc+"/uid_map")))
-		n.Evidence(proc+"/ns: namespaces that are not ours", namespacesNotOurs(pid))
+		n.OldEvidence(proc+"/status, NSpid: its number here, and inside", status(pid, "NSpid"))
+		n.OldEvidence(proc+"/uid_map: who root inside is outside", squeeze(read(proc+"/uid_map")))
+		n.OldEvidence(proc+"/ns: namespaces that are not ours", namespacesNotOurs(pid))
 	case container.Base, container.Dev, container.Covered:
-		n.Evidence(proc+"/mountinfo: mounts that it has", strings.Count(read(proc+"/mountinfo"), "\n"))
+		n.OldEvidence(proc+"/mountinfo: mounts that it has", strings.Count(read(proc+"/mountinfo"), "\n"))
 	case container.Pivoted:
-		n.Evidence(proc+"/mountinfo: lines that show the host's root", strings.Count(read(proc+"/mountinfo"), hostRoot()))
+		n.OldEvidence(proc+"/mountinfo: lines that show the host's root", strings.Count(read(proc+"/mountinfo"), hostRoot()))
 	case container.Connected:
-		n.Evidence("addresses in its network", addresses(init))
+		n.OldEvidence("addresses in its network", addresses(init))
 	case container.Walled:
-		n.Evidence(proc+"/status, CapEff", status(pid, "CapEff"))
-		n.Evidence(proc+"/status, NoNewPrivs", status(pid, "NoNewPrivs"))
+		n.OldEvidence(proc+"/status, CapEff", status(pid, "CapEff"))
+		n.OldEvidence(proc+"/status, NoNewPrivs", status(pid, "NoNewPrivs"))
 	}
 }
 
@@ -90,7 +90,7 @@ func assemble(n *narrate.Narrator) error {
 		return err
 	}
 	control := plain.Process.Pid
-	n.Before("an ordinary child of this program shares everything with it", narrate.Data{
+	n.OldBefore("an ordinary child of this program shares everything with it", narrate.Data{
 		"namespaces of its own": namespacesNotOurs(control), "CapEff": before.Caps, "hostname": before.Hostname})
 
 	outside, err := procfs.Open(control)
@@ -132,7 +132,7 @@ func assemble(n *narrate.Narrator) error {
 		return err
 	}
 	gone := waitGone(payload)
-	n.Proof("when process number 1 dies, the kernel ends the whole container", gone, present(!gone), present(alive(outside)))
+	n.OldProof("when process number 1 dies, the kernel ends the whole container", gone, present(!gone), present(alive(outside)))
 	n.ByHand("unshare --user --map-root-user --pid --fork --mount-proc --uts --ipc --net sh -ec 'hostname container; hostname; ps ax'")
 	end()
 	n.Clean("the process is gone, and with it its namespaces, its mounts and its network; its cgroup is removed")
@@ -147,19 +147,19 @@ func claims(n *narrate.Narrator, command, ordinary *procfs.Process, after, befor
 		all, word = 7, "seven"
 		n.Skip("no time namespace: this kernel has none", false)
 	}
-	n.Proof("it has all "+word+" namespaces to itself", namespacesNotOurs(got) == all, namespacesNotOurs(got), namespacesNotOurs(control))
+	n.OldProof("it has all "+word+" namespaces to itself", namespacesNotOurs(got) == all, namespacesNotOurs(got), namespacesNotOurs(control))
 	inside := strings.Fields(status(got, "NSpid"))
 	own := strings.Fields(status(control, "NSpid"))
-	n.Proof("its process has one more number, inside", len(inside) == len(own)+1, fmt.Sprintf("%d numbers", len(inside)), fmt.Sprintf("%d numbers", len(own)))
+	n.OldProof("its process has one more number, inside", len(inside) == len(own)+1, fmt.Sprintf("%d numbers", len(inside)), fmt.Sprintf("%d numbers", len(own)))
 	roots := func(pid int) int { return strings.Count(read(fmt.Sprintf("/proc/%d/mountinfo", pid)), hostRoot()) }
-	n.Proof("the host's root is not in its mount table", roots(got) == 0, roots(got), roots(control))
-	n.Proof("it has a name of its own", after.Hostname != before.Hostname, after.Hostname, before.Hostname)
-	n.Proof("it reaches a network of its own, with an address", strings.Contains(addresses(command), network.Inside), addresses(command), addresses(ordinary))
+	n.OldProof("the host's root is not in its mount table", roots(got) == 0, roots(got), roots(control))
+	n.OldProof("it has a name of its own", after.Hostname != before.Hostname, after.Hostname, before.Hostname)
+	n.OldProof("it reaches a network of its own, with an address", strings.Contains(addresses(command), network.Inside), addresses(command), addresses(ordinary))
 	if group == nil && !n.Without {
 		return nil // said at the launch
 	}
 	where := func(pid int) bool { return strings.Contains(read(fmt.Sprintf("/proc/%d/cgroup", pid)), cgroup.Prefix) }
-	n.Proof("it stands in a cgroup made for it", where(got), where(got), where(control))
+	n.OldProof("it stands in a cgroup made for it", where(got), where(got), where(control))
 	return nil
 }
 

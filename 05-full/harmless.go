@@ -52,25 +52,25 @@ func harmless(n *narrate.Narrator) error {
 		return err
 	}
 	lost := there()
-	n.Before("a directory of the host that was lent writable, after rm -rf /etc /lent /usr/bin and more inside", narrate.Data{"the marker in it": lost})
+	n.OldBefore("a directory of the host that was lent writable, after rm -rf /etc /lent /usr/bin and more inside", narrate.Data{"the marker in it": lost})
 	if err := fill(); err != nil {
 		return err
 	}
 	before := fingerprint()
 	n.Do(narrate.Call{
 		Text: "the same, with the directory lent read-only", Go: `rootfs.Volume{Source: dir, Target: "/lent", ReadOnly: true}`,
-		Sys: "mount_setattr(fd, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {MOUNT_ATTR_RDONLY})", Man: "mount_setattr(2)",
+		OldSys: "mount_setattr(fd, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {MOUNT_ATTR_RDONLY})", Man: "mount_setattr(2)",
 		Hand: "go run ./05-full -volume DIR:/lent:ro -- rm -rf --no-preserve-root /", At: rootfs.PickUp})
 	out, _, err := run(remove, lend(!n.Without))
 	if err != nil {
 		return err
 	}
-	n.Evidence("inside: gone", out)
-	n.Evidence("outside: entries in /, /etc, /usr and /usr/bin", fingerprint())
+	n.OldEvidence("inside: gone", out)
+	n.OldEvidence("outside: entries in /, /etc, /usr and /usr/bin", fingerprint())
 	if now := fingerprint(); now != before {
 		return fmt.Errorf("the host changed: %s, then %s", before, now)
 	}
-	n.Proof("what was lent read-only survives", there() == "still there", there(), lost)
+	n.OldProof("what was lent read-only survives", there() == "still there", there(), lost)
 	n.ByHand("unshare --user --map-root-user --mount sh -ec 'mount -t tmpfs none /mnt; touch /mnt/mine; rm -rf /mnt/*; ls -A /mnt'", "ls /usr/bin | wc -l")
 	n.Clean("the container has ended, its layer in memory with it; the lent directory is removed")
 	return nil

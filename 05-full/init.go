@@ -36,12 +36,12 @@ func initProcess(n *narrate.Narrator) error {
 	}
 	time.Sleep(200 * time.Millisecond)
 	ignored := present(alive(alone))
-	n.Before("sleep as number 1: SIGTERM from outside, and three orphans that ended", narrate.Data{"after SIGTERM": ignored, "zombies": left})
+	n.OldBefore("sleep as number 1: SIGTERM from outside, and three orphans that ended", narrate.Data{"after SIGTERM": ignored, "zombies": left})
 	end()
 
 	n.Do(narrate.Call{
 		Text: "PID 1 is this program again, as an init: it starts the command as its child, forwards signals to it, and waits for every child that exits",
-		Go:   "initproc.RunSession(argv, env, files, birth)", Sys: "wait4(-1, …), pidfd_send_signal(command, …)",
+		Go:   "initproc.RunSession(argv, env, files, birth)", OldSys: "wait4(-1, …), pidfd_send_signal(command, …)",
 		Man: "pid_namespaces(7), wait(2)", Hand: "docker run --init …", At: initproc.RunSession})
 	number, forwarded, status := left, ignored, 0
 	if !n.Without {
@@ -66,7 +66,7 @@ func initProcess(n *narrate.Narrator) error {
 		for end := time.Now().Add(5 * time.Second); len(children(ct.Process.PID)) != 1 && time.Now().Before(end); {
 			time.Sleep(20 * time.Millisecond)
 		}
-		n.Evidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.Process.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload.PID))))
+		n.OldEvidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.Process.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload.PID))))
 		number = zombies(ct.Process.PID)
 		if err := ct.Signal(syscall.SIGTERM); err != nil {
 			return err
@@ -76,9 +76,9 @@ func initProcess(n *narrate.Narrator) error {
 		}
 		forwarded = present(alive(payload))
 	}
-	n.Proof("orphans are buried: no zombies are left", number == 0, number, left)
-	n.Proof("SIGTERM ends the command", forwarded == "gone" && status == 128+int(syscall.SIGTERM), forwarded, ignored)
-	n.Evidence("exit status of the container: 128 + 15, the signal that ended the command", status)
+	n.OldProof("orphans are buried: no zombies are left", number == 0, number, left)
+	n.OldProof("SIGTERM ends the command", forwarded == "gone" && status == 128+int(syscall.SIGTERM), forwarded, ignored)
+	n.OldEvidence("exit status of the container: 128 + 15, the signal that ended the command", status)
 	// Without --fork the shell stays outside, and its first child is PID 1: $! is its PID here, for certain.
 	n.ByHand(
 		"unshare --user --map-root-user --pid sh -e <<'END'",

@@ -24,11 +24,11 @@ func terminal(n *narrate.Narrator) error {
 		return err
 	}
 	without = strings.ReplaceAll(without, "\n", ", ")
-	n.Before("tty and stty in a container whose standard input and output are none", narrate.Data{"said": without})
+	n.OldBefore("tty and stty in a container whose standard input and output are none", narrate.Data{"said": without})
 	n.Note("lending it our own terminal would lend it more than a screen: with ioctl(TIOCSTI) a program could type commands into the shell that started the container, where the kernel still lets it (since Linux 6.2: dev.tty.legacy_tiocsti).")
 	n.Do(narrate.Call{
 		Text: "open a pair in the container's own devpts, give the inner end to the command as its controlling terminal, and keep the outer end",
-		Go:   "container.Config{Terminal: true, Size: …}", Sys: `open("/dev/pts/ptmx"), setsid(), ioctl(TIOCSCTTY)`,
+		Go:   "container.Config{Terminal: true, Size: …}", OldSys: `open("/dev/pts/ptmx"), setsid(), ioctl(TIOCSCTTY)`,
 		Man: "pts(4), ioctl_tty(2)", Hand: "script -qc 'tty; stty size' /dev/null", At: (*container.Container).Relay})
 
 	said := without
@@ -40,13 +40,13 @@ func terminal(n *narrate.Narrator) error {
 	if !n.Without {
 		if interrupted, err = typeCtrlC(true, func(lines string) {
 			said = lines
-			n.Evidence("tty and stty inside", said)
+			n.OldEvidence("tty and stty inside", said)
 		}); err != nil {
 			return err
 		}
 	}
-	n.Proof("it is a terminal, number 0 of its own devpts, as large as it was told", said == "/dev/pts/0, 33 77", said, without)
-	n.Proof("Ctrl-C, the byte 3, ends the command inside (128 + 2, SIGINT), and not us", interrupted == "exit status 130", interrupted, goesOn)
+	n.OldProof("it is a terminal, number 0 of its own devpts, as large as it was told", said == "/dev/pts/0, 33 77", said, without)
+	n.OldProof("Ctrl-C, the byte 3, ends the command inside (128 + 2, SIGINT), and not us", interrupted == "exit status 130", interrupted, goesOn)
 	n.ByHand("script -qc 'tty; stty size' /dev/null </dev/null")
 	n.Clean("the container has ended, its terminal with it")
 	return nil

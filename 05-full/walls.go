@@ -42,7 +42,7 @@ func walls(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Before("a container with all its namespaces and its own root, but without walls", narrate.Data{
+	n.OldBefore("a container with all its namespaces and its own root, but without walls", narrate.Data{
 		"CapEff": bare.Caps, "NoNewPrivs": bare.NoNewPrivs, "directories left open": bare.Files, "key of the session": bare.Key,
 		"/proc/1/mem": bare.Init, "/proc/interrupts": bare.Interrupts, "/proc/sys/net": bare.Sysctl})
 	without := container.Wall(0)
@@ -51,7 +51,7 @@ func walls(n *narrate.Narrator) error {
 	}
 	n.Do(narrate.Call{
 		Text: "the last part of the assembly: keep docker's default capabilities and drop the rest, in every set; no_new_privs; close what was left open; an empty key ring; let nobody look into number 1",
-		Go:   "container.Kept", Sys: "prctl(PR_CAPBSET_DROP, …), capset(…), prctl(PR_SET_NO_NEW_PRIVS, 1), close_range(3, …), keyctl(KEYCTL_JOIN_SESSION_KEYRING), prctl(PR_SET_DUMPABLE, 0)",
+		Go:   "container.Kept", OldSys: "prctl(PR_CAPBSET_DROP, …), capset(…), prctl(PR_SET_NO_NEW_PRIVS, 1), close_range(3, …), keyctl(KEYCTL_JOIN_SESSION_KEYRING), prctl(PR_SET_DUMPABLE, 0)",
 		Man: "capabilities(7), prctl(2), close_range(2), session-keyring(7)", Hand: "docker run --security-opt no-new-privileges …; setpriv --bounding-set …", At: container.KeepCapabilities})
 	walled, err := viewFrom(n, without)
 	if err != nil {
@@ -62,18 +62,18 @@ func walls(n *narrate.Narrator) error {
 		kept |= 1 << k.Cap
 	}
 	want := fmt.Sprintf("%016x", kept)
-	n.Evidence("CapEff inside, after", walled.Caps)
-	n.Proof("of the capabilities, docker's default set is left", walled.Caps == want, walled.Caps, bare.Caps)
-	n.Proof("no program can give it more", walled.NoNewPrivs == 1, walled.NoNewPrivs, bare.NoNewPrivs)
-	n.Proof("no directory of the host came along through a forgotten descriptor", walled.Files == 0, walled.Files, bare.Files)
+	n.OldEvidence("CapEff inside, after", walled.Caps)
+	n.OldProof("of the capabilities, docker's default set is left", walled.Caps == want, walled.Caps, bare.Caps)
+	n.OldProof("no program can give it more", walled.NoNewPrivs == 1, walled.NoNewPrivs, bare.NoNewPrivs)
+	n.OldProof("no directory of the host came along through a forgotten descriptor", walled.Files == 0, walled.Files, bare.Files)
 	if noKeys == nil {
-		n.Proof("no key of the caller's session came along", walled.Key == "ENOKEY", walled.Key, bare.Key)
+		n.OldProof("no key of the caller's session came along", walled.Key == "ENOKEY", walled.Key, bare.Key)
 	} else {
 		n.Skip("no keys here: "+noKeys.Error(), false)
 	}
-	n.Proof("the memory of process number 1 is out of reach", walled.Init == "EACCES", walled.Init, bare.Init)
-	n.Proof("what /proc tells of the hardware is covered", walled.Interrupts == "covered: 0 bytes", walled.Interrupts, bare.Interrupts)
-	n.Proof("the settings of its network are out of reach", walled.Sysctl != "opened", walled.Sysctl, bare.Sysctl)
+	n.OldProof("the memory of process number 1 is out of reach", walled.Init == "EACCES", walled.Init, bare.Init)
+	n.OldProof("what /proc tells of the hardware is covered", walled.Interrupts == "covered: 0 bytes", walled.Interrupts, bare.Interrupts)
+	n.OldProof("the settings of its network are out of reach", walled.Sysctl != "opened", walled.Sysctl, bare.Sysctl)
 	n.ByHand("setpriv --no-new-privs grep NoNewPrivs /proc/self/status",
 		"unshare --user --map-root-user setpriv --bounding-set=-all sh -c 'grep Cap /proc/self/status'")
 	n.Clean("both containers have ended")

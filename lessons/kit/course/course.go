@@ -76,7 +76,7 @@ var Namespaces02 = Stage{
 		{"uts", "a hostname set inside does not change outside", []Feature{UTSNS}},
 		{"mnt", "a mount inside is not seen outside, once propagation is private", []Feature{MountNS}},
 		{"ipc", "System V and POSIX queues belong to one namespace", []Feature{IPCNS, MountNS}},
-		{"user", "root inside is you outside", []Feature{UserNS}},
+		{"user", "root in a user namespace is unprivileged on the host", []Feature{UserNS}},
 		{"net", "a new network has nothing but a loopback that is down", []Feature{NetNS}},
 		{"time", "uptime can start again, if the offset is set before anyone enters", []Feature{TimeNS}},
 		{"cgroup", "a process sees its own cgroup as the root", []Feature{CgroupNS}},

@@ -65,7 +65,7 @@ func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) erro
 	if len(broken) > 0 {
 		n.Note("not as promised: %s", strings.Join(broken, ", "))
 	}
-	n.Proof("the stage seals what it promises, and nothing else", len(broken) == 0,
+	n.OldProof("the stage seals what it promises, and nothing else", len(broken) == 0,
 		fmt.Sprintf("%d of %d probes sealed", sealed, len(findings)), fmt.Sprintf("%d sealed", countSealed(bare)))
 	return nil
 }

@@ -1,16 +1,26 @@
-// Package narrate is the only thing in the kit that prints. A step tells its story through a Narrator; how the story
-// reaches the reader (colour, plain text, claims only, JSON) is decided here, once.
+// Package narrate is the only package in the kit that prints. A step explains itself through a
+// Narrator. How that reaches the reader (layout, color, claims only, JSON) is decided here, once.
 //
-// The JSON form is one object a line on standard output and nothing else there. It is stable:
+// The JSON form is one object a line on standard output, and nothing else there. It is stable: kinds
+// and fields may be added, but none changes.
 //
 //	{"stage":"02-namespaces","step":"pid","kind":"proof","text":"…","ok":true,"data":{…}}
 //
-// kind is one of question, before, do, evidence, proof, byhand, skip, clean, note, leak. ok stands on proofs and leaks
-// (for a leak, true means sealed); data holds what was measured; the text of a skip is its reason.
+// kind is one of question, idea, before, do, evidence, proof, note, why, byhand, skip, clean and leak.
+// ok is there for a proof and a leak (true means sealed). data depends on the kind:
+//
+//	before, evidence  rows: what was measured
+//	do                go, sys, hand, man, at (file and line); calls: each system call and its purpose
+//	proof             rows, and of the first row with a control: label, got, control_label, control;
+//	                  or error and explained, if the step failed
+//	byhand            docker, if Docker has a command for it
+//	skip              whole: whether nothing of the step can run; the text is the reason
+//	leak              probe, saw, promised
+//
+// A row has label and value, and may have control_label and control, or a note.
 package narrate
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -20,32 +30,32 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/fatih/color"
-
 	"containerkit/lessons/kit/errno"
 )
 
 // Kind says what an event is.
 type Kind string
 
-// The kinds of events, in the order in which a step usually tells them.
+// The kinds of events, in the order in which a step usually has them.
 const (
-	Question Kind = "question"
-	Before   Kind = "before"
-	Do       Kind = "do"
-	Evidence Kind = "evidence"
-	Proof    Kind = "proof"
-	ByHand   Kind = "byhand"
+	Question Kind = "question" // what a Docker user would ask
+	Idea     Kind = "idea"     // what the reader needs to predict the outcome
+	Before   Kind = "before"   // the control: how it is without the feature
+	Do       Kind = "do"       // what the step does, with its system calls
+	Evidence Kind = "evidence" // what the kernel says, besides what proves a claim
+	Proof    Kind = "proof"    // a claim, and whether it holds
+	Note     Kind = "note"     // one line of explanation
+	Why      Kind = "why"      // why it matters
+	ByHand   Kind = "byhand"   // commands to try
 	Skip     Kind = "skip"
 	Clean    Kind = "clean"
-	Note     Kind = "note" // in passing: a misconception, which cgroup version this is, where to read on
 	Leak     Kind = "leak" // one line of the leak table
 )
 
-// Data is what was measured, by name. Values must be what the kernel said, not what we hoped for.
+// Data is what an event holds besides its text, by name.
 type Data map[string]any
 
-// Event is one line of the story; its JSON form is documented at the package.
+// Event is one part of the narration. The package documents its JSON form.
 type Event struct {
 	Stage string `json:"stage"`
 	Step  string `json:"step"`
@@ -55,18 +65,46 @@ type Event struct {
 	Data  Data   `json:"data,omitempty"`
 }
 
-// Options choose how the story is told.
+// A Row is one fact: a line of evidence.
+type Row struct {
+	// Label is a noun, or the file or the call that the value comes from: "zombies",
+	// "/proc/PID/uid_map". The reader can check it.
+	Label string `json:"label"`
+	Value any    `json:"value"`
+	// Control names what Was was measured in: "host", "before", "without an init". It is empty if
+	// there is nothing to compare.
+	Control string `json:"control_label,omitempty"`
+	Was     any    `json:"control,omitempty"`
+	// Note says what the value means: "128 + 15 (SIGTERM)".
+	Note string `json:"note,omitempty"`
+}
+
+// Compare returns a row with a control.
+func Compare(label string, value any, control string, was any) Row {
+	return Row{Label: label, Value: value, Control: control, Was: was}
+}
+
+// Show returns a row without a control. A note says what the value means.
+func Show(label string, value any, note ...string) Row {
+	return Row{Label: label, Value: value, Note: strings.Join(note, " ")}
+}
+
+// equal reports whether the control shows the same.
+func (r Row) equal() bool { return fmt.Sprint(r.Value) == fmt.Sprint(r.Was) }
+
+// Options choose how the narration is printed.
 type Options struct {
-	JSON  bool // one event a line, for programs
-	Quiet bool // proofs, skips and leaks only
-	Pause bool // wait for Enter before each answer
-	// Without leaves the feature of the step out, so that its proof must fail: the control, for a learner to see.
+	JSON    bool // one event a line, for programs
+	Quiet   bool // claims, skips and leaks only
+	Verbose bool // also Go calls, sources, commands, details and cleanup
+	Pause   bool // wait for Enter before each result, and at each screenful
+	// Without leaves the feature of the step out, so that its claims must fail.
 	Without bool
 	Out     io.Writer // os.Stdout if nil
 	In      io.Reader // where Enter is read from; os.Stdin if nil
 }
 
-// A Narrator tells one step of one stage.
+// A Narrator prints one step of one stage.
 type Narrator struct {
 	Options
 	stage, step string
@@ -75,6 +113,8 @@ type Narrator struct {
 	proofs      int
 	skipped     bool
 	sources     []string // file:line of the calls shown
+	pages       []string // the man pages to read
+	screen      screen
 }
 
 // New returns the narrator of a step. An empty step is the stage itself.
@@ -85,106 +125,171 @@ func New(stage, step string, o Options) *Narrator {
 	if o.In == nil {
 		o.In = os.Stdin
 	}
-	return &Narrator{Options: o, stage: stage, step: step, mu: new(sync.Mutex)}
+	n := &Narrator{Options: o, stage: stage, step: step, mu: new(sync.Mutex)}
+	n.screen = newScreen(n)
+	return n
 }
 
-// Failed is the number of claims that did not hold, Proofs that of all claims, Skipped whether the step was skipped.
+// Failed returns the number of claims that did not hold.
 func (n *Narrator) Failed() int { return n.failed }
 
-// Proofs is the number of claims measured.
+// Proofs returns the number of claims measured.
 func (n *Narrator) Proofs() int { return n.proofs }
 
-// Skipped tells whether the step said that it cannot run here.
+// Skipped reports whether the step said that it cannot run here.
 func (n *Narrator) Skipped() bool { return n.skipped }
 
-// Question asks what the step answers, in the learner's words.
-func (n *Narrator) Question(text string) {
-	n.emit(Event{Kind: Question, Text: text})
-}
+// Question asks what the step answers, as a Docker user would ask it.
+func (n *Narrator) Question(text string) { n.emit(Event{Kind: Question, Text: text}) }
 
-// Before tells the state before the call, or the attack that works without the feature. data may be nil.
-func (n *Narrator) Before(text string, data Data) {
-	n.emit(Event{Kind: Before, Text: text, Data: data})
+// Idea explains what the reader needs to predict the outcome, in three lines at most.
+func (n *Narrator) Idea(text string) { n.emit(Event{Kind: Idea, Text: text}) }
+
+// Control shows how it is without the feature.
+func (n *Narrator) Control(text string, rows ...Row) {
+	n.emit(Event{Kind: Before, Text: text, Data: with(rows)})
 }
 
 // A Call is what a step is about to do, in every notation in which the reader may meet it.
 type Call struct {
-	Text string // what and why, one line
-	Go   string // the Go call as it stands in the part: cgroup.Set("pids.max", "20")
-	Sys  string // the system call or the file written: write("/sys/fs/cgroup/…/pids.max", "20")
-	Man  string // man page with section: "cgroups(7)"
-	Hand string // the equivalent command: "echo 20 > pids.max"
-	At   any    // the function of the part in which the call stands; its file and line are shown
+	Text   string      // an imperative sentence
+	Sys    [][2]string // the system calls, or the files written, each with its purpose
+	Go     string      // the Go call as it is in the code: cgroup.Set("pids.max", "20")
+	Hand   string      // the equivalent command: "echo 20 > pids.max"
+	Man    string      // man pages with their sections: "cgroups(7), clone(2)"
+	At     any         // the function that has the call; its file and line are shown
+	OldSys string      // to be replaced by Sys
+	// Without is what happens instead if the feature is left out. If it is empty, the call is made
+	// all the same.
+	Without string
+	// Danger says what is about to happen to the machine. With Pause the reader must allow it.
+	Danger string
 }
 
-// Do tells what is about to be done. Call it right before doing it.
+// Do says what is about to be done. Call it right before doing it.
 func (n *Narrator) Do(c Call) {
+	if n.Without && c.Without != "" {
+		n.emit(Event{Kind: Do, Text: c.Without + " (-without)", Data: Data{"man": c.Man}})
+		return
+	}
 	d := Data{}
-	for k, v := range map[string]string{"go": c.Go, "sys": c.Sys, "man": c.Man, "hand": c.Hand} {
+	if c.OldSys != "" {
+		c.Sys = append(c.Sys, [2]string{c.OldSys, ""})
+	}
+	var names []string
+	for _, s := range c.Sys {
+		names = append(names, s[0])
+	}
+	fields := map[string]string{"go": c.Go, "sys": strings.Join(names, ", "), "man": c.Man,
+		"hand": c.Hand, "at": source(c.At), "danger": c.Danger}
+	for k, v := range fields {
 		if v != "" {
 			d[k] = v
 		}
 	}
-	if at := source(c.At); at != "" {
-		d["at"] = at
-		n.sources = append(n.sources, at)
+	if len(c.Sys) > 0 {
+		d["calls"] = c.Sys
+	}
+	n.sources = appendNew(n.sources, fields["at"])
+	for page := range strings.SplitSeq(c.Man, ", ") {
+		n.pages = appendNew(n.pages, page)
 	}
 	n.emit(Event{Kind: Do, Text: c.Text, Data: d})
 }
 
-// Evidence shows what the kernel says now: where it was read, and what it said.
-func (n *Narrator) Evidence(where string, value any) {
-	n.pause()
-	n.emit(Event{Kind: Evidence, Text: where, Data: Data{"value": value}})
+// appendNew appends what is neither empty nor in the list.
+func appendNew(list []string, s string) []string {
+	if s == "" || slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
 }
 
-// Proof states a claim and whether it held. got is what was measured; control is the same measurement without the
-// feature, which must come out differently: a proof whose control shows the same proves nothing, and does not hold.
-// Where the feature itself is the control (the state before, the parent's list), say so in the text of the claim.
-func (n *Narrator) Proof(claim string, ok bool, got, control any) {
-	n.pause()
-	if fmt.Sprint(got) == fmt.Sprint(control) {
-		ok = false
+// Evidence shows what the kernel says, below the call that was made. What proves a claim is shown
+// with the claim: see Proof.
+func (n *Narrator) Evidence(rows ...Row) {
+	n.emit(Event{Kind: Evidence, Data: with(rows)})
+}
+
+func with(rows []Row) Data {
+	if len(rows) == 0 {
+		return nil
 	}
+	return Data{"rows": rows}
+}
+
+// Detail is Evidence for a reader who wants all of it: -v.
+func (n *Narrator) Detail(rows ...Row) {
+	if n.Verbose || n.JSON {
+		n.Evidence(rows...)
+	}
+}
+
+// Proof states a claim, and shows whether it holds and what was measured. At least one row must have
+// a control, and differ from it: a claim whose control shows the same is not proved, and fails.
+func (n *Narrator) Proof(claim string, ok bool, rows ...Row) {
+	n.guess(claim)
+	d := Data{"rows": rows}
+	differs := false
+	for _, r := range rows {
+		if r.Control == "" {
+			continue
+		}
+		if differs = differs || !r.equal(); d["label"] == nil || differs && d["got"] == d["control"] {
+			d["label"], d["got"], d["control_label"], d["control"] = r.Label, r.Value, r.Control, r.Was
+		}
+	}
+	ok = ok && differs
 	n.proofs++
 	if !ok {
 		n.failed++
 	}
-	n.emit(Event{Kind: Proof, Text: claim, OK: &ok, Data: Data{"got": got, "control": control}})
+	n.emit(Event{Kind: Proof, Text: claim, OK: &ok, Data: d})
 }
 
-// Fail tells that the step broke off: an error where none should be. It counts as a claim that did not hold.
+// Fail says that the step failed: an error where none should be. It counts as a claim that does not
+// hold.
 func (n *Narrator) Fail(err error) {
 	n.failed++
 	ok := false
-	text := err.Error()
-	d := Data{"error": text}
+	d := Data{"error": err.Error()}
 	if why := errno.Explain(err); why != "" {
 		d["explained"] = why
 	}
 	n.emit(Event{Kind: Proof, Text: "the step ran to its end", OK: &ok, Data: d})
 }
 
-// ByHand shows commands that a learner can paste; the tests run them.
-func (n *Narrator) ByHand(lines ...string) {
-	n.emit(Event{Kind: ByHand, Text: strings.Join(lines, "\n")})
-}
-
-// Note says something in passing.
+// Note explains a result that surprises, in one line below it.
 func (n *Narrator) Note(format string, a ...any) {
 	n.emit(Event{Kind: Note, Text: fmt.Sprintf(format, a...)})
 }
 
-// Skip says that the step, or a part of it, cannot run here, and why. whole is true if nothing of it could run.
+// Why says why the step matters: the flag of `docker run`, or the incident, that the reader knows.
+func (n *Narrator) Why(text string) { n.emit(Event{Kind: Why, Text: text}) }
+
+// ByHand shows commands that a learner can paste; the tests run them.
+func (n *Narrator) ByHand(lines ...string) { n.WithDocker("", lines...) }
+
+// WithDocker is ByHand with the command that does the same in Docker.
+func (n *Narrator) WithDocker(docker string, lines ...string) {
+	d := Data{}
+	if docker != "" {
+		d["docker"] = docker
+	}
+	n.emit(Event{Kind: ByHand, Text: strings.Join(lines, "\n"), Data: d})
+}
+
+// Skip says that the step, or a part of it, cannot run here, and why. whole reports whether nothing
+// of it can run.
 func (n *Narrator) Skip(reason string, whole bool) {
 	n.skipped = n.skipped || whole
 	n.emit(Event{Kind: Skip, Text: reason, Data: Data{"whole": whole}})
 }
 
-// Clean tells what was removed.
+// Clean says what was removed.
 func (n *Narrator) Clean(text string) { n.emit(Event{Kind: Clean, Text: text}) }
 
-// Leak tells one line of the leak table.
+// Leak shows one line of the leak table.
 func (n *Narrator) Leak(name, question string, sealed bool, d Data) {
 	if d == nil {
 		d = Data{}
@@ -193,141 +298,7 @@ func (n *Narrator) Leak(name, question string, sealed bool, d Data) {
 	n.emit(Event{Kind: Leak, Text: question, OK: &sealed, Data: d})
 }
 
-// End closes the step: where the calls stand.
-func (n *Narrator) End() {
-	if len(n.sources) == 0 || n.JSON || n.Quiet {
-		return
-	}
-	seen := map[string]bool{}
-	var list []string
-	for _, s := range n.sources {
-		if !seen[s] {
-			seen[s] = true
-			list = append(list, s)
-		}
-	}
-	fmt.Fprintf(n.Out, "  %s %s\n", dim("the calls stand in"), strings.Join(list, ", "))
-}
-
-// pause waits for the reader before an answer, if it was asked to and there is somebody to wait for.
-func (n *Narrator) pause() {
-	if !n.Pause || n.JSON {
-		return
-	}
-	fmt.Fprint(n.Out, dim("  ⏎ "))
-	// A byte at a time: a buffered reader would take what was typed for the next answers, too.
-	for b := make([]byte, 1); b[0] != '\n'; {
-		if _, err := io.ReadFull(n.In, b); err != nil {
-			n.Pause = false // nobody is there any more
-			return
-		}
-	}
-}
-
-var (
-	bold  = color.New(color.Bold).SprintFunc()
-	dim   = color.New(color.Faint).SprintFunc()
-	green = color.New(color.FgGreen).SprintFunc()
-	red   = color.New(color.FgRed, color.Bold).SprintFunc()
-	cyan  = color.New(color.FgCyan).SprintFunc()
-	amber = color.New(color.FgYellow).SprintFunc()
-)
-
-// Title prints a heading between steps; JSON and quiet readers do not need it.
-func (n *Narrator) Title(text string) {
-	if n.JSON || n.Quiet {
-		return
-	}
-	fmt.Fprintf(n.Out, "\n%s\n", bold(text))
-}
-
-func (n *Narrator) emit(e Event) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	e.Stage, e.Step = n.stage, n.step
-	if n.JSON {
-		enc := json.NewEncoder(n.Out)
-		enc.SetEscapeHTML(false)
-		_ = enc.Encode(e)
-		return
-	}
-	if n.Quiet && e.Kind != Proof && e.Kind != Skip && e.Kind != Leak {
-		return
-	}
-	switch e.Kind {
-	case Question:
-		fmt.Fprintf(n.Out, "  %s %s\n", cyan("?"), e.Text)
-	case Before:
-		fmt.Fprintf(n.Out, "  %s %s%s\n", dim("before"), e.Text, values(e.Data))
-	case Do:
-		fmt.Fprintf(n.Out, "  %s %s\n", cyan("▶"), e.Text)
-		for _, k := range []string{"go", "sys", "hand", "man"} {
-			if v, ok := e.Data[k]; ok {
-				fmt.Fprintf(n.Out, "      %s %v\n", dim(fmt.Sprintf("%-4s", k)), v)
-			}
-		}
-	case Evidence:
-		fmt.Fprintf(n.Out, "  %s %s: %s\n", dim("kernel"), e.Text, block(e.Data["value"]))
-	case Proof:
-		mark := green("✓")
-		if !*e.OK {
-			mark = red("✗")
-		}
-		fmt.Fprintf(n.Out, "  %s %s\n", mark, e.Text)
-		if text, ok := e.Data["error"]; ok {
-			fmt.Fprintf(n.Out, "      %v\n", text)
-			if why, ok := e.Data["explained"]; ok {
-				fmt.Fprintf(n.Out, "      %v\n", why)
-			}
-		} else {
-			fmt.Fprintf(n.Out, "      %s\n", dim(fmt.Sprintf("measured %v; without it %v", e.Data["got"], e.Data["control"])))
-		}
-	case ByHand:
-		fmt.Fprintf(n.Out, "  %s\n", dim("by hand"))
-		for _, l := range strings.Split(e.Text, "\n") {
-			fmt.Fprintf(n.Out, "      $ %s\n", l)
-		}
-	case Skip:
-		fmt.Fprintf(n.Out, "  %s %s\n", amber("skipped"), e.Text)
-	case Clean:
-		fmt.Fprintf(n.Out, "  %s %s\n", dim("clean"), e.Text)
-	case Note:
-		fmt.Fprintf(n.Out, "  %s %s\n", dim("note"), e.Text)
-	case Leak:
-		mark := green("sealed")
-		if !*e.OK {
-			mark = amber("LEAKS ")
-		}
-		extra := ""
-		if v, ok := e.Data["saw"]; ok && fmt.Sprint(v) != "" {
-			extra = dim(fmt.Sprintf(" (%v)", v))
-		}
-		fmt.Fprintf(n.Out, "  %s %-12v %s%s\n", mark, e.Data["probe"], e.Text, extra)
-	}
-}
-
-// values renders data after a sentence, in the order of their names.
-func values(d Data) string {
-	if len(d) == 0 {
-		return ""
-	}
-	raw, err := json.Marshal(d) // a map is marshalled in the order of its keys
-	if err != nil {
-		return ""
-	}
-	return " " + dim(string(raw))
-}
-
-// block puts a value of several lines below its label.
-func block(v any) string {
-	s := strings.TrimRight(fmt.Sprint(v), "\n")
-	if !strings.Contains(s, "\n") {
-		return s
-	}
-	return "\n      " + strings.ReplaceAll(s, "\n", "\n      ")
-}
-
-// source is the place of a function, as a path inside the repository: "01-cgroups/cgroup/limits.go:42".
+// source returns the place of a function in the repository: "01-cgroups/cgroup/limits.go:42".
 func source(fn any) string {
 	if fn == nil || reflect.TypeOf(fn).Kind() != reflect.Func {
 		return ""

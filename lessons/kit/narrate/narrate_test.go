@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain tells the story once more to a terminal, for TestColour.
+// TestMain tells the story once more to a terminal, for TestColor.
 func TestMain(m *testing.M) {
 	if os.Getenv("CONTAINERKIT_TELL") != "" {
 		tell(New("01-cgroups", "pids", Options{}))
@@ -28,16 +29,21 @@ func TestMain(m *testing.M) {
 // tell uses all that a step can say.
 func tell(n *Narrator) {
 	n.Title("01-cgroups/pids: a fork bomb stops")
-	n.Question("what stops a fork bomb?")
-	n.Before("nothing does", Data{"processes": 300})
-	n.Do(Call{Text: "set the limit", Go: `g.Set("pids.max", "20")`, Sys: "write", Man: "cgroups(7)", Hand: "echo 20 > pids.max", At: New})
-	n.Evidence("pids.events", "max 7\nsecond line")
-	n.Proof("it stopped at <20> & no more", true, 20, 300)
-	n.Proof("this is not so", false, 1, 2)
-	n.ByHand("mkdir a", "rmdir a")
-	n.Note("a %s", "misconception")
+	n.Question("What stops a fork bomb?")
+	n.Idea("The kernel counts the processes in a cgroup, and at the limit fork(2) fails with EAGAIN, also for root.")
+	n.Control("Without a limit", Show("processes", 300))
+	n.Do(Call{Text: "Set the limit", Sys: [][2]string{{`write("pids.max", "20")`, "at most 20"}, {"fork()", ""}},
+		Go: `g.Set("pids.max", "20")`, Man: "cgroups(7), fork(2)", Hand: "echo 20 > pids.max", At: New})
+	n.Evidence(Show("pids.events", "max 7\nsecond line"))
+	n.Detail(Show("PID", 17))
+	n.Proof("It stops at <20> & no more", true, Show("limit", 20), Compare("processes", 20, "without", 300))
+	n.Note("A %s.", "surprise")
+	n.Proof("This is not so", false, Compare("a label that is longer", "and a value that has more words", "host", "other"))
+	n.Proof("Nothing changes", true, Compare("processes", 3, "before", 3))
+	n.Why("docker run --pids-limit")
+	n.WithDocker("docker run --pids-limit 20", "mkdir a", "rmdir a")
 	n.Skip("no disk to throttle", false)
-	n.Clean("the group is gone")
+	n.Clean("the cgroup is gone")
 	n.Leak("processes", "does it see the host's processes?", false, Data{"saw": 12})
 	n.Fail(&os.PathError{Op: "write", Path: "/sys/fs/cgroup/cgroup.subtree_control", Err: syscall.EBUSY})
 	n.End()
@@ -65,57 +71,109 @@ func TestJSONIsStable(t *testing.T) {
 		require.Equal(t, "01-cgroups/pids", e.Stage+"/"+e.Step)
 		kinds = append(kinds, string(e.Kind))
 	}
-	require.Equal(t, strings.Fields("question before do evidence proof proof byhand note skip clean leak proof"), kinds)
-	require.Equal(t, `{"stage":"01-cgroups","step":"pids","kind":"question","text":"what stops a fork bomb?"}`, lines[0])
-	require.Equal(t, `{"stage":"01-cgroups","step":"pids","kind":"proof","text":"it stopped at <20> & no more","ok":true,"data":{"control":300,"got":20}}`, lines[4])
-	require.Equal(t, `{"stage":"01-cgroups","step":"pids","kind":"skip","text":"no disk to throttle","data":{"whole":false}}`, lines[8])
-	require.Equal(t, `{"stage":"01-cgroups","step":"pids","kind":"leak","text":"does it see the host's processes?","ok":false,"data":{"probe":"processes","saw":12}}`, lines[10])
+	require.Equal(t, strings.Fields("question idea before do evidence evidence proof note proof proof why byhand "+
+		"skip clean leak proof"), kinds)
+	for i, want := range map[int]string{
+		0: `"kind":"question","text":"What stops a fork bomb?"}`,
+		2: `"kind":"before","text":"Without a limit","data":{"rows":[{"label":"processes","value":300}]}}`,
+		6: `"kind":"proof","text":"It stops at <20> & no more","ok":true,"data":{"control":300,"control_label":"without",` +
+			`"got":20,"label":"processes","rows":[{"label":"limit","value":20},` +
+			`{"label":"processes","value":20,"control_label":"without","control":300}]}}`,
+		12: `"kind":"skip","text":"no disk to throttle","data":{"whole":false}}`,
+		14: `"kind":"leak","text":"does it see the host's processes?","ok":false,"data":{"probe":"processes","saw":12}}`,
+	} {
+		require.Equal(t, `{"stage":"01-cgroups","step":"pids",`+want, lines[i])
+	}
 }
 
 func TestPlain(t *testing.T) {
 	out, n := told(t, Options{})
-	require.NotContains(t, out, "\x1b", "no colour where there is no terminal")
-	for _, part := range []string{
-		"\n01-cgroups/pids: a fork bomb stops\n",
-		"  ? what stops a fork bomb?\n",
-		`  before nothing does {"processes":300}` + "\n",
-		"      hand echo 20 > pids.max\n",
-		"  kernel pids.events: \n      max 7\n      second line\n",
-		"  ✓ it stopped at <20> & no more\n      measured 20; without it 300\n",
-		"  ✗ this is not so\n",
-		"      $ mkdir a\n      $ rmdir a\n",
-		"  skipped no disk to throttle\n",
-		"  LEAKS  processes    does it see the host's processes? (12)\n",
-		"device or resource busy\n      The group has processes of its own", // the error, and what it meant
-		"  the calls stand in lessons/kit/narrate/narrate.go:",
-	} {
-		require.Contains(t, out, part)
-	}
-	require.Equal(t, 2, n.Failed())
-	require.Equal(t, 2, n.Proofs())
+	require.NotContains(t, out, "\x1b", "no color where there is no terminal")
+	want, err := os.ReadFile("testdata/plain.txt")
+	require.NoError(t, err)
+	require.Equal(t, string(want), regexp.MustCompile(`go:\d+`).ReplaceAllString(out, "go:N"))
+	require.Equal(t, 3, n.Failed())
+	require.Equal(t, 3, n.Proofs())
 	require.False(t, n.Skipped(), "only a part was")
+}
+
+func TestVerbose(t *testing.T) {
+	plain, _ := told(t, Options{})
+	out, _ := told(t, Options{Verbose: true})
+	for _, part := range []string{`go    g.Set("pids.max", "20")`, "hand  echo 20 > pids.max", "PID                 17", "the cgroup is gone"} {
+		require.Contains(t, out, part)
+		require.NotContains(t, plain, part)
+	}
 }
 
 func TestQuiet(t *testing.T) {
 	out, _ := told(t, Options{Quiet: true})
-	for _, part := range []string{"✓", "✗", "skipped", "LEAKS"} {
+	for _, part := range []string{"✓", "✗", "– no disk", "LEAKS", "without: 300"} {
 		require.Contains(t, out, part)
 	}
-	for _, part := range []string{"?  what", "before", "▶", "kernel", "by hand", "note", "clean", "stand in", "01-cgroups"} {
+	for _, part := range []string{"?  what", "○", "▶", "pids.events", "Try it", "surprise", "gone", "Code", "01-cgroups"} {
 		require.NotContains(t, out, part)
 	}
 }
 
-// A proof whose control came out the same proves nothing.
+// Nothing but a command to paste is wider than 80 columns, and no word is broken.
+func TestWidth(t *testing.T) {
+	long := strings.TrimSpace(strings.Repeat("the kernel says so ", 20))
+	var out bytes.Buffer
+	n := New("s", "s", Options{Out: &out})
+	n.Title(long)
+	n.Question(long)
+	n.Control(long, Show("label", long), Compare(long, long, long, long))
+	n.Do(Call{Text: long, Sys: [][2]string{{long, long}, {"short()", long}}, Man: long})
+	n.Proof(long, true, Compare("label", strings.Repeat("x", 30), "control", long))
+	n.Fail(errors.New(long))
+	n.Leak("name", long, true, nil)
+	n.End()
+	for line := range strings.Lines(out.String()) {
+		require.LessOrEqual(t, length(strings.TrimSuffix(line, "\n")), fullWidth, line)
+		for _, word := range strings.Fields(strings.Map(letters, line)) {
+			require.Contains(t, "the kernel says so label short name Read Code control sealed step ran to its end", strings.Trim(word, "x")) // whole
+		}
+	}
+	out.Reset()
+	n.ByHand(long)
+	require.Contains(t, out.String(), long+"\n", "a command stays in one line")
+}
+
+func letters(r rune) rune {
+	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == ' ' {
+		return r
+	}
+	return -1
+}
+
+// A claim whose control shows the same is not proved.
 func TestControlMustDiffer(t *testing.T) {
 	for _, c := range []struct {
-		got, control any
-		holds        bool
-	}{{20, 300, true}, {20, 20, false}, {"20", 20, false}, {[]string{"a"}, []string{"a"}, false}, {nil, "a", true}} {
+		rows  []Row
+		holds bool
+	}{
+		{[]Row{Compare("", 20, "c", 300)}, true},
+		{[]Row{Compare("", 20, "c", 20)}, false},
+		{[]Row{Compare("", "20", "c", 20)}, false},
+		{[]Row{Compare("", []string{"a"}, "c", []string{"a"})}, false},
+		{[]Row{Compare("", nil, "c", "a")}, true},
+		{[]Row{Compare("", 1, "c", 1), Compare("", 1, "c", 2)}, true},
+		{[]Row{Show("", 1)}, false},
+		{nil, false},
+	} {
 		n := New("s", "s", Options{Out: io.Discard})
-		n.Proof("", true, c.got, c.control)
-		require.Equal(t, c.holds, n.Failed() == 0, "%v against %v", c.got, c.control)
+		n.Proof("", true, c.rows...)
+		require.Equal(t, c.holds, n.Failed() == 0, "%v", c.rows)
 	}
+}
+
+// The row that programs read first is one that differs.
+func TestProofNamesARowThatDiffers(t *testing.T) {
+	var out bytes.Buffer
+	n := New("s", "s", Options{JSON: true, Out: &out})
+	n.Proof("", true, Compare("a", 1, "c", 1), Compare("b", 2, "d", 3), Compare("e", 4, "f", 5))
+	require.Contains(t, out.String(), `"control":3,"control_label":"d","got":2,"label":"b"`)
 }
 
 func TestSkippedAsAWhole(t *testing.T) {
@@ -126,42 +184,57 @@ func TestSkippedAsAWhole(t *testing.T) {
 	require.Zero(t, n.Failed())
 }
 
-// Each answer takes one line, whatever was typed ahead, and nobody waits for a reader who has gone.
+// With Pause a claim is a question first. Each result takes one line of input, whatever was typed
+// ahead, and the narration goes on when the input has ended.
 func TestPause(t *testing.T) {
 	in := strings.NewReader("\nyes\nthis is for the shell\n")
 	var out bytes.Buffer
 	n := New("s", "s", Options{Pause: true, In: in, Out: &out})
 	n.Question("?")
-	require.Zero(t, strings.Count(out.String(), "⏎"), "a question needs no waiting")
-	n.Evidence("", 1)
-	n.Proof("", true, 1, 2)
-	require.Equal(t, 2, strings.Count(out.String(), "⏎"))
+	n.Do(Call{Text: "do"})
+	require.Zero(t, strings.Count(out.String(), "Enter"), "a question needs no waiting")
+	n.Proof("claim", true, Compare("", 1, "c", 2))
+	require.Contains(t, out.String(), "? True or false: claim\n    Enter   ✓ claim")
+	n.Do(Call{Text: "do", Danger: "a fork bomb starts"})
+	require.Contains(t, out.String(), "! a fork bomb starts\n")
 	rest, err := io.ReadAll(in)
 	require.NoError(t, err)
 	require.Equal(t, "this is for the shell\n", string(rest))
 
-	n.Evidence("", 1) // the end of the input
-	n.Evidence("", 1)
-	n.Proof("", true, 1, 2)
-	require.Equal(t, 3, strings.Count(out.String(), "⏎"))
+	n.Proof("", true, Compare("", 1, "c", 2)) // the end of the input
+	n.Proof("", true, Compare("", 1, "c", 2))
+	require.Equal(t, 3, strings.Count(out.String(), "Enter"))
 }
 
-func TestColour(t *testing.T) {
+// With Pause nothing leaves a terminal unread.
+func TestPauseAtEachScreenful(t *testing.T) {
+	var out bytes.Buffer
+	n := New("s", "s", Options{Pause: true, In: strings.NewReader(strings.Repeat("\n", 20)), Out: &out})
+	n.screen.rows = 10
+	for range 50 {
+		n.Leak("name", "?", true, nil)
+	}
+	for screenful := range strings.SplitSeq(out.String(), "more: Enter") {
+		require.LessOrEqual(t, strings.Count(screenful, "\n"), 8)
+	}
+}
+
+func TestColor(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
-	for env, coloured := range map[string]bool{"TERM=xterm": true, "NO_COLOR=1": false, "TERM=dumb": false} {
+	for env, colored := range map[string]bool{"TERM=xterm": true, "NO_COLOR=1": false, "TERM=dumb": false} {
 		cmd := exec.Command(self)
-		cmd.Env = append(withoutColourSettings(), "TERM=xterm", "CONTAINERKIT_TELL=1", env)
+		cmd.Env = append(withoutColorSettings(), "TERM=xterm", "CONTAINERKIT_TELL=1", env)
 		terminal, err := pty.Start(cmd)
 		require.NoError(t, err)
 		out, _ := io.ReadAll(terminal) // EIO is how Linux says that the other end is closed
 		require.NoError(t, cmd.Wait())
-		require.Contains(t, string(out), "what stops a fork bomb?")
-		require.Equal(t, coloured, bytes.Contains(out, []byte("\x1b[")), env)
+		require.Contains(t, string(out), "What stops a fork bomb?")
+		require.Equal(t, colored, bytes.Contains(out, []byte("\x1b[")), env)
 	}
 }
 
-func withoutColourSettings() (env []string) {
+func withoutColorSettings() (env []string) {
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "NO_COLOR=") && !strings.HasPrefix(v, "TERM=") {
 			env = append(env, v)

@@ -99,7 +99,8 @@ func (p Program) main(args []string) int {
 	fs.BoolVar(&list, "list", false, "list the steps with their claims, and stop")
 	fs.BoolVar(&o.JSON, "json", false, "one event a line, as JSON, on standard output")
 	fs.BoolVar(&o.Quiet, "quiet", false, "claims only; with a command, no narration at all")
-	fs.BoolVar(&o.Pause, "pause", false, "wait for Enter before each answer, for a room")
+	fs.BoolVar(&o.Verbose, "v", false, "also Go calls, sources, commands, details and cleanup")
+	fs.BoolVar(&o.Pause, "pause", false, "wait for Enter before each result, for a class")
 	fs.BoolVar(&o.Without, "without", false, "leave the step's feature out: its claim must then come out ✗")
 	if p.Flags != nil {
 		p.Flags(fs)

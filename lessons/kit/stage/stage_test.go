@@ -32,8 +32,8 @@ var testStage = Program{
 		},
 	},
 	Steps: Steps{
-		"holds":  func(n *narrate.Narrator) error { n.Proof("it holds", !n.Without, 1, 2); return nil },
-		"fails":  func(n *narrate.Narrator) error { n.Proof("it holds", false, 1, 2); return nil },
+		"holds":  func(n *narrate.Narrator) error { n.OldProof("it holds", !n.Without, 1, 2); return nil },
+		"fails":  func(n *narrate.Narrator) error { n.OldProof("it holds", false, 1, 2); return nil },
 		"panics": func(n *narrate.Narrator) error { defer n.Clean("cleaned"); panic("oh") },
 		"breaks": func(n *narrate.Narrator) error { return fmt.Errorf("open it: %w", syscall.EROFS) },
 		"skips":  func(n *narrate.Narrator) error { n.Skip("no such thing here", true); return nil },

@@ -210,7 +210,7 @@ func (r *Runner) Claims(t *testing.T, s course.Stage) {
 				require.Equal(t, []string{s.Dir, step.Name}, []string{e.Stage, e.Step})
 			}
 			require.Zero(t, res.Status, "%s%s", res.Stdout, res.Stderr)
-			for _, kind := range []narrate.Kind{narrate.Question, narrate.Do, narrate.Evidence, narrate.Proof} {
+			for _, kind := range []narrate.Kind{narrate.Question, narrate.Idea, narrate.Before, narrate.Do, narrate.Proof, narrate.Why} {
 				require.NotEmpty(t, res.Of(kind), "a step has a %s", kind)
 			}
 			for _, p := range res.Of(narrate.Proof) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -20,8 +21,9 @@ import (
 //	```console
 //	$ go run ./01-cgroups pids
 //
-// Each is run again and compared line by line, after what varies from run to run and machine to machine has been
-// masked: numbers, the random ends of names, paths of cgroups. A line "…" stands for any number of lines left out.
+// Each is run again and compared word by word (where a line is wrapped depends on how long its numbers are), after what
+// varies from run to run and machine to machine has been masked: numbers, the random ends of names, paths of cgroups. A
+// line "…" stands for any number of lines left out.
 func Transcripts(t *testing.T, file string) { t.Helper(); Me().Transcripts(t, file) }
 
 // Transcripts keeps the transcripts of a lesson true.
@@ -37,14 +39,38 @@ func (r *Runner) Transcripts(t *testing.T, file string) {
 		t.Run(b[1], func(t *testing.T) {
 			// go run [-exec sudo] ./STAGE ARGUMENTS: here the stage's program is us.
 			out, _ := r.shell(t, `go() { while [ "${1#./}" = "$1" ]; do shift; done; shift; "$KIT" "$@"; }; KIT=$1; `+b[1], r.program(t))
-			const skipped, fails = "\n  skipped ", "\n  ✗ "
+			const skipped, fails = "\n  – ", "\n  ✗ "
 			require.Equal(t, strings.Contains("\n"+b[2], fails), strings.Contains("\n"+out, fails), "a claim fails here or in %s, and not in the other; got\n%s", file, out)
 			if _, why, ok := strings.Cut("\n"+out, skipped); ok && !strings.Contains("\n"+b[2], skipped) {
 				t.Skip("this machine cannot run it: " + why)
 			}
+			requireReadable(t, out)
 			missing := compare(mask(b[2]), mask(out))
 			require.Empty(t, missing, "the transcript in %s is not what the program prints now; got\n%s", file, out)
 		})
+	}
+}
+
+// requireReadable holds what is printed to 80 columns, but for commands to paste, and a step to one screen: 30 lines from its
+// title to its last claim.
+func requireReadable(t *testing.T, out string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	title, paste := 0, false
+	for i, line := range lines {
+		switch {
+		case strings.HasPrefix(line, "  Try it"):
+			paste = true
+		case !strings.HasPrefix(line, "      "):
+			paste = false
+		}
+		if !strings.HasPrefix(line, " ") && line != "" {
+			title = i
+		}
+		if strings.HasPrefix(line, "  Why it matters") {
+			require.LessOrEqual(t, i-1-title, 30, "lines from the title to the last claim\n%s", out)
+		}
+		require.True(t, paste || utf8.RuneCountInString(line) <= 80, "wider than 80 columns: %s", line)
 	}
 }
 
@@ -94,41 +120,69 @@ var masks = []struct {
 	{regexp.MustCompile(`(containerkit[-/][a-z]+)-\w+`), "$1-X"},
 	{regexp.MustCompile(`[0-9][0-9.,:]*`), "N"},
 	{regexp.MustCompile(`_mine\.go`), ".go"}, // the learner's own file, under the build tag mine
-	{regexp.MustCompile(`[ \t]+`), " "},
 }
 
-// mask replaces what varies.
-func mask(text string) []string {
+// mask replaces what varies, and returns the words of each part between two lines "…".
+func mask(text string) (parts [][]string) {
 	for _, m := range masks {
 		text = m.what.ReplaceAllString(text, m.with)
 	}
-	var lines []string
+	parts = [][]string{nil}
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
+		if last := len(parts) - 1; strings.TrimSpace(line) == "…" {
+			parts = append(parts, nil)
+		} else {
+			parts[last] = append(parts[last], strings.Fields(line)...)
 		}
 	}
-	return lines
+	return parts
 }
 
-// compare returns the first line of want that is not found in got where it should be.
-func compare(want, got []string) string {
-	i, skipping := 0, false
-	for _, w := range want {
-		if w == "…" {
-			skipping = true
-			continue
+// compare finds the parts of want in got, one after the other: the first at its beginning, the last at its end. It returns
+// where they begin to differ, or "".
+func compare(want, got [][]string) string {
+	rest := slices.Concat(got...)
+	for i, part := range want {
+		at, common := 0, 0
+		switch {
+		case i == 0:
+			common = alike(part, rest)
+		case i == len(want)-1:
+			at = max(0, len(rest)-len(part))
+			common = alike(part, rest[at:])
+		default:
+			at, common = find(part, rest)
 		}
-		for skipping && i < len(got) && got[i] != w {
-			i++
+		if common < len(part) {
+			return "not printed: " + excerpt(part[common:])
 		}
-		if i >= len(got) || got[i] != w {
-			return w
-		}
-		i, skipping = i+1, false
+		rest = rest[at+len(part):]
 	}
-	if i < len(got) && !skipping {
-		return "(and no more, but there is: " + got[i] + ")"
+	if len(rest) > 0 {
+		return "printed besides: " + excerpt(rest)
 	}
 	return ""
 }
+
+// find returns where part is in words; if it is not, where the most of its beginning is, and how much of it.
+func find(part, words []string) (at, common int) {
+	for start := range words {
+		if n := alike(part, words[start:]); n > common {
+			at, common = start, n
+		}
+		if common == len(part) {
+			break
+		}
+	}
+	return at, common
+}
+
+// alike returns how many words the two begin with in common.
+func alike(a, b []string) (n int) {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+func excerpt(words []string) string { return strings.Join(words[:min(12, len(words))], " ") }
