@@ -406,7 +406,7 @@ what to do.
 	b.WriteString(`
 ## See it by hand
 
-Type these in an empty directory: each one fails, and says so. The test types them too. They need no root, but on Ubuntu since 23.10 those with ` + "`unshare`" + ` do; ` + "`perl`" + ` stands where a shell
+Type these in an empty directory: each one fails, and says so. The test types them too. They need no root, but on Ubuntu 24.04 and later those with ` + "`unshare`" + ` do; ` + "`perl`" + ` stands where a shell
 cannot make the call, and the EINVAL of threads takes a program that has some. The number is the kernel's; the words are those of the program that you typed.
 
 `)

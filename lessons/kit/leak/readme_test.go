@@ -15,20 +15,20 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-var update = flag.Bool("update", false, "write the README's table anew")
+var update = flag.Bool("update", false, "write the table of docs/leaks.md again")
 
 func TestMain(m *testing.M) {
 	child.Init()
 	os.Exit(m.Run())
 }
 
-// The README's table is what the probes promise; each stage's TestLeaks holds the stage to it.
-func TestReadmeTable(t *testing.T) {
-	const file, begin, end = "../../../README.md", "<!-- leaks: go test ./lessons/kit/leak -update -->\n", "<!-- end -->"
+// The table of docs/leaks.md is what the probes promise; each stage's TestLeaks holds the stage to it.
+func TestTableOfTheBook(t *testing.T) {
+	const file, begin, end = "../../../docs/leaks.md", "<!-- leaks: go test ./lessons/kit/leak -update -->\n", "<!-- end -->"
 	raw, err := os.ReadFile(file)
 	require.NoError(t, err)
 	before, rest, ok := strings.Cut(string(raw), begin)
-	require.True(t, ok, "README.md has no %s", begin)
+	require.True(t, ok, "docs/leaks.md has no %s", begin)
 	is, after, ok := strings.Cut(rest, end)
 	require.True(t, ok)
 	if *update {
