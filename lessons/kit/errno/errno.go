@@ -91,7 +91,7 @@ func NoUserNamespace() string {
 		return "This Debian kernel keeps user namespaces for root. " +
 			"Allow them: sudo sysctl -w kernel.unprivileged_userns_clone=1"
 	case !root && machine.sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
-		return "AppArmor gives an ordinary user's namespace no capabilities (Ubuntu 23.10 and later). " +
+		return "AppArmor gives an ordinary user's namespace no capabilities (Ubuntu 24.04 and later). " +
 			"Allow it until the next boot: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or run as root: go run -exec sudo ./NN-name"
 	case machine.exists("/.dockerenv") || machine.exists("/run/.containerenv"):
 		return "This is inside a container, and its seccomp filter or its lack of CAP_SYS_ADMIN forbids new namespaces. " +
