@@ -135,8 +135,12 @@ func checkCommand() *cobra.Command {
 		Long: "Checks what you wrote into a file NAME_mine.go: the part's own tests run with your\n" +
 			"code in place of ours. Without a name: the first exercise that is not solved yet.\n" +
 			"Exit status: 0 if all that was checked is solved, 1 if not. What cannot be tried\n" +
-			"on this machine is told, and does not count as unsolved.",
+			"on this machine is told, and does not count as unsolved.\n" +
+			"first/1 to first/5 check your program of the chapter: go run ./lessons read first.",
 	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
+		if asked, err := checkpoints(c.Context(), c.OutOrStdout(), root, args); asked {
+			return err
+		}
 		list, err := exercise.Find(args...)
 		if err != nil {
 			return err

@@ -137,6 +137,10 @@ func askLessons(name string) *lint.Program {
 		for _, e := range exercise.All() {
 			p.Args = append(p.Args, e.Stage, e.Name, e.ID())
 		}
+		p.Args = append(p.Args, "first")
+		for n := range checkpointCount {
+			p.Args = append(p.Args, fmt.Sprintf("first/%d", n+1))
+		}
 	}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		names := []string{f.Name}
