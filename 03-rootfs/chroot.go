@@ -64,7 +64,8 @@ func chroot(n *narrate.Narrator) error {
 	}
 	defer done()
 	secret := rand.Text()
-	if err := populate(dir.Path, map[string]string{"secret": secret, "root/hello": "hello"}); err != nil {
+	files := map[string]string{"secret": secret, "root/hello": "hello"}
+	if err := populate(dir.Path, files); err != nil {
 		return err
 	}
 	before, beforeByPath := list("/"), readable(look(dir.Join("secret")), secret)
@@ -80,7 +81,8 @@ func chroot(n *narrate.Narrator) error {
 		At:      rootfs.Chroot,
 		Without: "Open / in a process, and leave its root directory as it is",
 	})
-	p, err := start(inChroot, namespace.Mount, chrootAsk{dir.Join("root"), dir.Join("secret"), n.Without})
+	ask := chrootAsk{dir.Join("root"), dir.Join("secret"), n.Without}
+	p, err := start(inChroot, namespace.Mount, ask)
 	if err != nil {
 		return err
 	}

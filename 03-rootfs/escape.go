@@ -18,8 +18,8 @@ import (
 
 // walkOut escapes from a chroot. The attack is as old as chroot, and its man page describes it. The
 // kernel stops ".." at the root directory of the process. A second chroot, without the chdir that
-// belongs to it, moves the root *below* the working directory. From there ".." never passes the root
-// again, and ends only at the top of the mount namespace (chroot(2)).
+// belongs to it, moves the root *below* the working directory. From there ".." never passes the
+// root again, and ends only at the top of the mount namespace (chroot(2)).
 func walkOut() error {
 	const hole = "containerkit-hole"
 	if err := os.Mkdir(hole, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
@@ -92,7 +92,8 @@ func escape(n *narrate.Narrator) error {
 		narrate.Show("host's …/secret", readable(only.After, secret)))
 	n.Do(narrate.Call{
 		Text: "Chroot again into a subdirectory, stay outside of it, and go up",
-		Sys: [][2]string{{`mkdir("hole")`, ""}, {`chroot("hole")`, "the root is below the working directory"},
+		Sys: [][2]string{{`mkdir("hole")`, ""},
+			{`chroot("hole")`, "the root is below the working directory"},
 			{`chdir("..")`, fmt.Sprintf("%d times: past the old root, to the top", steps)},
 			{`chroot(".")`, "the top becomes the root"}},
 		Go:      "walkOut()",
@@ -109,7 +110,8 @@ func escape(n *narrate.Narrator) error {
 		narrate.Show("host's …/secret", a.After, "after"))
 	n.Proof("Root escapes from the chroot", a.After == secret && root == "/",
 		narrate.Compare("/proc/PID/root", root, `only ".."`, onlyRoot),
-		narrate.Compare("host's …/secret", readable(a.After, secret), `only ".."`, readable(only.After, secret)))
+		narrate.Compare("host's …/secret", readable(a.After, secret),
+			`only ".."`, readable(only.After, secret)))
 	n.Note("This needs CAP_SYS_CHROOT, which docker run grants by default.")
 	n.Why("A chroot doesn't confine root, so docker run uses pivot_root.")
 	n.ByHand("unshare --user --map-root-user nsenter --root=/usr --wd=/ /bin/ls -d etc home")

@@ -38,15 +38,15 @@ var program = stage.Program{
 
 func main() { program.Main() }
 
-// sandbox prepares the process that the steps run in. Its mounts, network, message queues and hostname
-// stand in for the host's. So a mistake, ours or that of a learner who changes the code, never reaches
-// the machine.
+// sandbox prepares the process that the steps run in. Its mounts, network, message queues and
+// hostname stand in for the host's. So a mistake, ours or that of a learner who changes the code,
+// never reaches the machine.
 func sandbox(cmd *exec.Cmd) {
 	namespace.AsNeeded(namespace.Mount | namespace.UTS | namespace.IPC | namespace.Net).Apply(cmd)
 }
 
-// sweep removes what a killed run left. Mounts aren't part of that: the kernel removes them with their
-// namespaces.
+// sweep removes what a killed run left. Mounts aren't part of that: the kernel removes them with
+// their namespaces.
 func sweep() error {
 	_, err1 := cgroup.Sweep()
 	_, err2 := scratch.Sweep()

@@ -124,7 +124,8 @@ func (a *overlayAnswer) write(l layer, base string) error {
 	return nil
 }
 
-// startAgain prepares the files of a second container: from the same layers, or without them by copy.
+// startAgain prepares the files of a second container: from the same layers, or without them by
+// copy.
 func (a *overlayAnswer) startAgain(q overlayAsk) (err error) {
 	begin := time.Now()
 	second := layer{q.Memory + "/second"}
@@ -144,7 +145,8 @@ func (l layer) upper() string  { return l.dir + "/upper" }
 func (l layer) merged() string { return l.dir + "/merged" }
 
 func (l layer) mount(lower ...string) error {
-	if err := populate(l.dir, map[string]string{"upper/": "", "work/": "", "merged/": ""}); err != nil {
+	dirs := map[string]string{"upper/": "", "work/": "", "merged/": ""}
+	if err := populate(l.dir, dirs); err != nil {
 		return err
 	}
 	return rootfs.Overlay(lower, l.upper(), l.dir+"/work", l.merged(), 0)
@@ -199,9 +201,10 @@ func overlay(n *narrate.Narrator) error {
 		Text: "Mount an upper layer in memory over deletes/, extra/ and base/",
 		Sys: [][2]string{{`mknod("deletes/unwanted", S_IFCHR, 0)`, "creates a whiteout"},
 			{`mount("overlay", "merged", "overlay", 0, "…,lowerdir=deletes:extra:base,…")`, ""}},
-		Go:      "rootfs.Overlay([]string{deletes, extra, base}, upper, work, merged, 0)",
-		Man:     "mount(2), mknod(2), Documentation/filesystems/overlayfs.rst",
-		Hand:    "mount -t overlay -o lowerdir=deletes:extra:base,upperdir=upper,workdir=work overlay merged",
+		Go:  "rootfs.Overlay([]string{deletes, extra, base}, upper, work, merged, 0)",
+		Man: "mount(2), mknod(2), Documentation/filesystems/overlayfs.rst",
+		Hand: "mount -t overlay -o lowerdir=deletes:extra:base,upperdir=upper,workdir=work " +
+			"overlay merged",
 		At:      rootfs.Overlay,
 		Without: "Bind-mount base/ itself, writable",
 	})
@@ -215,7 +218,8 @@ func overlay(n *narrate.Narrator) error {
 		narrate.Show("merged/greeting", a.Greeting, "before the write"),
 		narrate.Compare("files in base/", after.Files, "before", before.Files),
 		narrate.Compare("bytes in base/", after.Bytes, "before", before.Bytes),
-		narrate.Compare("time of a start", a.Took.Round(time.Microsecond), "copy", took.Round(time.Microsecond)))
+		narrate.Compare("time of a start", a.Took.Round(time.Microsecond),
+			"copy", took.Round(time.Microsecond)))
 	overlayClaims(n, dir, a, copied)
 	return nil
 }
@@ -233,7 +237,8 @@ func overlayClaims(n *narrate.Narrator, dir *scratch.Dir, a overlayAnswer, copie
 	n.Proof("A deletion leaves a whiteout in the upper layer", a.Whiteout == "character device 0,0",
 		narrate.Compare("upper/doomed", a.Whiteout, "base/doomed", a.Deleted))
 	n.Proof("A whiteout in an image's layer deletes a file of a layer below", a.Unwanted == "ENOENT",
-		narrate.Compare("merged/unwanted", a.Unwanted, "base/unwanted", look(dir.Join("base", "unwanted"))))
+		narrate.Compare("merged/unwanted", a.Unwanted,
+			"base/unwanted", look(dir.Join("base", "unwanted"))))
 	n.Proof("A second start from the same layers copies nothing", a.Second == usage{},
 		narrate.Compare("files copied", a.Second.Files, "copy", copied.Files),
 		narrate.Compare("bytes copied", a.Second.Bytes, "copy", copied.Bytes))

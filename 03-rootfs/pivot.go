@@ -45,9 +45,9 @@ var pivoting = answering("pivoting", func(q pivotAsk) (a pivotAnswer, err error)
 // pivot shows that after pivot_root the same escape finds nothing of the host.
 func pivot(n *narrate.Narrator) error {
 	n.Question("If root can escape from a chroot, what does Docker do instead?")
-	n.Idea("pivot_root(2) replaces the root mount of a mount namespace, for every process in it. Then " +
-		"the old root can be unmounted. A process can still climb to the top, but nothing of the host " +
-		"is mounted there.")
+	n.Idea("pivot_root(2) replaces the root mount of a mount namespace, for every process in it. " +
+		"Then the old root can be unmounted. A process can still climb to the top, but nothing of " +
+		"the host is mounted there.")
 	dir, done, err := place(n)
 	if err != nil {
 		return err
@@ -88,7 +88,8 @@ func pivot(n *narrate.Narrator) error {
 	n.Detail(narrate.Show("host's …/secret", readable(a.Before, secret), "before the escape"),
 		narrate.Show("/proc/PID/mountinfo", table[0]))
 	n.Proof("After pivot_root, the same escape finds nothing of the host", a.After == "ENOENT",
-		narrate.Compare("host's …/secret", readable(a.After, secret), "after chroot", readable(old.After, secret)))
+		narrate.Compare("host's …/secret", readable(a.After, secret),
+			"after chroot", readable(old.After, secret)))
 	n.Proof("The old root is no longer mounted in the container", len(table) == 1,
 		narrate.Compare("/proc/PID/mountinfo", quantity(len(table), "mount"),
 			"after chroot", quantity(len(oldMounts), "mount")))

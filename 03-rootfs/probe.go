@@ -12,17 +12,18 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// all are the namespaces that a new root needs: /proc shows a PID namespace, /sys a network namespace,
-// and /dev/mqueue an IPC namespace.
+// all are the namespaces that a new root needs: /proc shows a PID namespace, /sys a network
+// namespace, and /dev/mqueue an IPC namespace.
 const all = namespace.Mount | namespace.PID | namespace.IPC | namespace.UTS | namespace.Net
 
 // A probe tries whether the machine lets us do something. fix says what to do if it does not.
 type probe struct{ what, fix string }
 
 var (
-	kernelFiles = probe{"proc", "Docker and other sandboxes mask parts of /proc, and then the kernel allows no new one: " +
-		"run it outside of them, or with --privileged"}
-	layers = probe{"overlay", "load the kernel module: modprobe overlay (in a user namespace it needs Linux 5.11)"}
+	kernelFiles = probe{"proc", "Docker and other sandboxes mask parts of /proc, and then the kernel " +
+		"allows no new one: run it outside of them, or with --privileged"}
+	layers = probe{"overlay", "load the kernel module: modprobe overlay (in a user namespace it " +
+		"needs Linux 5.11)"}
 )
 
 var probing = answering("probing", func(what string) (ok bool, err error) {

@@ -14,9 +14,9 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// What the step tries: a file about the whole machine, and a setting of our own network namespace, so
-// that even root of a user namespace can change it, and a change would harm nothing. (The step opens
-// it, and doesn't write.)
+// What the step tries: a file about the whole machine, and a setting of our own network namespace,
+// so that even root of a user namespace can change it, and a change would harm nothing. (The step
+// opens it, and doesn't write.)
 const (
 	machines = "/proc/interrupts"
 	setting  = "/proc/sys/net/ipv4/ip_forward"
@@ -73,12 +73,13 @@ var inProc = answering("in-proc", func(mask bool) (a procAnswer, err error) {
 	return a, err
 })
 
-// proc shows that a container gets its own /proc, /sys and /dev, and what the runtime masks in them.
+// proc shows that a container gets its own /proc, /sys and /dev, and what the runtime masks in
+// them.
 func proc(n *narrate.Narrator) error {
 	n.Question("What can a container learn about the host from /proc, /sys and /dev?")
-	n.Idea("These are views of the kernel, not files on a disk. A new mount shows what belongs to the " +
-		"container's namespaces. Files about the whole machine stay: the runtime masks them, which " +
-		"means that it mounts something harmless on top.")
+	n.Idea("These are views of the kernel, not files on a disk. A new mount shows what belongs to " +
+		"the container's namespaces. Files about the whole machine stay: the runtime masks them, " +
+		"which means that it mounts something harmless on top.")
 	if !can(n, kernelFiles) {
 		return nil
 	}

@@ -11,10 +11,11 @@ import (
 )
 
 // places are files that an intruder would create.
-var places = []string{"/intruder", "/etc/intruder", "/usr/intruder", "/usr/bin/intruder", "/root/intruder",
-	"/tmp/intruder", "/var/tmp/intruder"}
+var places = []string{"/intruder", "/etc/intruder", "/usr/intruder", "/usr/bin/intruder",
+	"/root/intruder", "/tmp/intruder", "/var/tmp/intruder"}
 
-// spared is a file that a read-only root leaves writable: it is in another mount, on top of the root.
+// spared is a file that a read-only root leaves writable: it is in another mount, on top of the
+// root.
 const spared = "/dev/shm/scratch"
 
 var onReadOnly = answering("on-read-only", func(spec rootfs.Spec) (answers []string, err error) {
@@ -30,9 +31,9 @@ var onReadOnly = answering("on-read-only", func(spec rootfs.Spec) (answers []str
 // readonly shows that a read-only root rejects every write, even root's.
 func readonly(n *narrate.Narrator) error {
 	n.Question("Can root write to a container that runs with --read-only?")
-	n.Idea("Root bypasses file permissions. A read-only mount has no permissions to bypass: the kernel " +
-		"rejects every write with EROFS. Other mounts on top of it, such as /dev/shm and volumes, " +
-		"have their own flags.")
+	n.Idea("Root bypasses file permissions. A read-only mount has no permissions to bypass: the " +
+		"kernel rejects every write with EROFS. Other mounts on top of it, such as /dev/shm and " +
+		"volumes, have their own flags.")
 	if !can(n, kernelFiles) {
 		return nil
 	}

@@ -64,8 +64,8 @@ func TestCommand(t *testing.T) {
 	})
 }
 
-// TestDeletesInsideSpareTheHost deletes files inside, and checks that the host still has them. In /usr
-// it deletes only the programs: a whiteout for each of 100,000 files proves no more.
+// TestDeletesInsideSpareTheHost deletes files inside, and checks that the host still has them. In
+// /usr it deletes only the programs: a whiteout for each of 100,000 files proves no more.
 func TestDeletesInsideSpareTheHost(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		dir, err := os.MkdirTemp("", "harmless-")
@@ -112,9 +112,9 @@ func TestRootDir(t *testing.T) {
 	})
 }
 
-// TestWhereOnlyRootCanGoAsRoot mounts a volume and a -rootfs that are below a directory that only root
-// can search. Root on the host finds them, although root inside is another UID. And the files keep
-// their owners.
+// TestWhereOnlyRootCanGoAsRoot mounts a volume and a -rootfs that are below a directory that only
+// root can search. Root on the host finds them, although root inside is another UID. And the files
+// keep their owners.
 func TestWhereOnlyRootCanGoAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to search the directory")
@@ -167,8 +167,8 @@ func TestMasksComeFromTheHost(t *testing.T) {
 	})
 }
 
-// TestNextRunCleansUpAfterKill kills the program in the middle of a step. The next run removes what it
-// left.
+// TestNextRunCleansUpAfterKill kills the program in the middle of a step. The next run removes what
+// it left.
 func TestNextRunCleansUpAfterKill(t *testing.T) {
 	r := stagetest.Me()
 	r.Env = []string{"TMPDIR=" + t.TempDir()}
@@ -186,8 +186,8 @@ func TestNextRunCleansUpAfterKill(t *testing.T) {
 }
 
 // TestReadOnlyWithoutOverlay runs a command where /usr is two overlays deep already, which is the
-// kernel's limit: as on a host that is a container in a container. (A host that is a container has one
-// of them: there the second mount fails.) The programs are there all the same, read-only.
+// kernel's limit: as on a host that is a container in a container. (A host that is a container has
+// one of them: there the second mount fails.) The programs are there all the same, read-only.
 func TestReadOnlyWithoutOverlay(t *testing.T) {
 	unshare, err := exec.LookPath("unshare")
 	require.NoError(t, err)
@@ -208,8 +208,8 @@ func TestReadOnlyWithoutOverlay(t *testing.T) {
 	require.Contains(t, string(out), "read-only\n")
 }
 
-// TestSignals checks that the program forwards SIGTERM to the command, and that SIGKILL of the program
-// kills the container.
+// TestSignals checks that the program forwards SIGTERM to the command, and that SIGKILL of the
+// program kills the container.
 func TestSignals(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		for sig, want := range map[syscall.Signal]string{syscall.SIGTERM: "term\n", syscall.SIGKILL: ""} {
@@ -222,7 +222,7 @@ func TestSignals(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "ready\n", ready)
 			require.NoError(t, cmd.Process.Signal(sig))
-			rest, err := io.ReadAll(lines) // ends when no process has the pipe open: the whole container has exited
+			rest, err := io.ReadAll(lines) // until the whole container has exited
 			require.NoError(t, err)
 			require.Equal(t, want, string(rest))
 			_ = cmd.Wait()

@@ -21,18 +21,20 @@ import (
 var files = rootfs.Spec{Hostname: "containerkit"}
 
 func flags(fs *flag.FlagSet) {
-	fs.Func("rootfs", "with a command: use the files in `DIR` (default: the host's /usr)", func(dir string) error {
-		files.Dir = dir
-		return check()
-	})
-	fs.Func("volume", "with a command: mount a host path, `SRC:DST[:ro]` (repeatable)", func(v string) error {
-		volume, err := rootfs.ParseVolume(v)
-		if err != nil {
-			return err
-		}
-		files.Volumes = append(files.Volumes, volume)
-		return check()
-	})
+	fs.Func("rootfs", "with a command: use the files in `DIR` (default: the host's /usr)",
+		func(dir string) error {
+			files.Dir = dir
+			return check()
+		})
+	fs.Func("volume", "with a command: mount a host path, `SRC:DST[:ro]` (repeatable)",
+		func(v string) error {
+			volume, err := rootfs.ParseVolume(v)
+			if err != nil {
+				return err
+			}
+			files.Volumes = append(files.Volumes, volume)
+			return check()
+		})
 }
 
 // check returns an error for a usage error, early. soFar opens the files again for the command.
@@ -65,14 +67,15 @@ func soFar(p stage.Payload) (status int, err error) {
 	}
 	return container.Run(p, src.Files(), func(init *procfs.Process) (rootfs.Spec, error) {
 		if err := mapLayers(src, init); err != nil && !p.Quiet {
-			fmt.Fprintf(os.Stderr, "03-rootfs: no ID mapping for -rootfs, so its files belong to nobody inside: %v\n", err)
+			fmt.Fprintf(os.Stderr,
+				"03-rootfs: no ID mapping for -rootfs, so its files belong to nobody inside: %v\n", err)
 		}
 		return src.Spec, nil
 	})
 }
 
-// mapLayers maps the owners of the files of -rootfs, so that they are the same inside, where root is
-// another UID. It does nothing if root inside is our own UID.
+// mapLayers maps the owners of the files of -rootfs, so that they are the same inside, where root
+// is another UID. It does nothing if root inside is our own UID.
 func mapLayers(src *rootfs.Sources, init *procfs.Process) error {
 	if !namespace.Container().Shifted() {
 		return nil

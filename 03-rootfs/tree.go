@@ -42,15 +42,15 @@ var runSh = child.Register("run-sh", func(c *child.Conn) error {
 // tree shows that a program needs the interpreter and the libraries that its ELF file names.
 func tree(n *narrate.Narrator) error {
 	n.Question("Why is a program that I copied into an empty image \"not found\"?")
-	n.Idea("The kernel doesn't start a dynamic program itself. It starts the interpreter (the dynamic " +
-		"loader) that the program's ELF header names, and that loads the shared libraries. All of " +
-		"them are looked up in the new root.")
+	n.Idea("The kernel doesn't start a dynamic program itself. It starts the interpreter (the " +
+		"dynamic loader) that the program's ELF header names, and that loads the shared " +
+		"libraries. All of them are looked up in the new root.")
 	t, err := shell()
 	if err != nil {
 		return err
 	}
 	if t.Static() {
-		n.Skip("The shell here is static and needs no other file. Install a dynamic one: dash or bash.", true)
+		n.Skip("The shell here is static and needs no other file. Install dash or bash.", true)
 		return nil
 	}
 	dir, done, err := place(n)
@@ -58,10 +58,7 @@ func tree(n *narrate.Narrator) error {
 		return err
 	}
 	defer done()
-	lacks := t.Interpreter
-	if len(t.Libraries) > 0 {
-		lacks = t.Libraries[0].Path
-	}
+	lacks := libc(t)
 	missing := "without " + filepath.Base(lacks)
 	noLibrary, err := runWith(dir.Join("no-library"), t.Path, without(t.Files(), lacks))
 	if err != nil {
@@ -115,12 +112,24 @@ func shell() (t needs.Tree, err error) {
 	return needs.Of(path)
 }
 
+// libc returns the path of the C library that a program needs, or of the interpreter if it needs no
+// library of that name: the file to leave out.
+func libc(t needs.Tree) string {
+	for _, l := range t.Libraries {
+		if strings.HasPrefix(l.Name, "libc.") && l.Path != "" {
+			return l.Path
+		}
+	}
+	return t.Interpreter
+}
+
 // describeTree shows what the ELF files say, and what the step does with it.
 func describeTree(n *narrate.Narrator, t needs.Tree, dir *scratch.Dir) {
 	n.Do(narrate.Call{
 		Text: "Copy the shell and the files it needs into a new root, and run it",
 		Sys: [][2]string{{fmt.Sprintf("open(%q)", t.Path), "read its ELF header, and copy it"},
-			{`chroot("…/full")`, ""}, {fmt.Sprintf("execve(%q)", t.Path), fmt.Sprintf("sh -c 'exit %d'", sevenths)}},
+			{`chroot("…/full")`, ""},
+			{fmt.Sprintf("execve(%q)", t.Path), fmt.Sprintf("sh -c 'exit %d'", sevenths)}},
 		Go:      fmt.Sprintf("needs.Of(%q)", t.Path),
 		Man:     "elf(5), ld.so(8), execve(2)",
 		Hand:    "readelf -l -d " + t.Path + "   (ldd runs the loader; readelf only reads)",
@@ -140,7 +149,7 @@ func describeTree(n *narrate.Narrator, t needs.Tree, dir *scratch.Dir) {
 
 // An outcome says how far a program came.
 type outcome struct {
-	exec   string // "allowed", or the errno of execve(2)
+	exec   string // "success", or the errno of execve(2)
 	status string // the exit status, or "none"
 }
 
@@ -174,10 +183,11 @@ func runIn(root, program string) (o outcome, err error) {
 	if p.ProcessState == nil {
 		return o, err
 	}
-	return outcome{"allowed", fmt.Sprint(stage.Status(p.ProcessState))}, nil
+	return outcome{"success", fmt.Sprint(stage.Status(p.ProcessState))}, nil
 }
 
-// copyInto copies files to the same paths below root. It follows links: the loader wants the contents.
+// copyInto copies files to the same paths below root. It follows links: the loader wants the
+// contents.
 func copyInto(root string, files []string) error {
 	for _, f := range files {
 		raw, err := os.ReadFile(f)

@@ -58,9 +58,11 @@ func countMounts(path string) int {
 	return strings.Count(strings.Join(mounts("self"), "\n"), " "+path+" ")
 }
 
+type plainAsk struct{ Below, Bound string }
+
 // plainBind bind-mounts a directory as mount(8) does with -o bind,ro, and returns what becomes of a
 // write to a file system that is mounted below it.
-var plainBind = answering("plain-bind", func(q struct{ Below, Bound string }) (wrote string, err error) {
+var plainBind = answering("plain-bind", func(q plainAsk) (wrote string, err error) {
 	if err := rootfs.Memory(q.Below); err != nil {
 		return "", err
 	}
@@ -75,14 +77,15 @@ var plainBind = answering("plain-bind", func(q struct{ Below, Bound string }) (w
 	if err != nil {
 		return "", err
 	}
-	if err := unix.Mount("", q.Bound, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|keep, ""); err != nil {
+	flags := unix.MS_BIND | unix.MS_REMOUNT | unix.MS_RDONLY | keep
+	if err := unix.Mount("", q.Bound, "", flags, ""); err != nil {
 		return "", fmt.Errorf("remount read-only: %w", err)
 	}
 	return attempt(filepath.Join(q.Bound, filepath.Base(q.Below), "note")), nil
 })
 
-// locked returns the flags of a mount that a remount must repeat: in a user namespace it can't clear
-// those that the mount came with (mount_namespaces(7)).
+// locked returns the flags of a mount that a remount must repeat: in a user namespace it can't
+// clear those that the mount came with (mount_namespaces(7)).
 func locked(path string) (flags uintptr, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(path, &fs); err != nil {
@@ -101,9 +104,9 @@ func locked(path string) (flags uintptr, err error) {
 // volume shows that a container can use directories of the host, writable or read-only.
 func volume(n *narrate.Narrator) error {
 	n.Question("How does docker run -v share one directory and nothing else?")
-	n.Idea("A volume is a bind mount: the same directory at a second place. There are two traps. A plain " +
-		"read-only bind mount leaves the mounts below it writable. A symlink in the image can lead " +
-		"the mount point out of the root.")
+	n.Idea("A volume is a bind mount: the same directory at a second place. There are two traps. A " +
+		"plain read-only bind mount leaves the mounts below it writable. A symlink in the image " +
+		"can lead the mount point out of the root.")
 	if !can(n, kernelFiles, layers) {
 		return nil
 	}
@@ -123,7 +126,8 @@ func volume(n *narrate.Narrator) error {
 	}
 	var plain string
 	below := dir.Join("lend", "below")
-	if err := inside(plainBind, all, struct{ Below, Bound string }{below, dir.Join("bound")}, &plain); err != nil {
+	old := plainAsk{below, dir.Join("bound")}
+	if err := inside(plainBind, all, old, &plain); err != nil {
 		return err
 	}
 	naive, err := filepath.EvalSymlinks(dir.Join("image", "data"))
@@ -177,7 +181,8 @@ func volume(n *narrate.Narrator) error {
 	leaked := countMounts(dir.Join("keep", "mounted"))
 	n.Proof("A mount that the container creates in a volume stays in the container",
 		a.Mounted > 0 && leaked == 0,
-		narrate.Compare("host's mountinfo", quantity(leaked, "mount"), "container's", quantity(a.Mounted, "mount")))
+		narrate.Compare("host's mountinfo", quantity(leaked, "mount"),
+			"container's", quantity(a.Mounted, "mount")))
 	n.Why("Until Docker 25, docker run -v SOURCE:TARGET:ro left mounts below SOURCE writable.")
 	n.WithDocker("docker run --rm -v /srv:/srv:ro alpine touch /srv/note",
 		`box=yes unshare --user --map-root-user --mount sh -e <<'END'`,
