@@ -14,6 +14,7 @@ import (
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/lessons/kit/errno"
 	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/scratch"
 )
 
 type chrootAsk struct {
@@ -22,9 +23,9 @@ type chrootAsk struct {
 }
 
 type chrootAnswer struct {
-	Root     []string // what "/" holds
+	Root     []string // the names in "/"
 	ByPath   string   // the marker, read by its path
-	ByHandle string   // the marker, read through a directory that was opened before
+	ByFD     string   // the marker, read through a directory that was opened before
 	UID, PID int
 	Hostname string
 }
@@ -43,38 +44,45 @@ var inChroot = answering("in-chroot", func(q chrootAsk) (a chrootAnswer, err err
 	a.Hostname, _ = os.Hostname()
 	fd, err := unix.Openat(outside, strings.TrimPrefix(q.Marker, "/"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		a.ByHandle = errno.Outcome(err)
+		a.ByFD = errno.Outcome(err)
 		return a, nil
 	}
 	buf := make([]byte, 256)
 	k, err := unix.Read(fd, buf)
-	a.ByHandle = string(buf[:max(k, 0)])
+	a.ByFD = string(buf[:max(k, 0)])
 	return a, err
 })
 
-// chroot: chroot changes what / means, and nothing else.
+// chroot shows that chroot(2) changes the root directory of a process, and nothing else.
 func chroot(n *narrate.Narrator) error {
-	n.Question("chroot gives a process another root directory. Is it now shut in?")
+	n.Question("Is a process in a chroot isolated from the host?")
+	n.Idea("chroot(2) changes where the paths of a process begin. The process keeps everything else: " +
+		"its open file descriptors, its PID, its UID, its hostname and its network.")
 	dir, done, err := place(n)
 	if err != nil {
 		return err
 	}
 	defer done()
 	secret := rand.Text()
-	if err := populate(dir.Path, map[string]string{"secret": secret, "root/hello": "hello"}); err != nil {
+	files := map[string]string{"secret": secret, "root/hello": "hello"}
+	if err := populate(dir.Path, files); err != nil {
 		return err
 	}
-	before := list("/")
-	n.OldBefore("the host's / as everybody sees it", narrate.Data{"names": len(before)})
+	before, beforeByPath := list("/"), readable(look(dir.Join("secret")), secret)
+	n.Control("Host: a process with the host's root directory",
+		narrate.Show("entries in /", len(before)), narrate.Show("host's …/secret", beforeByPath))
 	n.Do(narrate.Call{
-		Text:   "make a directory the root of one process, and go there",
-		Go:     fmt.Sprintf("rootfs.Chroot(%q)", dir.Join("root")),
-		OldSys: `chroot("…/root"), chdir("/")`,
-		Man:    "chroot(2)",
-		Hand:   "chroot " + dir.Join("root"),
-		At:     rootfs.Chroot,
+		Text: "Change the root directory of a process",
+		Sys: [][2]string{{`open("/", O_DIRECTORY)`, "a file descriptor of the host's root"},
+			{`chroot("…/root")`, "paths begin there now"}, {`chdir("/")`, "relative paths too"}},
+		Go:      fmt.Sprintf("rootfs.Chroot(%q)", dir.Join("root")),
+		Man:     "chroot(2)",
+		Hand:    "chroot " + dir.Join("root"),
+		At:      rootfs.Chroot,
+		Without: "Open / in a process, and leave its root directory as it is",
 	})
-	p, err := start(inChroot, namespace.Mount, chrootAsk{dir.Join("root"), dir.Join("secret"), n.Without})
+	ask := chrootAsk{dir.Join("root"), dir.Join("secret"), n.Without}
+	p, err := start(inChroot, namespace.Mount, ask)
 	if err != nil {
 		return err
 	}
@@ -83,23 +91,36 @@ func chroot(n *narrate.Narrator) error {
 	if err := p.Receive(&a); err != nil {
 		return err
 	}
-	link, err := os.Readlink(fmt.Sprintf("/proc/%d/root", p.Process.Pid))
+	return chrootClaims(n, dir, a, p.Process.Pid, secret, len(before), beforeByPath)
+}
+
+// chrootClaims shows what the process has found, and what it looks like from outside.
+func chrootClaims(n *narrate.Narrator, dir *scratch.Dir, a chrootAnswer, pid int, secret string,
+	entries int, hostByPath string) error {
+	root, err := link(pid, dir)
 	if err != nil {
 		return err
 	}
-	n.OldEvidence("from outside, /proc/PID/root of that process leads to", link)
-	n.OldEvidence("from inside, / holds", strings.Join(a.Root, " "))
-	n.OldProof("inside, / is the directory and holds nothing else", len(a.Root) == 1 && a.Root[0] == "hello",
-		fmt.Sprintf("%d name", len(a.Root)), fmt.Sprintf("%d names", len(before)))
-	n.OldProof("by its path the file outside is out of reach", a.ByPath == "ENOENT", a.ByPath, look(dir.Join("secret")))
-	n.OldProof("but a directory that was opened before still leads there: chroot takes nothing away",
-		a.ByHandle == secret && a.ByPath != secret, "read through the open directory: "+fmt.Sprint(a.ByHandle == secret),
-		"read by its path: "+fmt.Sprint(a.ByPath == secret))
-	hostname, _ := os.Hostname()
-	n.OldEvidence("process number, user and hostname, inside and as the host sees them",
-		fmt.Sprintf("%d, %d, %s and %d, %d, %s", a.PID, a.UID, a.Hostname, p.Process.Pid, os.Getuid(), hostname))
-	n.Note("\"chroot isolates\" is a misconception: processes, network, hostname and users are the same as before, and the next step walks out")
-	n.Note("the man page says so itself: chroot is not intended to be used for any kind of security purpose")
+	hostname, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	n.Evidence(narrate.Compare("UID", a.UID, "host", os.Getuid()),
+		narrate.Compare("hostname", a.Hostname, "host", hostname))
+	n.Detail(narrate.Compare("PID", a.PID, "host", pid),
+		narrate.Show("entries in /", strings.Join(a.Root, " ")))
+	n.Proof("In the chroot, / has only the files of the new root",
+		len(a.Root) == 1 && a.Root[0] == "hello",
+		narrate.Compare("entries in /", len(a.Root), "host", entries),
+		narrate.Compare("/proc/PID/root", root, "host", "/"))
+	byPath := readable(a.ByPath, secret)
+	n.Proof("A path doesn't reach a file outside the chroot", a.ByPath == "ENOENT",
+		narrate.Compare("host's …/secret", byPath, "host", hostByPath))
+	n.Proof("A file descriptor opened before chroot still leads outside",
+		a.ByFD == secret && a.ByPath != secret,
+		narrate.Compare("host's …/secret", readable(a.ByFD, secret), "by its path", byPath))
+	n.Note(`chroot(2): not "intended to be used for any kind of security purpose"`)
+	n.Why("CVE-2024-21626 let containers of runc escape through one open directory of the host.")
 	n.ByHand(`unshare --user --map-root-user chroot /usr /bin/ls -d /bin /lib`)
 	return nil
 }

@@ -13,11 +13,13 @@ import (
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
 	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/scratch"
 )
 
-// walkOut is the attack: as old as chroot, and told in its man page. The kernel stops ".." at the root directory of
-// the process. A second chroot, without the chdir that belongs to it, moves the root *below* the working directory;
-// from there ".." never meets the root again, and ends only at the top of everything.
+// walkOut escapes from a chroot. The attack is as old as chroot, and its man page describes it. The
+// kernel stops ".." at the root directory of the process. A second chroot, without the chdir that
+// belongs to it, moves the root *below* the working directory. From there ".." never passes the
+// root again, and ends only at the top of the mount namespace (chroot(2)).
 func walkOut() error {
 	const hole = "containerkit-hole"
 	if err := os.Mkdir(hole, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
@@ -29,9 +31,12 @@ func walkOut() error {
 	return climb()
 }
 
-// climb goes up as far as it gets, and makes that its root.
+// steps is how often climb goes up: more than enough for any path.
+const steps = 64
+
+// climb goes up as far as the kernel lets it, and makes that directory its root.
 func climb() error {
-	for range 64 {
+	for range steps {
 		if err := unix.Chdir(".."); err != nil {
 			return fmt.Errorf("chdir: %w", err)
 		}
@@ -41,7 +46,7 @@ func climb() error {
 
 type escapeAsk struct {
 	Root, Marker string
-	Hole         bool // make the hole; without it, only ".." is tried
+	Hole         bool // walk out; if false, only climb
 }
 
 type escapeAnswer struct{ Before, After string }
@@ -62,9 +67,12 @@ var escaping = answering("escaping", func(q escapeAsk) (a escapeAnswer, err erro
 	return a, nil
 })
 
-// escape: root walks out of a chroot.
+// escape shows that root can escape from a chroot.
 func escape(n *narrate.Narrator) error {
-	n.Question("What does it take to get out of a chroot?")
+	n.Question("How can root escape from a chroot?")
+	n.Idea(`The kernel stops ".." at the root directory of a process. A second chroot into a ` +
+		`subdirectory, without a chdir, moves the root below the working directory. From there ` +
+		`".." never meets the root.`)
 	dir, done, err := place(n)
 	if err != nil {
 		return err
@@ -75,38 +83,51 @@ func escape(n *narrate.Narrator) error {
 		return err
 	}
 	ask := escapeAsk{dir.Join("root"), dir.Join("secret"), false}
-	var only escapeAnswer
-	if err := inside(escaping, namespace.Mount, ask, &only); err != nil {
+	only, onlyRoot, err := escapeAndLook(dir, ask)
+	if err != nil {
 		return err
 	}
-	n.OldBefore("a file lies outside the chroot; by its path it is not found, and 64 times \"..\" lead nowhere, for the kernel stops at the root",
-		narrate.Data{"by its path": only.Before, "after ../../..": only.After})
+	n.Control(fmt.Sprintf(`Only "..": a process in a chroot goes up %d times`, steps),
+		narrate.Show("/proc/PID/root", onlyRoot),
+		narrate.Show("host's …/secret", readable(only.After, secret)))
 	n.Do(narrate.Call{
-		Text:   "inside, chroot again into a directory further down, and stay outside of it; then go up",
-		Go:     "walkOut()",
-		OldSys: `mkdir("hole"), chroot("hole"), chdir("..") …, chroot(".")`,
-		Man:    `chroot(2), "this call does not change the current working directory"`,
-		At:     walkOut,
+		Text: "Chroot again into a subdirectory, stay outside of it, and go up",
+		Sys: [][2]string{{`mkdir("hole")`, ""},
+			{`chroot("hole")`, "the root is below the working directory"},
+			{`chdir("..")`, fmt.Sprintf("%d times: past the old root, to the top", steps)},
+			{`chroot(".")`, "the top becomes the root"}},
+		Go:      "walkOut()",
+		Man:     "chroot(2)",
+		At:      walkOut,
+		Without: `Go up with ".." again, without a second chroot`,
 	})
 	ask.Hole = !n.Without
-	p, err := start(escaping, namespace.Mount, ask)
+	a, root, err := escapeAndLook(dir, ask)
 	if err != nil {
 		return err
 	}
-	defer p.Close()
-	var a escapeAnswer
-	if err := p.Receive(&a); err != nil {
-		return err
-	}
-	link, err := os.Readlink(fmt.Sprintf("/proc/%d/root", p.Process.Pid))
-	if err != nil {
-		return err
-	}
-	n.OldEvidence("/proc/PID/root of the process, which is still running", link)
-	n.OldEvidence("what it read from "+dir.Join("secret"), a.After)
-	n.OldProof("root walks out of the chroot and reads a file outside", a.After == secret && link == "/", a.After, only.After)
-	n.Note("it takes root (CAP_SYS_CHROOT), but root is who most containers run as; and no mount, no /proc and no bug is needed")
-	n.Note("the command nsenter makes the same mistake on purpose: it sets the root, and leaves the working directory outside")
+	n.Detail(narrate.Show("host's …/secret", a.Before, "before the escape"),
+		narrate.Show("host's …/secret", a.After, "after"))
+	n.Proof("Root escapes from the chroot", a.After == secret && root == "/",
+		narrate.Compare("/proc/PID/root", root, `only ".."`, onlyRoot),
+		narrate.Compare("host's …/secret", readable(a.After, secret),
+			`only ".."`, readable(only.After, secret)))
+	n.Note("This needs CAP_SYS_CHROOT, which docker run grants by default.")
+	n.Why("A chroot doesn't confine root, so docker run uses pivot_root.")
 	n.ByHand("unshare --user --map-root-user nsenter --root=/usr --wd=/ /bin/ls -d etc home")
 	return nil
+}
+
+// escapeAndLook runs the attack, and reads the root directory of the process while it still runs.
+func escapeAndLook(dir *scratch.Dir, ask escapeAsk) (a escapeAnswer, root string, err error) {
+	p, err := start(escaping, namespace.Mount, ask)
+	if err != nil {
+		return a, "", err
+	}
+	defer p.Close()
+	if err := p.Receive(&a); err != nil {
+		return a, "", err
+	}
+	root, err = link(p.Process.Pid, dir)
+	return a, root, err
 }

@@ -18,8 +18,8 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// start starts a registered function in a process with these new namespaces, and asks it. The process lives until
-// Close, so that it can be looked at from outside meanwhile.
+// start starts a registered function in a process with these new namespaces, and sends it a
+// question. The process lives until Close, so that the step can look at it from outside.
 func start(name string, new namespace.Set, ask any) (*child.Process, error) {
 	p, err := child.Command(name)
 	if err != nil {
@@ -29,7 +29,7 @@ func start(name string, new namespace.Set, ask any) (*child.Process, error) {
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start a process in new namespaces: %w", err)
 	}
-	// It is about to change mounts, and they had better not be the machine's.
+	// The process is about to change mounts, which must not be the machine's.
 	if err := new.Took(p.Process.Pid); err != nil {
 		p.Close()
 		return nil, err
@@ -41,7 +41,7 @@ func start(name string, new namespace.Set, ask any) (*child.Process, error) {
 	return p, nil
 }
 
-// inside is start, the answer, and the end.
+// inside starts a registered function like start, receives its answer, and stops it.
 func inside(name string, new namespace.Set, ask, answer any) error {
 	p, err := start(name, new, ask)
 	if err != nil {
@@ -51,8 +51,8 @@ func inside(name string, new namespace.Set, ask, answer any) error {
 	return p.Receive(answer)
 }
 
-// answering registers a function that gets a question, makes its mounts private, and gives an answer. Then the
-// process waits, to be looked at.
+// answering registers a function that receives a question, makes its mounts private, and sends an
+// answer. Then the process waits, so that the step can look at it from outside.
 func answering[Q, A any](name string, f func(Q) (A, error)) string {
 	return child.Register(name, func(c *child.Conn) error {
 		var q Q
@@ -74,7 +74,7 @@ func answering[Q, A any](name string, f func(Q) (A, error)) string {
 	})
 }
 
-// place makes a temporary directory on the host for a step, and tells when it is removed.
+// place creates a temporary directory on the host for a step. done removes it.
 func place(n *narrate.Narrator) (dir *scratch.Dir, done func(), err error) {
 	dir, err = scratch.New()
 	if err != nil {
@@ -87,11 +87,12 @@ func place(n *narrate.Narrator) (dir *scratch.Dir, done func(), err error) {
 			n.Fail(err)
 			return
 		}
-		n.Clean("removed " + dir.Path + "; the mounts ended with their namespaces")
+		n.Clean("removed " + dir.Path + "; the kernel has removed the mounts with their namespaces")
 	}, nil
 }
 
-// populate makes files, and the directories above them: path to text. A path that ends in a slash is a directory.
+// populate creates files, and the directories above them. The map is from path to text; a path that
+// ends in a slash is a directory.
 func populate(dir string, files map[string]string) error {
 	for name, text := range files {
 		path := filepath.Join(dir, name)
@@ -111,7 +112,7 @@ func populate(dir string, files map[string]string) error {
 	return nil
 }
 
-// look reads a file and returns what it says, or how that failed.
+// look returns the text of a file, or the name of the errno.
 func look(path string) string {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -120,7 +121,15 @@ func look(path string) string {
 	return string(raw)
 }
 
-// attempt tries to make a file.
+// readable returns "readable" if what look returned is the text of the file, or the errno.
+func readable(got, text string) string {
+	if got == text {
+		return "readable"
+	}
+	return got
+}
+
+// attempt tries to create a file, and returns "allowed" or the name of the errno.
 func attempt(path string) string {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC, 0o644)
 	if err == nil {
@@ -129,7 +138,7 @@ func attempt(path string) string {
 	return errno.Outcome(err)
 }
 
-// list names what is in a directory.
+// list returns the names in a directory, or the name of the errno.
 func list(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -142,11 +151,28 @@ func list(dir string) []string {
 	return names
 }
 
-// mounts reads the mount table of a process: one line a mount.
+// link returns where /proc/PID/root of a process leads, with the step's directory as "…".
+func link(pid int, dir *scratch.Dir) (string, error) {
+	to, err := os.Readlink(fmt.Sprintf("/proc/%d/root", pid))
+	return short(to, dir), err
+}
+
+// short replaces the step's directory by "…": its name is different in each run.
+func short(path string, dir *scratch.Dir) string { return strings.Replace(path, dir.Path, "…", 1) }
+
+// mounts returns the mount table of a process: one line a mount (proc_pid_mountinfo(5)).
 func mounts(pid any) []string {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%v/mountinfo", pid))
 	if err != nil {
 		return []string{errno.Outcome(err)}
 	}
 	return strings.Split(strings.TrimSpace(string(raw)), "\n")
+}
+
+// quantity returns a number with its noun: "1 mount", "20 mounts".
+func quantity(k int, noun string) string {
+	if k == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", k, noun)
 }

@@ -1,6 +1,7 @@
 //go:build linux
 
-// Stage 03: which files are there. Each step is a file of its own; the calls stand in package rootfs.
+// Stage 03 shows which files a container has. Each step is in its own file; the system calls are in
+// package rootfs.
 package main
 
 import (
@@ -37,13 +38,15 @@ var program = stage.Program{
 
 func main() { program.Main() }
 
-// sandbox is where the steps run: a process whose mounts, network, queues and hostname play the host's. So a mistake
-// made here, by us or by a learner who changes the code, never reaches the machine.
+// sandbox prepares the process that the steps run in. Its mounts, network, message queues and
+// hostname stand in for the host's. So a mistake, ours or that of a learner who changes the code,
+// never reaches the machine.
 func sandbox(cmd *exec.Cmd) {
 	namespace.AsNeeded(namespace.Mount | namespace.UTS | namespace.IPC | namespace.Net).Apply(cmd)
 }
 
-// sweep removes what a killed run left. Mounts are not among it: they ended with their namespaces.
+// sweep removes what a killed run left. Mounts aren't part of that: the kernel removes them with
+// their namespaces.
 func sweep() error {
 	_, err1 := cgroup.Sweep()
 	_, err2 := scratch.Sweep()

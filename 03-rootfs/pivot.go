@@ -18,7 +18,7 @@ type pivotAsk struct {
 }
 
 type pivotAnswer struct {
-	TooEarly      string // pivot_root to a directory that is no mount point
+	TooEarly      string // pivot_root to a directory that is not a mount point
 	Before, After string
 }
 
@@ -42,9 +42,12 @@ var pivoting = answering("pivoting", func(q pivotAsk) (a pivotAnswer, err error)
 	return a, nil
 })
 
-// pivot: after pivot_root the same escape finds nothing.
+// pivot shows that after pivot_root the same escape finds nothing of the host.
 func pivot(n *narrate.Narrator) error {
-	n.Question("If root walks out of a chroot, what does a container do instead?")
+	n.Question("If root can escape from a chroot, what does Docker do instead?")
+	n.Idea("pivot_root(2) replaces the root mount of a mount namespace, for every process in it. " +
+		"Then the old root can be unmounted. A process can still climb to the top, but nothing of " +
+		"the host is mounted there.")
 	dir, done, err := place(n)
 	if err != nil {
 		return err
@@ -60,31 +63,38 @@ func pivot(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.OldBefore("after chroot, the escape of the step before finds all of the host again",
-		narrate.Data{"read the file outside": old.After == secret, "mounts in sight": len(oldMounts)})
+	n.Control("After chroot: the process has escaped, as in the step before",
+		narrate.Show("host's …/secret", readable(old.After, secret)),
+		narrate.Show("/proc/PID/mountinfo", quantity(len(oldMounts), "mount")))
 	n.Do(narrate.Call{
-		Text:   "swap the roots of the mount namespace, and unmount the old one",
-		Go:     fmt.Sprintf("rootfs.Bind(root, root); rootfs.PivotRoot(%q)", dir.Join("root")),
-		OldSys: `mount("root", "root", MS_BIND), chdir("root"), pivot_root(".", "."), umount2(".", MNT_DETACH)`,
-		Man:    "pivot_root(2), NOTES",
-		Hand:   "mount --bind root root; cd root; pivot_root . .; umount -l .",
-		At:     rootfs.PivotRoot,
+		Text: "Swap the root mounts, unmount the old root, and try to escape",
+		Sys: [][2]string{{`mount("root", "root", MS_BIND)`, "makes the directory a mount point"},
+			{`chdir("root")`, ""}, {`pivot_root(".", ".")`, "stacks the old root on the new one"},
+			{`umount2(".", MNT_DETACH)`, "unmounts the old root"}},
+		Go:      fmt.Sprintf("rootfs.Bind(root, root); rootfs.PivotRoot(%q)", dir.Join("root")),
+		Man:     "pivot_root(2)",
+		Hand:    "mount --bind root root; cd root; pivot_root . .; umount -l .",
+		At:      rootfs.PivotRoot,
+		Without: "Change the root with chroot again, and try to escape",
 	})
 	ask.Chroot = n.Without
 	a, table, err := pivotAndLook(own, ask)
 	if err != nil {
 		return err
 	}
-	n.OldEvidence("mountinfo of the process after its escape, read from outside", table[0])
 	if !n.Without {
-		n.OldEvidence("pivot_root before the directory was a mount point", a.TooEarly)
+		n.Detail(narrate.Show("pivot_root(2)", a.TooEarly, "before the directory was a mount point"))
 	}
-	n.OldProof("the same escape after pivot_root finds nothing", a.After == "ENOENT", a.After, old.After)
-	n.OldProof("the old root is gone from the mount table: one mount is left", len(table) == 1,
-		fmt.Sprintf("%d", len(table)), fmt.Sprintf("%d", len(oldMounts)))
-	n.Note("a new root that is no mount point gets EBUSY if it lies on the same mount as the root, and EINVAL elsewhere: bind it onto itself first")
-	n.Note("EINVAL means as well that a mount here is shared (make it private), or that the process is in a chroot already")
-	n.Note("the escape still \"works\", but up from the top of this namespace there is only its own root: nothing else is mounted")
+	n.Detail(narrate.Show("host's …/secret", readable(a.Before, secret), "before the escape"),
+		narrate.Show("/proc/PID/mountinfo", table[0]))
+	n.Proof("After pivot_root, the same escape finds nothing of the host", a.After == "ENOENT",
+		narrate.Compare("host's …/secret", readable(a.After, secret),
+			"after chroot", readable(old.After, secret)))
+	n.Proof("The old root is no longer mounted in the container", len(table) == 1,
+		narrate.Compare("/proc/PID/mountinfo", quantity(len(table), "mount"),
+			"after chroot", quantity(len(oldMounts), "mount")))
+	n.Note("The process climbs to the top again, but the top is its own root now.")
+	n.Why("runc calls pivot_root for every container of docker run.")
 	n.ByHand(
 		`box=yes unshare --user --map-root-user --mount sh -e <<'END'`,
 		`[ "$box" ] || exit   # not on your machine`,
@@ -96,7 +106,7 @@ func pivot(n *narrate.Narrator) error {
 	return nil
 }
 
-// pivotAndLook runs the attack and reads, while the attacker lives, its mount table from outside.
+// pivotAndLook runs the attack, and reads the mount table of the process while it still runs.
 func pivotAndLook(new namespace.Set, ask pivotAsk) (a pivotAnswer, table []string, err error) {
 	p, err := start(pivoting, new, ask)
 	if err != nil {

@@ -12,15 +12,18 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// all is what a root of its own needs around it: /proc shows a pid namespace, /sys a network, /dev/mqueue an ipc one.
+// all are the namespaces that a new root needs: /proc shows a PID namespace, /sys a network
+// namespace, and /dev/mqueue an IPC namespace.
 const all = namespace.Mount | namespace.PID | namespace.IPC | namespace.UTS | namespace.Net
 
-// A probe finds out by trying whether the machine lets us do something. fix says what to do if it does not.
+// A probe tries whether the machine lets us do something. fix says what to do if it does not.
 type probe struct{ what, fix string }
 
 var (
-	kernelFiles = probe{"proc", "inside Docker or another sandbox parts of /proc are covered, and then the kernel refuses a new one: run it outside, or with --privileged"}
-	layers      = probe{"overlay", "load the kernel's module overlay (modprobe overlay); in a user namespace it takes Linux 5.11"}
+	kernelFiles = probe{"proc", "Docker and other sandboxes mask parts of /proc, and then the kernel " +
+		"allows no new one: run it outside of them, or with --privileged"}
+	layers = probe{"overlay", "load the kernel module: modprobe overlay (in a user namespace it " +
+		"needs Linux 5.11)"}
 )
 
 var probing = answering("probing", func(what string) (ok bool, err error) {
@@ -42,15 +45,15 @@ var probing = answering("probing", func(what string) (ok bool, err error) {
 	return err == nil, err
 })
 
-// can runs the probes, and skips the step if one fails.
+// can runs the probes, and reports whether all succeed. If one fails, it skips the step.
 func can(n *narrate.Narrator, probes ...probe) bool {
 	for _, p := range probes {
 		var refused syscall.Errno
 		if err := inside(probing, all, p.what, nil); err != nil && !errors.As(err, &refused) {
-			n.Fail(err) // not the kernel's word: nothing is wrong with the machine
+			n.Fail(err) // not an errno: the fault is ours, not the machine's
 			return false
 		} else if err != nil {
-			n.Skip(fmt.Sprintf("%v; %s", err, p.fix), true)
+			n.Skip(fmt.Sprintf("%v\n%s", err, p.fix), true)
 			return false
 		}
 	}

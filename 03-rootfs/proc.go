@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,22 +14,23 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// What is tried: a file that speaks of the machine, and a setting that belongs to our own network namespace, so that
-// even an ordinary user's root may change it, and changing it would harm nobody. (It is opened, not written.)
+// What the step tries: a file about the whole machine, and a setting of our own network namespace,
+// so that even root of a user namespace can change it, and a change would harm nothing. (The step
+// opens it, and doesn't write.)
 const (
-	betrays = "/proc/interrupts"
-	setting = "/proc/sys/net/ipv4/ip_forward"
+	machines = "/proc/interrupts"
+	setting  = "/proc/sys/net/ipv4/ip_forward"
 )
 
 // A view is what a process finds in the directories that the kernel fills.
 type view struct {
-	Processes []string // numbers in /proc
-	Devices   []string // names in /dev
+	Processes []string // the PIDs in /proc
+	Devices   []string // the names in /dev
 	Disks     int      // block devices among them
-	Shared    []string // /dev/shm
-	Terminals []string // /dev/pts
-	Betrayed  int      // bytes in the file that betrays
-	Setting   string   // opening the setting for writing
+	Shared    []string // the names in /dev/shm
+	Terminals []string // the names in /dev/pts
+	Bytes     int      // in the file about the machine
+	Setting   string   // opening the setting for writing: "allowed", or the errno
 }
 
 func viewNow() (v view) {
@@ -42,8 +42,8 @@ func viewNow() (v view) {
 			v.Disks++
 		}
 	}
-	if raw, err := os.ReadFile(betrays); err == nil {
-		v.Betrayed = len(raw)
+	if raw, err := os.ReadFile(machines); err == nil {
+		v.Bytes = len(raw)
 	}
 	fd, err := unix.Open(setting, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
@@ -53,10 +53,9 @@ func viewNow() (v view) {
 	return v
 }
 
-type procAnswer struct{ Host, Bare, Covered view }
+type procAnswer struct{ Bare, Masked view }
 
-var inProc = answering("in-proc", func(cover bool) (a procAnswer, err error) {
-	a.Host = viewNow()
+var inProc = answering("in-proc", func(mask bool) (a procAnswer, err error) {
 	r, err := rootfs.Begin(rootfs.Spec{})
 	if err != nil {
 		return a, err
@@ -67,35 +66,28 @@ var inProc = answering("in-proc", func(cover bool) (a procAnswer, err error) {
 		}
 	}
 	a.Bare = viewNow()
-	if cover {
+	if mask {
 		err = r.Cover()
 	}
-	a.Covered = viewNow()
+	a.Masked = viewNow()
 	return a, err
 })
 
-// proc: /proc, /sys and /dev are made anew, and the dangerous parts are covered.
+// proc shows that a container gets its own /proc, /sys and /dev, and what the runtime masks in
+// them.
 func proc(n *narrate.Narrator) error {
-	n.Question("/proc, /sys and /dev hold no files but the kernel itself. What of them may a container have?")
+	n.Question("What can a container learn about the host from /proc, /sys and /dev?")
+	n.Idea("These are views of the kernel, not files on a disk. A new mount shows what belongs to " +
+		"the container's namespaces. Files about the whole machine stay: the runtime masks them, " +
+		"which means that it mounts something harmless on top.")
 	if !can(n, kernelFiles) {
 		return nil
 	}
-	n.Do(narrate.Call{
-		Text:   "in new namespaces, mount them anew: /proc for our processes, /sys for our network, /dev with a few harmless devices",
-		Go:     "r.Dev(); r.Proc(); r.Sys()",
-		OldSys: `mount("proc", "proc", "proc", MS_NOSUID|MS_NODEV|MS_NOEXEC) …, mount("devpts", "dev/pts", "devpts", …, "newinstance")`,
-		Man:    "proc(5), sysfs(5), Documentation/filesystems/devpts.rst",
-		Hand:   "mount -t proc proc root/proc",
-		At:     (*rootfs.Rootfs).Dev,
-	})
-	n.Do(narrate.Call{
-		Text:   "then mount something harmless over what no namespace divides, and make switches read-only",
-		Go:     "rootfs.Cover(null, rootfs.Names(rootfs.Masked), rootfs.Names(rootfs.ReadOnlyPaths))",
-		OldSys: `open_tree("/dev/null", OPEN_TREE_CLONE) before pivot_root; then move_mount("/proc/interrupts"), mount("/proc/interrupts", "/proc/kcore", MS_BIND) …, mount_setattr("/proc/sys", MOUNT_ATTR_RDONLY)`,
-		Man:    "open_tree(2), move_mount(2), mount(2), mount_setattr(2)",
-		Hand:   "mount --bind /dev/null /proc/kcore; mount --bind -o ro /proc/sys /proc/sys",
-		At:     rootfs.Cover,
-	})
+	host := viewNow()
+	n.Control("Host: what its /proc and /dev show",
+		narrate.Show("processes in /proc", len(host.Processes)),
+		narrate.Show("entries in /dev", len(host.Devices), "including "+quantity(host.Disks, "disk")))
+	procCalls(n)
 	p, err := start(inProc, all, !n.Without)
 	if err != nil {
 		return err
@@ -105,26 +97,54 @@ func proc(n *narrate.Narrator) error {
 	if err := p.Receive(&a); err != nil {
 		return err
 	}
-	var kernel []string
+	var targets []string
 	for _, m := range mounts(p.Process.Pid) {
-		kernel = append(kernel, strings.Fields(m)[4])
+		targets = append(targets, strings.Fields(m)[4])
 	}
-	n.OldEvidence("mounts of the process, read from outside", strings.Join(kernel, " "))
-	n.OldEvidence("/dev inside", strings.Join(a.Covered.Devices, " "))
-	n.OldProof("its /proc shows its own processes only", len(a.Covered.Processes) == 1 && a.Covered.Processes[0] == "/proc/1",
-		fmt.Sprintf("%d", len(a.Covered.Processes)), fmt.Sprintf("%d in the host's /proc", len(a.Host.Processes)))
-	n.OldProof("its /dev has what programs rely on and no hardware", len(a.Covered.Devices) < len(a.Host.Devices) && a.Covered.Disks == 0,
-		fmt.Sprintf("%d names, %d disks", len(a.Covered.Devices), a.Covered.Disks), fmt.Sprintf("%d names, %d disks", len(a.Host.Devices), a.Host.Disks))
-	n.OldProof(betrays+", which tells when keys are pressed, reads as empty", a.Covered.Betrayed == 0,
-		fmt.Sprintf("%d bytes", a.Covered.Betrayed), fmt.Sprintf("%d bytes before it was covered", a.Bare.Betrayed))
-	n.OldProof("no setting of the kernel can be opened for writing, not even one of our own network", a.Covered.Setting == "EROFS",
-		a.Covered.Setting, a.Bare.Setting)
-	for _, m := range rootfs.Masked[:4] {
-		n.Note("covered: %s, %s", m.Name, m.Why)
-	}
-	n.Note("a cover is a mount: who has CAP_SYS_ADMIN inside can take it off again. Stage 05 takes that capability away")
-	n.ByHand(
+	n.Detail(narrate.Show("/proc/PID/mountinfo", strings.Join(targets, " ")),
+		narrate.Show("/dev", strings.Join(a.Masked.Devices, " ")))
+	n.Proof("The container's /proc shows only its own processes",
+		len(a.Masked.Processes) == 1 && a.Masked.Processes[0] == "/proc/1",
+		narrate.Compare("processes in /proc", len(a.Masked.Processes), "host", len(host.Processes)))
+	n.Proof("The container's /dev has none of the host's hardware",
+		len(a.Masked.Devices) < len(host.Devices) && a.Masked.Disks == 0,
+		narrate.Compare("entries in /dev", len(a.Masked.Devices), "host", len(host.Devices)),
+		narrate.Compare("disks", a.Masked.Disks, "host", host.Disks))
+	n.Proof("A masked file reads as empty", a.Masked.Bytes == 0,
+		narrate.Compare(machines, quantity(a.Masked.Bytes, "byte"),
+			"before masking", quantity(a.Bare.Bytes, "byte")))
+	n.Note("Interrupt counts reveal when a key is pressed.")
+	n.Proof("The container can't change a kernel setting", a.Masked.Setting == "EROFS",
+		narrate.Compare("…/ipv4/ip_forward", a.Masked.Setting, "before masking", a.Bare.Setting))
+	n.Note("Not even this one, which belongs to its own network namespace.")
+	n.Why("docker run masks the same files, and --privileged shows them again.")
+	n.WithDocker("docker run --rm alpine wc -c /proc/interrupts",
 		`unshare --user --map-root-user --mount --pid --fork --mount-proc sh -c 'ls -d /proc/[0-9]*; mount --bind /dev/null /proc/interrupts; wc -c < /proc/interrupts'`,
 	)
 	return nil
+}
+
+// procCalls says which calls the step makes.
+func procCalls(n *narrate.Narrator) {
+	n.Do(narrate.Call{
+		Text: "Mount new file systems, in new namespaces",
+		Sys: [][2]string{{`mount("proc", "proc", "proc", …)`, "its own processes"},
+			{`mount("sysfs", "sys", "sysfs", MS_RDONLY|…)`, "its own network devices"},
+			{`mount("/dev/null", "dev/null", "", MS_BIND)`, "one of six harmless devices"},
+			{`mount("devpts", "dev/pts", "devpts", …)`, "its own terminals"}},
+		Go:   "r.Dev(); r.Proc(); r.Sys()",
+		Man:  "proc(5), sysfs(5), pts(4)",
+		Hand: "mount -t proc proc root/proc",
+		At:   (*rootfs.Rootfs).Dev,
+	})
+	n.Do(narrate.Call{
+		Text: "Mask files about the machine, and make settings read-only",
+		Sys: [][2]string{{`move_mount("/dev/null", "/proc/interrupts")`, "reads as empty"},
+			{`mount_setattr("/proc/sys", MOUNT_ATTR_RDONLY)`, ""}},
+		Go:      "rootfs.Cover(null, rootfs.Names(rootfs.Masked), rootfs.Names(rootfs.ReadOnlyPaths))",
+		Man:     "move_mount(2), mount_setattr(2)",
+		Hand:    "mount --bind /dev/null /proc/kcore; mount --bind -o ro /proc/sys /proc/sys",
+		At:      rootfs.Cover,
+		Without: "Mask nothing",
+	})
 }

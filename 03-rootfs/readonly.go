@@ -10,10 +10,12 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// places are where an intruder would leave something.
-var places = []string{"/intruder", "/etc/intruder", "/usr/intruder", "/usr/bin/intruder", "/root/intruder", "/tmp/intruder", "/var/tmp/intruder"}
+// places are files that an intruder would create.
+var places = []string{"/intruder", "/etc/intruder", "/usr/intruder", "/usr/bin/intruder",
+	"/root/intruder", "/tmp/intruder", "/var/tmp/intruder"}
 
-// spared is what a read-only root leaves writable: it is not the root, but mounted on it.
+// spared is a file that a read-only root leaves writable: it is in another mount, on top of the
+// root.
 const spared = "/dev/shm/scratch"
 
 var onReadOnly = answering("on-read-only", func(spec rootfs.Spec) (answers []string, err error) {
@@ -26,9 +28,12 @@ var onReadOnly = answering("on-read-only", func(spec rootfs.Spec) (answers []str
 	return answers, nil
 })
 
-// readonly: a read-only root refuses every write, root's too.
+// readonly shows that a read-only root rejects every write, even root's.
 func readonly(n *narrate.Narrator) error {
-	n.Question("Root may write everywhere. Also where the file system itself says no?")
+	n.Question("Can root write to a container that runs with --read-only?")
+	n.Idea("Root bypasses file permissions. A read-only mount has no permissions to bypass: the " +
+		"kernel rejects every write with EROFS. Other mounts on top of it, such as /dev/shm and " +
+		"volumes, have their own flags.")
 	if !can(n, kernelFiles) {
 		return nil
 	}
@@ -36,14 +41,18 @@ func readonly(n *narrate.Narrator) error {
 	if err := inside(onReadOnly, all, rootfs.Spec{}, &open); err != nil {
 		return err
 	}
-	n.OldBefore("root in a writable root leaves files in these places", narrate.Data{"places": len(places), "written": count(open[:len(places)], "allowed")})
+	created := func(answers []string) string {
+		return fmt.Sprintf("%d of %d", count(answers[:len(places)], "allowed"), len(places))
+	}
+	n.Control("Writable root: root creates files in it", narrate.Show("files created", created(open)))
 	n.Do(narrate.Call{
-		Text:   "build the same root, its programs read-only, and at the end make the root's mount read-only",
-		Go:     "rootfs.Spec{ReadOnly: true}.Enter()",
-		OldSys: `mount_setattr("/", MOUNT_ATTR_RDONLY)`,
-		Man:    "mount_setattr(2)",
-		Hand:   "mount -o remount,bind,ro /",
-		At:     rootfs.ReadOnlyRoot,
+		Text:    "Build the same root, and make its mount read-only",
+		Sys:     [][2]string{{`mount_setattr("/", MOUNT_ATTR_RDONLY)`, "this mount only, not recursive"}},
+		Go:      "rootfs.Spec{ReadOnly: true}.Enter()",
+		Man:     "mount_setattr(2)",
+		Hand:    "mount -o remount,bind,ro /",
+		At:      rootfs.ReadOnlyRoot,
+		Without: "Build the same root, and leave it writable",
 	})
 	p, err := start(onReadOnly, all, rootfs.Spec{ReadOnly: !n.Without})
 	if err != nil {
@@ -56,23 +65,28 @@ func readonly(n *narrate.Narrator) error {
 	}
 	for _, line := range mounts(p.Process.Pid) {
 		if f := strings.Fields(line); f[4] == "/" || f[4] == "/usr" {
-			n.OldEvidence("mounted at "+f[4], f[5])
+			n.Detail(narrate.Show("mount options of "+f[4], f[5]))
 		}
 	}
 	for i, path := range places {
-		n.OldEvidence("root makes "+path, closed[i])
+		n.Detail(narrate.Show(path, closed[i]))
 	}
-	n.OldProof("every write of root's is refused with EROFS", count(closed[:len(places)], "EROFS") == len(places),
-		fmt.Sprintf("%d of %d refused", count(closed[:len(places)], "EROFS"), len(places)), fmt.Sprintf("%d of %d refused", count(open[:len(places)], "EROFS"), len(places)))
-	n.OldProof("what is mounted on it, like /dev/shm and volumes, stays as it was", closed[len(places)] == "allowed" && closed[0] == "EROFS",
-		spared+": "+closed[len(places)], places[0]+": "+closed[0])
-	n.Note("it belongs to the mount, not to the files: root with CAP_SYS_ADMIN could make it writable again, which stage 05 prevents")
-	n.ByHand(
+	n.Proof("A read-only root rejects every write of root with EROFS",
+		count(closed[:len(places)], "EROFS") == len(places),
+		narrate.Compare("files created", created(closed), "writable root", created(open)),
+		narrate.Compare(places[0], closed[0], "writable root", open[0]))
+	n.Note("Root can clear the flag again, until stage 05 drops CAP_SYS_ADMIN.")
+	n.Proof("A mount on top of the root stays writable",
+		closed[len(places)] == "allowed" && closed[0] == "EROFS",
+		narrate.Compare(spared, closed[len(places)], places[0], closed[0]))
+	n.Why("docker run --read-only sets this flag; --tmpfs adds a writable mount on top.")
+	n.WithDocker("docker run --rm --read-only alpine touch /intruder",
 		`unshare --user --map-root-user --mount sh -c 'mount -t tmpfs tmpfs /mnt && touch /mnt/before && mount -o remount,bind,ro /mnt && ! touch /mnt/after'`,
 	)
 	return nil
 }
 
+// count returns how often a word is in a list.
 func count(list []string, what string) (k int) {
 	for _, l := range list {
 		if l == what {

@@ -29,7 +29,7 @@ func TestByHand(t *testing.T)       { stagetest.ByHand(t, course.Rootfs03) }
 func TestByHandAsUser(t *testing.T) { stagetest.AsUser(t).ByHand(t, course.Rootfs03) }
 func TestLesson(t *testing.T)       { stagetest.Transcripts(t, "README.md") }
 
-// both runs a test as whoever we are, and as an ordinary user.
+// both runs a test as the user that runs the tests, and as an ordinary user.
 func both(t *testing.T, f func(t *testing.T, r *stagetest.Runner)) {
 	t.Run("me", func(t *testing.T) { f(t, stagetest.Me()) })
 	t.Run("user", func(t *testing.T) { f(t, stagetest.AsUser(t)) })
@@ -64,9 +64,9 @@ func TestCommand(t *testing.T) {
 	})
 }
 
-// TestHarmless deletes what there is inside, and looks what is left outside. Of /usr it takes the programs: a whiteout
-// for each of some hundred thousand files proves no more.
-func TestHarmless(t *testing.T) {
+// TestDeletesInsideSpareTheHost deletes files inside, and checks that the host still has them. In
+// /usr it deletes only the programs: a whiteout for each of 100,000 files proves no more.
+func TestDeletesInsideSpareTheHost(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		dir, err := os.MkdirTemp("", "harmless-")
 		require.NoError(t, err)
@@ -76,15 +76,16 @@ func TestHarmless(t *testing.T) {
 		require.NoError(t, os.WriteFile(marker, []byte("here\n"), 0o666))
 		before := list("/usr/bin")
 
-		res := r.Run(t, "-volume", dir+":/lent:ro", "--", "sh", "-c",
-			"rm -rf /etc /lent /usr/bin /usr/sbin /var 2>/dev/null; [ ! -e /etc/passwd ] && [ ! -e /usr/bin/ls ] && read x </lent/marker && echo still $x")
+		res := r.Run(t, "-volume", dir+":/shared:ro", "--", "sh", "-c",
+			"rm -rf /etc /shared /usr/bin /usr/sbin /var 2>/dev/null; [ ! -e /etc/passwd ] && [ ! -e /usr/bin/ls ] && read x </shared/marker && echo still $x")
 		require.Equal(t, "still here\n", res.Stdout, res.Stderr)
 		require.FileExists(t, marker)
 		require.Equal(t, before, list("/usr/bin"))
 	})
 }
 
-// TestRootDir runs a command in a directory that holds nothing but a shell and what it needs, under a hostile /proc.
+// TestRootDir runs a command in a directory that has only a shell and the files it needs, and whose
+// /proc and /etc are links to the host's directories.
 func TestRootDir(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		res := r.Run(t, "-json", "tree")
@@ -111,11 +112,12 @@ func TestRootDir(t *testing.T) {
 	})
 }
 
-// TestWhereOnlyRootCanGoAsRoot lends a directory, and takes the root's files from one, that lies below a directory of root's alone. It
-// is found outside, by root; inside, root is another user. And the files keep their owners.
+// TestWhereOnlyRootCanGoAsRoot mounts a volume and a -rootfs that are below a directory that only
+// root can search. Root on the host finds them, although root inside is another UID. And the files
+// keep their owners.
 func TestWhereOnlyRootCanGoAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("takes root, who can go there")
+		t.Skip("needs root, to search the directory")
 	}
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o700))
@@ -123,7 +125,7 @@ func TestWhereOnlyRootCanGoAsRoot(t *testing.T) {
 	require.NoError(t, os.Mkdir(image, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(image, "file"), []byte("here\n"), 0o600))
 	r := stagetest.Me()
-	res := r.Run(t, "-volume", image+":/lent", "--", "sh", "-c", "ls /lent")
+	res := r.Run(t, "-volume", image+":/shared", "--", "sh", "-c", "ls /shared")
 	require.Equal(t, "file\n", res.Stdout, res.Stderr)
 
 	for _, name := range []string{"bin", "lib", "lib64", "sbin"} {
@@ -133,15 +135,16 @@ func TestWhereOnlyRootCanGoAsRoot(t *testing.T) {
 	}
 	res = r.Run(t, "-rootfs", image, "-volume", "/usr:/usr:ro", "--", "sh", "-c", "ls -ln /file")
 	require.Contains(t, res.Stdout, "/file", res.Stderr)
-	if strings.Contains(res.Stderr, "without an ID map") {
+	if strings.Contains(res.Stderr, "no ID mapping") {
 		require.Regexp(t, ` 65534 +65534 +5 `, res.Stdout)
 		return
 	}
 	require.Regexp(t, ` 0 +0 +5 `, res.Stdout)
 }
 
-// TestMasksComeFromTheHost runs a command in an image that has a link to /dev, and lends a directory there with a null of its
-// own: a link to the very file that is to be masked. The mask is the host's null device all the same.
+// TestMasksComeFromTheHost runs a command in an image that has a link to /dev, and mounts a volume
+// there with its own null: a link to the very file that must be masked. The mask is the host's null
+// device all the same.
 func TestMasksComeFromTheHost(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		dir, err := os.MkdirTemp("", "masks-")
@@ -164,8 +167,9 @@ func TestMasksComeFromTheHost(t *testing.T) {
 	})
 }
 
-// TestKilled kills the program in the middle of a step and lets the next run sweep.
-func TestKilled(t *testing.T) {
+// TestNextRunCleansUpAfterKill kills the program in the middle of a step. The next run removes what
+// it left.
+func TestNextRunCleansUpAfterKill(t *testing.T) {
 	r := stagetest.Me()
 	r.Env = []string{"TMPDIR=" + t.TempDir()}
 	temp := strings.TrimPrefix(r.Env[0], "TMPDIR=")
@@ -176,15 +180,15 @@ func TestKilled(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
-	require.Eventually(t, func() bool { // its children die with it, which takes a moment
+	require.Eventually(t, func() bool { // its children are killed with it, which takes a moment
 		return r.Run(t, "-quiet", "chroot").Status == 0 && len(list(temp)) == 0
 	}, 10*time.Second, 100*time.Millisecond)
 }
 
-// TestOverlayRefused runs a command where /usr is two overlays deep already, which is as deep as the kernel goes: as on
-// a host that is a container of a container. (One that is a container has one of them: the second is refused there.)
-// The programs are there all the same, read-only.
-func TestOverlayRefused(t *testing.T) {
+// TestReadOnlyWithoutOverlay runs a command where /usr is two overlays deep already, which is the
+// kernel's limit: as on a host that is a container in a container. (A host that is a container has
+// one of them: there the second mount fails.) The programs are there all the same, read-only.
+func TestReadOnlyWithoutOverlay(t *testing.T) {
 	unshare, err := exec.LookPath("unshare")
 	require.NoError(t, err)
 	self, err := os.Executable()
@@ -197,14 +201,15 @@ func TestOverlayRefused(t *testing.T) {
 		exec "$1" -- sh -c 'touch /new && ! touch /usr/bin/new && echo read-only'`, "sh", self}
 	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), "no overlay here") {
-		t.Skipf("this machine stacks no overlays in a user namespace: %s", out)
+		t.Skipf("this machine mounts no overlay on another in a user namespace: %s", out)
 	}
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "Read-only file system")
 	require.Contains(t, string(out), "read-only\n")
 }
 
-// TestSignals passes a signal on to the command, and takes the container down with the program.
+// TestSignals checks that the program forwards SIGTERM to the command, and that SIGKILL of the
+// program kills the container.
 func TestSignals(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		for sig, want := range map[syscall.Signal]string{syscall.SIGTERM: "term\n", syscall.SIGKILL: ""} {
@@ -217,11 +222,11 @@ func TestSignals(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "ready\n", ready)
 			require.NoError(t, cmd.Process.Signal(sig))
-			rest, err := io.ReadAll(lines) // ends when nobody holds the pipe any more: the whole container is gone
+			rest, err := io.ReadAll(lines) // until the whole container has exited
 			require.NoError(t, err)
 			require.Equal(t, want, string(rest))
 			_ = cmd.Wait()
-			require.Zero(t, r.Run(t, "--", "true").Status) // and sweeps the cgroup that a killed run has left
+			require.Zero(t, r.Run(t, "--", "true").Status) // and removes the cgroup that a killed run left
 			if sig == syscall.SIGTERM {
 				require.Equal(t, 9, cmd.ProcessState.ExitCode())
 			}
@@ -229,12 +234,12 @@ func TestSignals(t *testing.T) {
 	})
 }
 
-// The container so far seals what the README's table promises, and leaks the rest.
+// The container at this stage seals what the README's table promises, and leaks the rest.
 func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
-// Where /proc is another PID namespace's, the program touches no process of it.
+// Where /proc is of another PID namespace, the program touches no process there.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
 func TestOneEntryForEachVariable(t *testing.T) {
@@ -245,4 +250,4 @@ func TestExitStatus(t *testing.T) {
 	stagetest.ExitStatus(t, func(dir string) []string { return []string{"-volume", dir + ":" + dir} })
 }
 
-func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
+func TestErrorsRevealNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }

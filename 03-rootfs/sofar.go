@@ -17,25 +17,27 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// files are the container's, as the flags say.
+// files are the container's files, as the flags say.
 var files = rootfs.Spec{Hostname: "containerkit"}
 
 func flags(fs *flag.FlagSet) {
-	fs.Func("rootfs", "with a command: `DIR` holds the container's files; without it, the host's /usr and generated files", func(dir string) error {
-		files.Dir = dir
-		return check()
-	})
-	fs.Func("volume", "with a command: lend a directory or file, `SRC:DST[:ro]`; may be repeated", func(v string) error {
-		volume, err := rootfs.ParseVolume(v)
-		if err != nil {
-			return err
-		}
-		files.Volumes = append(files.Volumes, volume)
-		return check()
-	})
+	fs.Func("rootfs", "with a command: use the files in `DIR` (default: the host's /usr)",
+		func(dir string) error {
+			files.Dir = dir
+			return check()
+		})
+	fs.Func("volume", "with a command: mount a host path, `SRC:DST[:ro]` (repeatable)",
+		func(v string) error {
+			volume, err := rootfs.ParseVolume(v)
+			if err != nil {
+				return err
+			}
+			files.Volumes = append(files.Volumes, volume)
+			return check()
+		})
 }
 
-// check finds a mistake on the command line early. What a command gets is what soFar finds.
+// check returns an error for a usage error, early. soFar opens the files again for the command.
 func check() error {
 	src, err := rootfs.Open(files)
 	if err != nil {
@@ -45,7 +47,7 @@ func check() error {
 	return nil
 }
 
-// container is the container so far: its name, and now its files.
+// container is the container at this stage: its hostname, and now its files.
 var container = box.New("sofar-03", func(spec rootfs.Spec, files []*os.File) error {
 	if err := namespace.SetHostname(spec.Hostname); err != nil {
 		return err
@@ -53,7 +55,7 @@ var container = box.New("sofar-03", func(spec rootfs.Spec, files []*os.File) err
 	return spec.Enter(files...)
 })
 
-// soFar runs a command with a budget, with its own view, and now with files of its own.
+// soFar runs a command with limits, in its own namespaces, and now with its own files.
 func soFar(p stage.Payload) (status int, err error) {
 	src, err := rootfs.Open(files)
 	if err != nil {
@@ -65,13 +67,15 @@ func soFar(p stage.Payload) (status int, err error) {
 	}
 	return container.Run(p, src.Files(), func(init *procfs.Process) (rootfs.Spec, error) {
 		if err := mapLayers(src, init); err != nil && !p.Quiet {
-			fmt.Fprintf(os.Stderr, "without an ID map for the files of -rootfs, which belong to nobody inside: %v\n", err)
+			fmt.Fprintf(os.Stderr,
+				"03-rootfs: no ID mapping for -rootfs, so its files belong to nobody inside: %v\n", err)
 		}
 		return src.Spec, nil
 	})
 }
 
-// mapLayers lets the files of -rootfs keep their owners inside, where root is another user than ours. Ours are ours anyway.
+// mapLayers maps the owners of the files of -rootfs, so that they are the same inside, where root
+// is another UID. It does nothing if root inside is our own UID.
 func mapLayers(src *rootfs.Sources, init *procfs.Process) error {
 	if !namespace.Container().Shifted() {
 		return nil
@@ -84,7 +88,7 @@ func mapLayers(src *rootfs.Sources, init *procfs.Process) error {
 	return src.Map(users)
 }
 
-// leaks tells what a root of its own seals, beside what the stages before do.
+// leaks prints the leak table of this stage.
 func leaks(n *narrate.Narrator) error {
 	_, err := cgroup.Find()
 	return leak.Table(n, 3, os.Geteuid() == 0, err == nil, soFar)

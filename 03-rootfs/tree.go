@@ -19,13 +19,14 @@ import (
 	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/errno"
 	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/scratch"
 	"containerkit/lessons/kit/stage"
 )
 
-// sevenths is what the shell is asked to do: end with a status that nothing else would end with.
+// sevenths is the status that the shell exits with: one that nothing else would exit with.
 const sevenths = 37
 
-// runSh changes its root and becomes the shell. If it can, the conversation simply ends.
+// runSh changes its root and execs the shell. If execve(2) succeeds, the connection just closes.
 var runSh = child.Register("run-sh", func(c *child.Conn) error {
 	var q struct{ Root, Program string }
 	if err := c.Receive(&q); err != nil {
@@ -38,88 +39,57 @@ var runSh = child.Register("run-sh", func(c *child.Conn) error {
 	return &os.PathError{Op: "exec", Path: q.Program, Err: err}
 })
 
-// tree: a program needs its interpreter and libraries, and the ELF file says which.
+// tree shows that a program needs the interpreter and the libraries that its ELF file names.
 func tree(n *narrate.Narrator) error {
-	n.Question("I copied a program into an empty directory and made that the root. Why is it not found?")
-	shell, err := exec.LookPath("sh")
+	n.Question("Why is a program that I copied into an empty image \"not found\"?")
+	n.Idea("The kernel doesn't start a dynamic program itself. It starts the interpreter (the " +
+		"dynamic loader) that the program's ELF header names, and that loads the shared " +
+		"libraries. All of them are looked up in the new root.")
+	t, err := shell()
 	if err != nil {
 		return err
-	}
-	if shell, err = filepath.EvalSymlinks(shell); err != nil {
-		return err
-	}
-	n.Do(narrate.Call{
-		Text: "read what the program needs from its ELF header, and from those of its libraries",
-		Go:   fmt.Sprintf("needs.Of(%q)", shell),
-		Man:  "elf(5), ld.so(8)",
-		Hand: "readelf -l -d " + shell + "   (ldd runs the loader; readelf only reads)",
-		At:   needs.Of,
-	})
-	t, err := needs.Of(shell)
-	if err != nil {
-		return err
-	}
-	n.OldEvidence("the interpreter of "+shell+" (PT_INTERP)", or(t.Interpreter, "none: it is static"))
-	for _, l := range t.Libraries {
-		n.OldEvidence(l.Name+", needed by "+l.By+" (DT_NEEDED)", or(l.Path, "not found"))
-	}
-	if self, err := os.Readlink("/proc/self/exe"); err == nil {
-		if own, err := needs.Of("/proc/self/exe"); err == nil {
-			n.OldEvidence(filepath.Base(self)+", the program that tells you this, needs", or(strings.Join(own.Files()[1:], " "), "nothing: it is static"))
-		}
 	}
 	if t.Static() {
-		n.Skip("the shell here is static and needs nothing, so leaving something out cannot be shown; install one that is not (dash, bash)", true)
+		n.Skip("The shell here is static and needs no other file. Install dash or bash.", true)
 		return nil
 	}
-
 	dir, done, err := place(n)
 	if err != nil {
 		return err
 	}
 	defer done()
-	lacks := t.Interpreter
-	if len(t.Libraries) > 0 {
-		lacks = t.Libraries[0].Path
-	}
-	for _, root := range []struct {
-		name  string
-		files []string
-	}{
-		{"full", t.Files()},
-		{"no-library", without(t.Files(), lacks)},
-		{"no-interpreter", without(t.Files(), t.Interpreter)},
-	} {
-		if n.Without && root.name == "full" {
-			root.files = []string{t.Path}
-		}
-		if err := copyInto(dir.Join(root.name), root.files); err != nil {
-			return err
-		}
-	}
-	full, err := runIn(dir.Join("full"), t.Path)
+	lacks := libc(t)
+	missing := "without " + filepath.Base(lacks)
+	noLibrary, err := runWith(dir.Join("no-library"), t.Path, without(t.Files(), lacks))
 	if err != nil {
 		return err
 	}
-	noLibrary, err := runIn(dir.Join("no-library"), t.Path)
+	n.Control("W"+missing[1:]+": the same root, but one file is missing",
+		narrate.Show("execve(2)", noLibrary.exec), narrate.Show("exit status", noLibrary.status))
+	describeTree(n, t, dir)
+	files := t.Files()
+	if n.Without {
+		files = []string{t.Path}
+	}
+	full, err := runWith(dir.Join("full"), t.Path, files)
 	if err != nil {
 		return err
 	}
-	noInterpreter, err := runIn(dir.Join("no-interpreter"), t.Path)
+	root := dir.Join("no-interpreter")
+	noInterpreter, err := runWith(root, t.Path, without(t.Files(), t.Interpreter))
 	if err != nil {
 		return err
 	}
-	n.OldEvidence("without "+filepath.Base(lacks)+" the loader starts and gives up", noLibrary)
-	n.OldProof(fmt.Sprintf("in a root with these %d files and nothing else the program runs", len(t.Files())),
-		full == fmt.Sprintf("exit status %d", sevenths), full, noLibrary)
-	found := func(root string) bool {
-		_, err := os.Stat(dir.Join(root, t.Path))
-		return err == nil
-	}
-	n.OldProof("without its interpreter, exec says ENOENT of a program that is there",
-		strings.HasSuffix(noInterpreter, "ENOENT") && found("no-interpreter"),
-		noInterpreter+", and stat finds it: "+fmt.Sprint(found("no-interpreter")), full+", and stat finds it: "+fmt.Sprint(found("full")))
-	n.Note("ENOENT names the wrong thing: what was not found is the interpreter that the file asks for, inside the new root")
+	n.Proof("The shell runs in a root that has only the files it needs",
+		full.status == fmt.Sprint(sevenths),
+		narrate.Compare("exit status", full.status, missing, noLibrary.status),
+		narrate.Show("files in the root", len(files)))
+	n.Proof("execve fails with ENOENT if only the program's interpreter is missing",
+		noInterpreter.exec == "ENOENT" && strings.HasPrefix(describe(root+t.Path), "file of"),
+		narrate.Compare("execve(2)", noInterpreter.exec, "with the interpreter", full.exec),
+		narrate.Show("stat(2)", describe(root+t.Path)))
+	n.Note("ENOENT means the interpreter here: that's the file that doesn't exist.")
+	n.Why("A glibc program fails like this in an Alpine image, and any dynamic one in FROM scratch.")
 	n.ByHand(
 		`sh -eu <<'END'`,
 		`d=$(mktemp -d); trap 'rm -r $d' EXIT`,
@@ -130,32 +100,94 @@ func tree(n *narrate.Narrator) error {
 	return nil
 }
 
-// runIn runs the shell in a root and tells its exit status, or why it could not start.
-func runIn(root, program string) (string, error) {
+// shell returns the files that the shell of this machine needs.
+func shell() (t needs.Tree, err error) {
+	path, err := exec.LookPath("sh")
+	if err != nil {
+		return t, err
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return t, err
+	}
+	return needs.Of(path)
+}
+
+// libc returns the path of the C library that a program needs, or of the interpreter if it needs no
+// library of that name: the file to leave out.
+func libc(t needs.Tree) string {
+	for _, l := range t.Libraries {
+		if strings.HasPrefix(l.Name, "libc.") && l.Path != "" {
+			return l.Path
+		}
+	}
+	return t.Interpreter
+}
+
+// describeTree shows what the ELF files say, and what the step does with it.
+func describeTree(n *narrate.Narrator, t needs.Tree, dir *scratch.Dir) {
+	n.Do(narrate.Call{
+		Text: "Copy the shell and the files it needs into a new root, and run it",
+		Sys: [][2]string{{fmt.Sprintf("open(%q)", t.Path), "read its ELF header, and copy it"},
+			{`chroot("…/full")`, ""},
+			{fmt.Sprintf("execve(%q)", t.Path), fmt.Sprintf("sh -c 'exit %d'", sevenths)}},
+		Go:      fmt.Sprintf("needs.Of(%q)", t.Path),
+		Man:     "elf(5), ld.so(8), execve(2)",
+		Hand:    "readelf -l -d " + t.Path + "   (ldd runs the loader; readelf only reads)",
+		At:      needs.Of,
+		Without: "Copy the shell alone into a new root, and run it",
+	})
+	n.Evidence(narrate.Show("PT_INTERP", or(t.Interpreter, "none")))
+	for _, l := range t.Libraries {
+		n.Evidence(narrate.Show("DT_NEEDED", l.Name, or(l.Path, "not found")))
+		n.Detail(narrate.Show(l.Name, l.By, "needs it"))
+	}
+	if own, err := needs.Of("/proc/self/exe"); err == nil {
+		n.Detail(narrate.Show("/proc/self/exe",
+			or(strings.Join(own.Files()[1:], " "), "needs no other file: static")))
+	}
+}
+
+// An outcome says how far a program came.
+type outcome struct {
+	exec   string // "success", or the errno of execve(2)
+	status string // the exit status, or "none"
+}
+
+// runWith runs the program in a new root that has these files.
+func runWith(root, program string, files []string) (o outcome, err error) {
+	if err := copyInto(root, files); err != nil {
+		return o, err
+	}
+	return runIn(root, program)
+}
+
+// runIn runs the shell in a root, and returns how far it came.
+func runIn(root, program string) (o outcome, err error) {
 	p, err := child.Command(runSh)
 	if err != nil {
-		return "", err
+		return o, err
 	}
 	defer p.Close()
 	p.Stderr = nil // the loader complains there, as it should
 	namespace.Spec{New: namespace.Mount}.Apply(p.Cmd)
 	if err := p.Start(); err != nil {
-		return "", err
+		return o, err
 	}
 	if err := p.Send(struct{ Root, Program string }{root, program}); err != nil {
-		return "", err
+		return o, err
 	}
 	if err := p.Receive(nil); !errors.Is(err, io.EOF) {
-		return "exec: " + errno.Outcome(err), nil
+		return outcome{errno.Outcome(err), "none"}, nil
 	}
 	err = p.Wait()
 	if p.ProcessState == nil {
-		return "", err
+		return o, err
 	}
-	return fmt.Sprintf("exit status %d", stage.Status(p.ProcessState)), nil
+	return outcome{"success", fmt.Sprint(stage.Status(p.ProcessState))}, nil
 }
 
-// copyInto copies files to the same paths below root. Links are followed: it is the contents that the loader wants.
+// copyInto copies files to the same paths below root. It follows links: the loader wants the
+// contents.
 func copyInto(root string, files []string) error {
 	for _, f := range files {
 		raw, err := os.ReadFile(f)
@@ -173,6 +205,7 @@ func copyInto(root string, files []string) error {
 	return nil
 }
 
+// without returns the files except one.
 func without(files []string, file string) (rest []string) {
 	for _, f := range files {
 		if f != file {
@@ -182,6 +215,7 @@ func without(files []string, file string) (rest []string) {
 	return rest
 }
 
+// or returns s, or otherwise if s is empty.
 func or(s, otherwise string) string {
 	if s == "" {
 		return otherwise

@@ -87,17 +87,17 @@ var Namespaces02 = Stage{
 
 // Rootfs03 is stage 03.
 var Rootfs03 = Stage{
-	Dir: "03-rootfs", Title: "which files are there",
-	Adds: "a root of its own: the host's /usr under an overlay, the rest generated",
+	Dir: "03-rootfs", Title: "which files a container has",
+	Adds: "its own root filesystem: the host's /usr under an overlay, the rest generated",
 	Steps: []Step{
-		{"tree", "a program needs its interpreter and libraries, and the ELF file says which", nil},
-		{"chroot", "chroot changes what / means, and nothing else", []Feature{MountNS}},
-		{"escape", "root walks out of a chroot", []Feature{MountNS}},
-		{"pivot", "after pivot_root the same escape finds nothing", []Feature{MountNS, PIDNS}},
-		{"proc", "/proc, /sys and /dev are made anew, and the dangerous parts are covered", []Feature{MountNS, PIDNS, NetNS}},
-		{"overlay", "writes go to a layer on top; what lies below is untouched", []Feature{MountNS, Overlay}},
-		{"volume", "a directory of the host is lent, writable or read-only", []Feature{MountNS}},
-		{"readonly", "a read-only root refuses every write, root's too", []Feature{MountNS}},
+		{"tree", "a program needs the interpreter and libraries its ELF file names", nil},
+		{"chroot", "chroot changes a process's root directory and nothing else", []Feature{MountNS}},
+		{"escape", "root can escape from a chroot", []Feature{MountNS}},
+		{"pivot", "after pivot_root, the same escape finds nothing", []Feature{MountNS, PIDNS}},
+		{"proc", "a container gets its own /proc, /sys and /dev, with masked paths", []Feature{MountNS, PIDNS, NetNS}},
+		{"overlay", "writes go to the upper layer; the layers below stay unchanged", []Feature{MountNS, Overlay}},
+		{"volume", "a volume shares a directory of the host, writable or read-only", []Feature{MountNS}},
+		{"readonly", "a read-only root rejects every write, even root's", []Feature{MountNS}},
 	},
 }
 
