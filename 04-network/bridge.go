@@ -29,8 +29,8 @@ func bridge(n *narrate.Narrator) error {
 		return err
 	}
 	n.Control("Before: each container has a veth pair, and web pings db and the host",
-		narrate.Show("ping web to db", before[0]),
-		narrate.Show("ping web to host", before[1]))
+		show("ping web to db", before[0]),
+		show("ping web to host", before[1]))
 	n.Detail(narrate.Show("ARP in web", lines(network.Neighbours(web.proc))))
 
 	n.Do(narrate.Call{
@@ -66,12 +66,12 @@ func bridge(n *narrate.Narrator) error {
 	n.Detail(narrate.Show("links on the host", lines(network.Links(nil))),
 		narrate.Show("ARP in web", lines(network.Neighbours(web.proc))))
 	n.Proof("web reaches db through the bridge", after[0].ok(),
-		narrate.Compare("ping web to db", after[0], "before", before[0]))
+		compare("ping web to db", after[0], "before", before[0]))
 	if err := learned(n, br, web, db, empty); err != nil {
 		return err
 	}
 	n.Proof("web reaches the host at the bridge's own address", after[1].ok(),
-		narrate.Compare("ping web to host", after[1], "before", before[1]))
+		compare("ping web to host", after[1], "before", before[1]))
 	n.Why("docker network create makes such a bridge; docker0 is the default one.")
 	n.WithDocker("docker network create app; docker run --network app …", bridgeByHand)
 	n.Clean("the bridge and the veth pairs are gone")

@@ -29,7 +29,7 @@ func dns(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Control("In a container whose two files are empty", narrate.Show("lookup of db", before.db))
+	n.Control("In a container whose two files are empty", show("lookup of db", before.db))
 
 	n.Do(narrate.Call{
 		Text: "Run a DNS server at the bridge's address",
@@ -125,19 +125,19 @@ func lookups(m *machine) (o outcome, err error) {
 // DNS server was asked for.
 func resolved(n *narrate.Narrator, empty, after outcome, asked []string, db, web string) {
 	n.Proof("web resolves the name db", after.db.Text == db,
-		narrate.Compare("lookup of db", after.db, "empty files", empty.db))
+		compare("lookup of db", after.db, "empty files", empty.db))
 	n.Proof("web connects to the server of db by name", after.tcp.Text == "db sees "+web,
-		narrate.Compare("TCP to db:80", after.tcp, "empty files", empty.tcp))
+		compare("TCP to db:80", after.tcp, "empty files", empty.tcp))
 	queries := map[string]int{}
 	for _, name := range asked {
 		queries[name]++
 	}
 	n.Proof("A name in /etc/hosts needs no DNS query", after.web.Text == web && queries["web"] == 0,
-		narrate.Compare("lookup of web", after.web, "empty files", empty.web),
+		compare("lookup of web", after.web, "empty files", empty.web),
 		narrate.Compare("DNS queries for web", queries["web"], "for db", queries["db"]))
 	n.Proof("The DNS server answers that an unknown name doesn't exist",
 		after.missing.Error == noSuchHost && after.db.ok(),
-		narrate.Compare("lookup of missing", after.missing, "empty files", empty.missing))
+		compare("lookup of missing", after.missing, "empty files", empty.missing))
 	n.Detail(narrate.Show("names queried", join(slices.Sorted(maps.Keys(queries)), ", ")))
 }
 

@@ -32,7 +32,7 @@ func isolate(n *narrate.Narrator) error {
 		return err
 	}
 	n.Control("Before: web is on the bridge ck-red, db on ck-blue, and the host forwards",
-		narrate.Show("ping web to db", before.webToDB), narrate.Show("ping db to web", before.dbToWeb))
+		show("ping web to db", before.webToDB), show("ping db to web", before.dbToWeb))
 
 	n.Do(narrate.Call{
 		Text: "Drop packets that come in by one bridge and would leave by the other",
@@ -62,16 +62,16 @@ func isolate(n *narrate.Narrator) error {
 	}
 	n.Detail(narrate.Show("nftables rules", lines(network.Rules())))
 	n.Proof("web can't reach db on the other bridge", !after.webToDB.ok(),
-		narrate.Compare("ping web to db", after.webToDB, "before", before.webToDB))
+		compare("ping web to db", after.webToDB, "before", before.webToDB))
 	n.Proof("db can't reach web on the other bridge", !after.dbToWeb.ok(),
-		narrate.Compare("ping db to web", after.dbToWeb, "before", before.dbToWeb))
+		compare("ping db to web", after.dbToWeb, "before", before.dbToWeb))
 	n.Proof("The new rules drop the packets", some > none,
 		narrate.Compare("dropped packets", some, "before the pings", none))
 	n.Proof("web still reaches cache on its own bridge", after.cache.ok() && !after.webToDB.ok(),
-		narrate.Compare("ping web to cache", after.cache, "web to db", after.webToDB))
+		compare("ping web to cache", after.cache, "web to db", after.webToDB))
 	n.Proof("web still reaches the host's address on the other bridge",
 		after.host.ok() && !after.webToDB.ok(),
-		narrate.Compare("ping web to ck-blue", after.host, "web to db", after.webToDB))
+		compare("ping web to ck-blue", after.host, "web to db", after.webToDB))
 	n.Note("Packets to the host itself pass the input hook; forward doesn't see them.")
 	n.Why("Docker isolates its bridge networks, so Compose projects can't reach each other.")
 	n.WithDocker("docker network create red; docker network create blue", isolateByHand)

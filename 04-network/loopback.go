@@ -32,7 +32,7 @@ func loopback(n *narrate.Narrator) error {
 		return err
 	}
 	n.Control("Before: the container web connects to its own server, and lo is down",
-		narrate.Show("link in web", was), narrate.Show("TCP to 127.0.0.1:80", before))
+		narrate.Show("link in web", was.String()), show("TCP to 127.0.0.1:80", before))
 
 	n.Do(narrate.Call{
 		Text: "Bring up lo in web",
@@ -52,12 +52,12 @@ func loopback(n *narrate.Narrator) error {
 	host := here("dial", "127.0.0.1:80")
 	n.Detail(narrate.Show("links in web", lines(network.Links(web.proc))))
 	n.Proof("The container reaches its own server at 127.0.0.1", after.ok(),
-		narrate.Compare("TCP to 127.0.0.1:80", after, "before", before))
+		compare("TCP to 127.0.0.1:80", after, "before", before))
 	n.Proof("The kernel gives lo its addresses when lo comes up", len(is.Addrs) > 0,
 		narrate.Compare("addresses of lo", join(is.Addrs, ", "), "before", join(was.Addrs, ", ")))
 	n.Proof("The container's 127.0.0.1 is not the host's",
 		after.Text == "web sees 127.0.0.1" && host.Text == "host sees 127.0.0.1",
-		narrate.Compare("TCP to 127.0.0.1:80", after, "host", host))
+		compare("TCP to 127.0.0.1:80", after, "host", host))
 	n.Why("localhost:5432 in a container is not the database on your host. " +
 		"Docker's name for the host is host.docker.internal.")
 	n.WithDocker("docker run --rm --network none busybox ip addr show lo", loopbackByHand)

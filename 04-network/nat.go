@@ -37,7 +37,7 @@ func nat(n *narrate.Narrator) error {
 		return err
 	}
 	n.Control("Before: the host forwards, and web connects to api, a server on the internet",
-		narrate.Show("TCP to api", before.tcp), narrate.Show("UDP source at api", before.source))
+		show("TCP to api", before.tcp), show("UDP source at api", before.source))
 	n.Detail(narrate.Show("routes in api", lines(network.Routes(api.proc))))
 
 	n.Do(narrate.Call{
@@ -61,7 +61,7 @@ func nat(n *narrate.Narrator) error {
 	}
 	n.Detail(narrate.Show("nftables rule", lines(network.Rules()), "after the call"))
 	n.Proof("The container gets an answer from the internet", after.tcp.ok(),
-		narrate.Compare("TCP to api", after.tcp, "before", before.tcp))
+		compare("TCP to api", after.tcp, "before", before.tcp))
 	masqueraded(n, before, after)
 	n.Why("flush the NAT rules on a Docker host, and no container reaches the internet.")
 	n.WithDocker("docker run --rm busybox ping -c 1 1.1.1.1", natByHand)
@@ -108,7 +108,7 @@ func callOut(web *machine, api *node) (c call, err error) {
 // masqueraded shows the address that the internet sees, and the entry by which answers come back.
 func masqueraded(n *narrate.Narrator, before, after call) {
 	rows := []narrate.Row{
-		narrate.Compare("UDP source at api", after.source, "before", before.source)}
+		compare("UDP source at api", after.source, "before", before.source)}
 	flows, err := network.Flows()
 	if err == nil {
 		entry := about(flows, internet.Server.Addr().String()+":80")

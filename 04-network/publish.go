@@ -46,7 +46,7 @@ func publish(n *narrate.Narrator) error {
 	}
 	hostBefore := here("dial", published)
 	n.Control("Before: web serves port 80, and clients connect to port 8080 of the host",
-		narrate.Show("from the internet", outBefore), narrate.Show("from the host", hostBefore))
+		show("from the internet", outBefore), show("from the host", hostBefore))
 
 	port := network.Port{Host: 8080, To: netip.MustParseAddr(web.addr), Port: 80}
 	n.Do(narrate.Call{
@@ -108,9 +108,9 @@ func reached(n *narrate.Narrator, client *node, outBefore, hostBefore report) er
 		return err
 	}
 	n.Proof("The internet reaches the container at the host's port", out.ok(),
-		narrate.Compare("from the internet", out, "before", outBefore))
+		compare("from the internet", out, "before", outBefore))
 	n.Proof("The host reaches the container at the host's port", host.ok() && used > unused,
-		narrate.Compare("from the host", host, "before", hostBefore),
+		compare("from the host", host, "before", hostBefore),
 		narrate.Compare("packets in output", used, "before", unused))
 	// Publish has set route_localnet. The control is the same call without it.
 	if err := network.LocalnetRouting(network.Default.Name, false); err != nil {
@@ -122,7 +122,7 @@ func reached(n *narrate.Narrator, client *node, outBefore, hostBefore report) er
 	}
 	local := here("dial", onLocalhost)
 	n.Proof("127.0.0.1 reaches the container only with route_localnet", local.ok() && !stuck.ok(),
-		narrate.Compare("from 127.0.0.1", local, "route_localnet 0", stuck))
+		compare("from 127.0.0.1", local, "route_localnet 0", stuck))
 	n.Proof("The container sees the internet client's own address",
 		out.Text == "web sees "+internet.Server.Addr().String(),
 		narrate.Compare("source at web", source(out), "from 127.0.0.1", source(local)))

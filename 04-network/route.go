@@ -29,7 +29,7 @@ func route(n *narrate.Narrator) error {
 	}
 	n.Control("Before: web is on 10.88.1.0/24, db on 10.88.2.0/24, the host on both",
 		narrate.Show("routes in web", lines(network.Routes(web.proc))),
-		narrate.Show("ping web to db", before))
+		show("ping web to db", before))
 
 	n.Do(narrate.Call{
 		Text: "Add a default route via the host in both containers",
@@ -51,7 +51,7 @@ func route(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Control("Still without forwarding on the host", narrate.Show("ping web to db", routed))
+	n.Control("Still without forwarding on the host", show("ping web to db", routed))
 	if err := forwarded(n, web, db, before, routed); err != nil {
 		return err
 	}
@@ -101,12 +101,12 @@ func forwarded(n *narrate.Narrator, web, db *machine, before, routed report) err
 	}
 	after, near := pings[0], pings[1]
 	n.Proof("web reaches db on the other subnet", after.ok(),
-		narrate.Compare("ping web to db", after, "before", before))
+		compare("ping web to db", after, "before", before))
 	n.Proof("The other subnet is out of reach unless the host forwards", after.ok() && !routed.ok(),
-		narrate.Compare("ping web to db", after, "not forwarding", routed),
+		compare("ping web to db", after, "not forwarding", routed),
 		narrate.Compare("…/ip_forward", on, "not forwarding", off))
 	n.Proof("Forwarding lowers a packet's TTL", after.ok() && ttl(after) == ttl(near)-1,
-		narrate.Compare("ping web to db", after, "web to host", near))
+		compare("ping web to db", after, "web to host", near))
 	return nil
 }
 

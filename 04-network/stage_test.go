@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -34,6 +35,16 @@ func TestByHandAsUser(t *testing.T) {
 
 func TestLesson(t *testing.T)       { t.Parallel(); stagetest.Transcripts(t, "README.md") }
 func TestLessonAsUser(t *testing.T) { t.Parallel(); stagetest.AsUser(t).Transcripts(t, "README.md") }
+
+// A program that reads -json gets text and numbers, not the fields of our types.
+func TestRowsAreText(t *testing.T) {
+	for _, e := range stagetest.Run(t, "-json", "loopback").Events {
+		rows, _ := e.Data["rows"].([]any)
+		for _, r := range rows {
+			require.NotContains(t, fmt.Sprintf("%T", r.(map[string]any)["value"]), "map", "%v", r)
+		}
+	}
+}
 
 // needs skips the test if a tool is missing that the commands by hand use. The steps need none of them.
 func needs(t *testing.T) {

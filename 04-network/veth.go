@@ -26,7 +26,7 @@ func veth(n *narrate.Narrator) error {
 	before := here("ping", inside.Addr().String())
 	n.Control("Before: the container web has only lo, and the host pings web",
 		narrate.Show("links in web", lines(network.Links(web.proc))),
-		narrate.Show("ping host to web", before))
+		show("ping host to web", before))
 
 	n.Do(narrate.Call{
 		Text: "Create a veth pair: one end on the host, the other in web, named eth0",
@@ -50,7 +50,7 @@ func veth(n *narrate.Narrator) error {
 	after := here("ping", inside.Addr().String())
 	n.Detail(narrate.Show("ARP on the host", lines(network.Neighbours(nil))))
 	n.Proof("The host reaches the container over the veth pair", after.ok(),
-		narrate.Compare("ping host to web", after, "before", before))
+		compare("ping host to web", after, "before", before))
 	if err := peers(n, web, end); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func unplugged(n *narrate.Narrator, m *node, end string, host netip.Prefix) erro
 		return err
 	}
 	n.Proof("Bringing down the host's end disconnects the container", !down.ok() && up.ok(),
-		narrate.Compare("ping web to host", down, "ck-web up again", up),
+		compare("ping web to host", down, "ck-web up again", up),
 		narrate.Compare("eth0 in web", eth0Down, "ck-web up again", eth0Up))
 	return nil
 }

@@ -116,6 +116,14 @@ func ask(n *narrate.Narrator, question, idea string) {
 	}
 }
 
+// show returns a row with a report.
+func show(label string, r report) narrate.Row { return narrate.Show(label, r.String()) }
+
+// compare returns a row with a report and its control.
+func compare(label string, r report, control string, was report) narrate.Row {
+	return narrate.Compare(label, r.String(), control, was.String())
+}
+
 // ordinaryUser reports whether an ordinary user started the program. In the sandbox the program is
 // root either way, but only root on the host can map the first of the containers' UIDs.
 func ordinaryUser() bool {
