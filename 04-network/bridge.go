@@ -45,19 +45,9 @@ func bridge(n *narrate.Narrator) error {
 		Hand: "ip link add ck-bridge type bridge; ip link set ck-web master ck-bridge",
 		At:   network.Plug, Without: "Create a bridge, but attach nothing to it",
 	})
-	if err := br.Create(); err != nil {
-		return noLinks(n, err)
-	}
-	empty, err := network.Learned(br.Name)
+	empty, err := attach(n, br, ends)
 	if err != nil {
-		return err
-	}
-	if !n.Without {
-		for _, end := range ends {
-			if err := network.Plug(br.Name, end); err != nil {
-				return err
-			}
-		}
+		return noLinks(n, err)
 	}
 	after, err := web.pings(db.addr, gateway)
 	if err != nil {
@@ -116,8 +106,29 @@ func unattached(w *world, br network.Bridge) (web, db *machine, err error) {
 	return both[0], both[1], nil
 }
 
+// attach creates the bridge and attaches the host's ends to it. It returns what the bridge had learned
+// without ports.
+func attach(n *narrate.Narrator, br network.Bridge, ends []string) (map[string]string, error) {
+	if err := br.Create(); err != nil {
+		return nil, err
+	}
+	empty, err := network.Learned(br.Name)
+	if err != nil {
+		return nil, err
+	}
+	if !n.Without {
+		for _, end := range ends {
+			if err := network.Plug(br.Name, end); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return empty, nil
+}
+
 // learned shows which port the bridge has learned for the MAC address of each container.
-func learned(n *narrate.Narrator, br network.Bridge, web, db *machine, before map[string]string) error {
+func learned(n *narrate.Narrator, br network.Bridge, web, db *machine,
+	empty map[string]string) error {
 	after, err := network.Learned(br.Name)
 	if err != nil {
 		return err
@@ -131,7 +142,7 @@ func learned(n *narrate.Narrator, br network.Bridge, web, db *machine, before ma
 		}
 		ok = ok && after[mac] == network.LinkName(m.name)
 		rows = append(rows, narrate.Compare("port of "+m.name+"'s MAC", orNone(after[mac]),
-			"no ports", orNone(before[mac])))
+			"no ports", orNone(empty[mac])))
 		n.Detail(narrate.Show("MAC of "+m.name, mac))
 	}
 	n.Proof("The bridge learns which port leads to which container", ok, rows...)

@@ -43,25 +43,9 @@ func dns(n *narrate.Narrator) error {
 		return err
 	}
 	defer stop()
-	resolv := network.Resolv(br.Gateway().Addr())
-	hosts := network.Hosts(network.Name{Name: "web", Addr: netip.MustParseAddr(web.addr)})
-	n.Do(narrate.Call{
-		Text: "Write the two files in the container web",
-		Sys: [][2]string{
-			{`write("/etc/resolv.conf", "nameserver …")`, "the DNS server's address"},
-			{`write("/etc/hosts", "…")`, "names that need no query"}},
-		Go:  "network.Resolv(10.88.0.1), network.Hosts(…)",
-		Man: "resolv.conf(5), hosts(5), nsswitch.conf(5)", Hand: "echo nameserver 10.88.0.1 > /etc/resolv.conf",
-		At: network.Resolv, Without: "Leave the two files empty in the container web",
-	})
-	if n.Without {
-		resolv, hosts = "", ""
-	}
-	if err := web.must("etc", resolv, hosts); err != nil {
+	if err := writeFiles(n, br, web); err != nil {
 		return err
 	}
-	n.Detail(narrate.Show("/etc/resolv.conf", orNone(web.file("/etc/resolv.conf"))),
-		narrate.Show("/etc/hosts", orNone(web.file("/etc/hosts"))))
 	empty, err := lookups(nameless) // again: now the server runs, and only the files differ
 	if err != nil {
 		return err
@@ -86,6 +70,31 @@ echo '10.88.0.3 web' > /etc/hosts
 echo 'nameserver 10.88.0.1' > /etc/resolv.conf
 getent hosts web
 END`
+
+// writeFiles writes web's two files.
+func writeFiles(n *narrate.Narrator, br network.Bridge, web *machine) error {
+	resolv := network.Resolv(br.Gateway().Addr())
+	hosts := network.Hosts(network.Name{Name: "web", Addr: netip.MustParseAddr(web.addr)})
+	n.Do(narrate.Call{
+		Text: "Write the two files in the container web",
+		Sys: [][2]string{
+			{`write("/etc/resolv.conf", "nameserver …")`, "the DNS server's address"},
+			{`write("/etc/hosts", "…")`, "names that need no query"}},
+		Go:   "network.Resolv(10.88.0.1), network.Hosts(…)",
+		Man:  "resolv.conf(5), hosts(5), nsswitch.conf(5)",
+		Hand: "echo nameserver 10.88.0.1 > /etc/resolv.conf",
+		At:   network.Resolv, Without: "Leave the two files empty in the container web",
+	})
+	if n.Without {
+		resolv, hosts = "", ""
+	}
+	if err := web.must("etc", resolv, hosts); err != nil {
+		return err
+	}
+	n.Detail(narrate.Show("/etc/resolv.conf", orNone(web.file("/etc/resolv.conf"))),
+		narrate.Show("/etc/hosts", orNone(web.file("/etc/hosts"))))
+	return nil
+}
 
 // threeContainers returns containers on the bridge: db has a server, nameless two empty files.
 func threeContainers(w *world, br network.Bridge) (db, nameless, web *machine, err error) {
@@ -142,7 +151,8 @@ func resolved(n *narrate.Narrator, empty, after outcome, asked []string, db, web
 }
 
 // answerNames runs a DNS server at the bridge's address. asked returns the names it was asked for.
-func answerNames(b network.Bridge, known map[string]string) (asked func() []string, stop func(), err error) {
+func answerNames(b network.Bridge, known map[string]string) (
+	asked func() []string, stop func(), err error) {
 	conn, err := net.ListenPacket("udp4", net.JoinHostPort(b.Gateway().Addr().String(), "53"))
 	if err != nil {
 		return nil, nil, err

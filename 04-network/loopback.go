@@ -36,8 +36,9 @@ func loopback(n *narrate.Narrator) error {
 
 	n.Do(narrate.Call{
 		Text: "Bring up lo in web",
-		Sys:  [][2]string{{"ioctl(fd, SIOCSIFFLAGS, {lo, IFF_UP|…})", "sets IFF_UP, keeps the rest"}},
-		Go:   "lo.Up()", Man: "netdevice(7), network_namespaces(7)", Hand: "ip link set lo up",
+		Sys: [][2]string{
+			{"ioctl(fd, SIOCSIFFLAGS, {lo, IFF_UP|…})", "sets IFF_UP, keeps the rest"}},
+		Go: "lo.Up()", Man: "netdevice(7), network_namespaces(7)", Hand: "ip link set lo up",
 		At: lo.Up, Without: "Leave lo down in web",
 	})
 	if !n.Without {

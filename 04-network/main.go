@@ -37,9 +37,9 @@ func main() {
 	}.Main()
 }
 
-// sandbox creates the simulated host for the steps and the container at stage 4: a network namespace
-// without the real host's links, and a mount namespace for the files of step dns. An ordinary user
-// becomes root in it.
+// sandbox creates the simulated host for the steps and for the container at stage 4: a network
+// namespace without the real host's links, and a mount namespace for the files of step dns. An
+// ordinary user becomes root in it.
 func sandbox(cmd *exec.Cmd) { namespace.AsNeeded(namespace.Net | namespace.Mount).Apply(cmd) }
 
 // sweep cleans up after a killed run. Links and rules are gone with their namespaces.

@@ -117,7 +117,7 @@ func masqueraded(n *narrate.Narrator, before, after call) {
 	n.Proof("The internet sees the host's address instead of the container's",
 		after.source.Text == internet.Host.Addr().String(), rows...)
 	if err != nil {
-		n.Skip(fmt.Sprintf("the conntrack entries: %v; load the module nf_conntrack_netlink", err), false)
+		n.Skip(fmt.Sprintf("no conntrack entry: %v; load it: modprobe nf_conntrack_netlink", err), false)
 	}
 }
 

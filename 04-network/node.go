@@ -107,7 +107,7 @@ func obey(o order) (string, error) {
 // resolver is Go's own: it reads /etc/hosts and /etc/resolv.conf, and sends DNS queries itself.
 var resolver = net.Resolver{PreferGo: true}
 
-// serve starts a server that tells each client its name and the client's address.
+// serve starts a server that sends each client its name and the client's address.
 func serve(address, name string) (string, error) {
 	l, err := net.Listen("tcp4", address)
 	if err != nil {

@@ -23,7 +23,8 @@ var (
 func publish(n *narrate.Narrator) error {
 	ask(n, "How does docker run -p 8080:80 reach the container?",
 		"A DNAT rule replaces a packet's destination address. Packets from outside pass the "+
-			"prerouting hook. The host's own packets pass output instead, so both hooks need the rule.")
+			"prerouting hook. The host's own packets pass output instead, so both hooks need "+
+			"the rule.")
 	w := &world{}
 	defer w.end()
 	client, err := w.internet()

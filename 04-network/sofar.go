@@ -31,9 +31,9 @@ var container = box.New("sofar-04", func(files rootfs.Spec, _ []*os.File) error 
 	return files.Enter()
 })
 
-// soFar runs a command in the container at stage 4: with limits, its own namespaces and root, and, new
-// at this stage, its own network. Our namespace stands in for the host, and another one, at the far
-// end of the uplink, for the internet.
+// soFar runs a command in the container at stage 4: with limits, its own namespaces and root, and,
+// new at this stage, its own network. Our namespace stands in for the host, and another one, at the
+// far end of the uplink, for the internet.
 func soFar(p stage.Payload) (status int, err error) {
 	if err := lo.Up(); err != nil {
 		return 0, err

@@ -46,7 +46,7 @@ func TestRowsAreText(t *testing.T) {
 	}
 }
 
-// needs skips the test if a tool is missing that the commands by hand use. The steps need none of them.
+// needs skips the test if a tool of the commands by hand is missing. The steps need none of them.
 func needs(t *testing.T) {
 	for _, tool := range []string{"unshare", "nsenter", "ip", "bridge", "ping", "nft", "bash", "getent"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -120,14 +120,14 @@ func TestKilled(t *testing.T) {
 			cmd := stagetest.Me().Command(t.Context(), "--", "sh", "-c", "echo runs; exec sleep 60")
 			out, err := cmd.StdoutPipe()
 			require.NoError(t, err)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal of ours that could send a SIGINT
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal sends a SIGINT
 			require.NoError(t, cmd.Start())
 			line := make([]byte, 5)
 			_, err = io.ReadFull(out, line)
 			require.NoError(t, err)
 			require.Equal(t, "runs\n", string(line))
 			require.NoError(t, cmd.Process.Signal(sig))
-			_, err = io.ReadAll(out) // EOF: the container's processes, which held the pipe, have exited
+			_, err = io.ReadAll(out) // EOF: the container's processes have exited
 			require.NoError(t, err)
 			_ = cmd.Wait()
 			require.Equal(t, 128+int(sig), stage.Status(cmd.ProcessState))
