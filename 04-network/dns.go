@@ -3,10 +3,10 @@
 package main
 
 import (
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	"containerkit/04-network/network"
@@ -15,56 +15,75 @@ import (
 )
 
 func dns(n *narrate.Narrator) error {
-	ask(n, "Nobody remembers 10.88.0.2. How does a container find another one by its name?")
+	ask(n, "How does a container find another container by name?",
+		"The kernel knows no names. A program's resolver reads /etc/hosts, and asks the DNS "+
+			"server that /etc/resolv.conf names for everything else.")
 	w := &world{}
 	defer w.end()
 	br := network.Default
-	db, err := w.container(br, "db")
+	db, nameless, web, err := threeContainers(w, br)
 	if err != nil {
 		return noLinks(n, err)
 	}
-	nameless, err := w.container(br, "nameless")
+	before, err := lookups(nameless)
 	if err != nil {
 		return err
 	}
-	web, err := w.container(br, "web")
-	if err != nil {
-		return err
-	}
-	if err := db.must("serve", ":80", "db"); err != nil {
-		return err
-	}
-	// An /etc with empty files: this container knows nobody.
-	if err := nameless.must("etc", "", ""); err != nil {
-		return err
-	}
-	before, err := nameless.ask("lookup", "db")
-	if err != nil {
-		return err
-	}
-	n.OldBefore("a container with an empty resolv.conf and an empty hosts file looks up \"db\"", narrate.Data{"lookup": before.String()})
+	n.Control("In a container whose two files are empty", show("lookup of db", before.db))
 
 	n.Do(narrate.Call{
-		Text:   "answer questions for names at the gateway's address",
-		Go:     "names.Serve(conn, lookup)",
-		OldSys: "bind(10.88.0.1:53), recvfrom, sendto",
-		Man:    "resolver(3)",
-		Hand:   "dnsmasq --no-daemon --listen-address=10.88.0.1 --address=/db/" + db.addr,
-		At:     names.Serve,
+		Text: "Run a DNS server at the bridge's address",
+		Sys:  [][2]string{{"bind(10.88.0.1:53)", "UDP"}, {"recvfrom(…), sendto(…)", "query, answer"}},
+		Go:   "names.Serve(conn, lookup)", Man: "resolver(3)",
+		Hand: "dnsmasq --no-daemon --listen-address=10.88.0.1 --address=/db/" + db.addr,
+		At:   names.Serve,
 	})
 	asked, stop, err := answerNames(br, map[string]string{"db": db.addr})
 	if err != nil {
 		return err
 	}
 	defer stop()
+	if err := writeFiles(n, br, web); err != nil {
+		return err
+	}
+	empty, err := lookups(nameless) // again: now the server runs, and only the files differ
+	if err != nil {
+		return err
+	}
+	after, err := lookups(web)
+	if err != nil {
+		return err
+	}
+	resolved(n, empty, after, asked(), db.addr, web.addr)
+	n.Why("docker run --dns and --add-host change these two files. A copy of the host's " +
+		"resolv.conf that names 127.0.0.53 breaks every lookup.")
+	n.WithDocker("docker run --dns 10.88.0.1 --add-host web:10.88.0.3 …", dnsByHand)
+	n.Clean("the DNS server, the bridge and the veth pairs are gone, and web's files with them")
+	return nil
+}
+
+const dnsByHand = `box=yes unshare -rnm sh -e <<'END'
+[ "$box" ] || exit   # not on your machine
+mount -t tmpfs tmpfs /etc
+echo 'hosts: files dns' > /etc/nsswitch.conf
+echo '10.88.0.3 web' > /etc/hosts
+echo 'nameserver 10.88.0.1' > /etc/resolv.conf
+getent hosts web
+END`
+
+// writeFiles writes web's two files.
+func writeFiles(n *narrate.Narrator, br network.Bridge, web *machine) error {
 	resolv := network.Resolv(br.Gateway().Addr())
 	hosts := network.Hosts(network.Name{Name: "web", Addr: netip.MustParseAddr(web.addr)})
 	n.Do(narrate.Call{
-		Text: "write the two files that a program reads: who answers, and what needs no asking",
+		Text: "Write the two files in the container web",
+		Sys: [][2]string{
+			{`write("/etc/resolv.conf", "nameserver …")`, "the DNS server's address"},
+			{`write("/etc/hosts", "…")`, "names that need no query"}},
 		Go:   "network.Resolv(10.88.0.1), network.Hosts(…)",
 		Man:  "resolv.conf(5), hosts(5), nsswitch.conf(5)",
 		Hand: "echo nameserver 10.88.0.1 > /etc/resolv.conf",
-		At:   network.Resolv,
+		At:   network.Resolv, Without: "Leave the two files empty in the container web",
 	})
 	if n.Without {
 		resolv, hosts = "", ""
@@ -72,54 +91,68 @@ func dns(n *narrate.Narrator) error {
 	if err := web.must("etc", resolv, hosts); err != nil {
 		return err
 	}
-	n.OldEvidence("/etc/resolv.conf in web", quoted(web.file("/etc/resolv.conf")))
-	n.OldEvidence("/etc/hosts in web", quoted(web.file("/etc/hosts")))
-
-	found, err := web.ask("lookup", "db")
-	if err != nil {
-		return err
-	}
-	asks := asked()
-	self, err := web.ask("lookup", "web")
-	if err != nil {
-		return err
-	}
-	missing, err := web.ask("lookup", "nobody")
-	if err != nil {
-		return err
-	}
-	n.OldEvidence("what the server was asked", strings.Join(asked(), " "))
-	call, err := web.ask("dial", "db:80")
-	if err != nil {
-		return err
-	}
-	nameless80, err := nameless.ask("dial", "db:80")
-	if err != nil {
-		return err
-	}
-	n.OldProof("web finds db by its name", found.Text == db.addr, found, before)
-	n.OldProof("and calls its server by the name", call.Text == "db sees "+web.addr, call, nameless80)
-	n.OldProof("a name in /etc/hosts is found without asking anybody (the control is what was asked for db)",
-		self.Text == web.addr && !slices.Contains(asked(), "web"), "asked for web: "+count(asked(), "web"), "asked for db: "+count(asks, "db"))
-	n.OldProof("a name that does not exist is an answer too: no such host (the control is db)",
-		missing.Error == "no such host" && found.ok(), missing, found)
-	n.Note("Names are no part of the kernel. A program (its C library, or here Go's resolver) reads two files and asks a server over UDP; " +
-		"so /etc/resolv.conf is the container runtime's business, and a container that inherits the host's may find a server at 127.0.0.53 that is not there.")
-	n.ByHand(
-		`box=yes unshare -rnm sh -e <<'END'`,
-		`[ "$box" ] || exit   # not on your machine`,
-		`mount -t tmpfs tmpfs /etc`,
-		`echo 'hosts: files dns' > /etc/nsswitch.conf`,
-		`echo '10.88.0.3 web' > /etc/hosts`,
-		`echo 'nameserver 10.88.0.1' > /etc/resolv.conf`,
-		`getent hosts web`,
-		`END`)
-	n.Clean("the name server is closed, bridge and cables are removed, and the files went with web's mount namespace")
+	n.Detail(narrate.Show("/etc/resolv.conf", orNone(web.file("/etc/resolv.conf"))),
+		narrate.Show("/etc/hosts", orNone(web.file("/etc/hosts"))))
 	return nil
 }
 
-// answerNames runs a name server at the bridge's gateway. asked tells for which names it was asked.
-func answerNames(b network.Bridge, known map[string]string) (asked func() []string, stop func(), err error) {
+// threeContainers returns containers on the bridge: db has a server, nameless two empty files.
+func threeContainers(w *world, br network.Bridge) (db, nameless, web *machine, err error) {
+	if db, err = w.container(br, "db"); err != nil {
+		return nil, nil, nil, err
+	}
+	if nameless, err = w.container(br, "nameless"); err != nil {
+		return nil, nil, nil, err
+	}
+	if web, err = w.container(br, "web"); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := db.must("serve", ":80", "db"); err != nil {
+		return nil, nil, nil, err
+	}
+	return db, nameless, web, nameless.must("etc", "", "")
+}
+
+// An outcome is what a container's resolver finds.
+type outcome struct{ db, web, missing, tcp report }
+
+// lookups looks up three names from a container, and connects to db by its name.
+func lookups(m *machine) (o outcome, err error) {
+	for _, l := range []struct {
+		do, name string
+		to       *report
+	}{{"lookup", "db", &o.db}, {"lookup", "web", &o.web}, {"lookup", "missing", &o.missing},
+		{"dial", "db:80", &o.tcp}} {
+		if *l.to, err = m.ask(l.do, l.name); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// resolved compares what web finds with what a container with empty files finds. asked is what the
+// DNS server was asked for.
+func resolved(n *narrate.Narrator, empty, after outcome, asked []string, db, web string) {
+	n.Proof("web resolves the name db", after.db.Text == db,
+		compare("lookup of db", after.db, "empty files", empty.db))
+	n.Proof("web connects to the server of db by name", after.tcp.Text == "db sees "+web,
+		compare("TCP to db:80", after.tcp, "empty files", empty.tcp))
+	queries := map[string]int{}
+	for _, name := range asked {
+		queries[name]++
+	}
+	n.Proof("A name in /etc/hosts needs no DNS query", after.web.Text == web && queries["web"] == 0,
+		compare("lookup of web", after.web, "empty files", empty.web),
+		narrate.Compare("DNS queries for web", queries["web"], "for db", queries["db"]))
+	n.Proof("The DNS server answers that an unknown name doesn't exist",
+		after.missing.Error == noSuchHost && after.db.ok(),
+		compare("lookup of missing", after.missing, "empty files", empty.missing))
+	n.Detail(narrate.Show("names queried", join(slices.Sorted(maps.Keys(queries)), ", ")))
+}
+
+// answerNames runs a DNS server at the bridge's address. asked returns the names it was asked for.
+func answerNames(b network.Bridge, known map[string]string) (
+	asked func() []string, stop func(), err error) {
 	conn, err := net.ListenPacket("udp4", net.JoinHostPort(b.Gateway().Addr().String(), "53"))
 	if err != nil {
 		return nil, nil, err

@@ -3,78 +3,81 @@
 package main
 
 import (
-	"fmt"
-
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/lo"
 	"containerkit/lessons/kit/narrate"
 )
 
 func loopback(n *narrate.Narrator) error {
-	ask(n, "A new network namespace has a loopback interface. Can a program in it call itself at 127.0.0.1?")
+	ask(n, "Is localhost in a container the same as localhost on the host?",
+		"Every network namespace has its own loopback interface, lo. In a new namespace lo is "+
+			"down and has no address.")
 	w := &world{}
 	defer w.end()
-	box, err := w.node("container")
+	web, err := w.node("web")
 	if err != nil {
 		return err
 	}
-	// The host's own loopback is up, with a server on port 80, so that we see whose loopback is whose.
-	stop, err := hostServes("127.0.0.1:80", "the host")
+	// The host's own lo is up, with a server on the same port: the answer shows whose lo it was.
+	stop, err := hostServes("127.0.0.1:80", "host")
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if err := box.must("serve", "127.0.0.1:80", "the container"); err != nil {
-		return err // to listen at an address, it need not be up
+	if err := web.must("serve", "127.0.0.1:80", "web"); err != nil {
+		return err // bind(2) succeeds while lo is down
 	}
-	before, err := box.ask("dial", "127.0.0.1:80")
+	before, was, err := callOwnServer(web)
 	if err != nil {
 		return err
 	}
-	was, err := network.FindLink(box.proc, "lo")
-	if err != nil {
-		return err
-	}
-	n.OldBefore("the container calls its own server", narrate.Data{"link": was.String(), "call": before.String()})
+	n.Control("Before: the container web connects to its own server, and lo is down",
+		narrate.Show("link in web", was.String()), show("TCP to 127.0.0.1:80", before))
 
 	n.Do(narrate.Call{
-		Text:   "switch the container's loopback on",
-		Go:     "lo.Up()",
-		OldSys: "ioctl(fd, SIOCSIFFLAGS, {lo, IFF_LOOPBACK|IFF_UP})",
-		Man:    "netdevice(7), network_namespaces(7)",
-		Hand:   "ip link set lo up",
-		At:     lo.Up,
+		Text: "Bring up lo in web",
+		Sys: [][2]string{
+			{"ioctl(fd, SIOCSIFFLAGS, {lo, IFF_UP|…})", "sets IFF_UP, keeps the rest"}},
+		Go: "lo.Up()", Man: "netdevice(7), network_namespaces(7)", Hand: "ip link set lo up",
+		At: lo.Up, Without: "Leave lo down in web",
 	})
 	if !n.Without {
-		if err := box.must("loopback"); err != nil {
+		if err := web.must("loopback"); err != nil {
 			return err
 		}
 	}
-	is, err := network.FindLink(box.proc, "lo")
-	if err != nil {
-		return err
-	}
-	n.OldEvidence("the container's links", lines(network.Links(box.proc)))
-	after, err := box.ask("dial", "127.0.0.1:80")
+	after, is, err := callOwnServer(web)
 	if err != nil {
 		return err
 	}
 	host := here("dial", "127.0.0.1:80")
-
-	n.OldProof("the container reaches its own server at 127.0.0.1", after.ok(), after, before)
-	n.OldProof("the kernel gave lo its addresses when it was switched on, and nobody else had to",
-		len(is.Addrs) > 0, fmt.Sprint(is.Addrs), fmt.Sprint(was.Addrs))
-	n.OldProof("127.0.0.1 is another machine here than on the host (the control is the same call from the host)",
-		after.Text == "the container sees 127.0.0.1" && host.Text == "the host sees 127.0.0.1", after, host)
-	n.Note("Each network namespace has its own loopback. \"localhost\" in a container is the container: " +
-		"a database on the host is not there.")
-	n.ByHand(
-		`box=yes unshare -rn sh -e <<'END'`,
-		`[ "$box" ] || exit   # not on your machine`,
-		`ip addr show lo`,
-		`ip link set lo up`,
-		`ip addr show lo`,
-		`END`)
-	n.Clean("the container's process is ended, and its network went with it")
+	n.Detail(narrate.Show("links in web", lines(network.Links(web.proc))))
+	n.Proof("The container reaches its own server at 127.0.0.1", after.ok(),
+		compare("TCP to 127.0.0.1:80", after, "before", before))
+	n.Proof("The kernel gives lo its addresses when lo comes up", len(is.Addrs) > 0,
+		narrate.Compare("addresses of lo", join(is.Addrs, ", "), "before", join(was.Addrs, ", ")))
+	n.Proof("The container's 127.0.0.1 is not the host's",
+		after.Text == "web sees 127.0.0.1" && host.Text == "host sees 127.0.0.1",
+		compare("TCP to 127.0.0.1:80", after, "host", host))
+	n.Why("localhost:5432 in a container is not the database on your host. " +
+		"Docker's name for the host is host.docker.internal.")
+	n.WithDocker("docker run --rm --network none busybox ip addr show lo", loopbackByHand)
+	n.Clean("the container's process has exited, and its network namespace is gone")
 	return nil
+}
+
+const loopbackByHand = `box=yes unshare -rn sh -e <<'END'
+[ "$box" ] || exit   # not on your machine
+ip addr show lo
+ip link set lo up
+ip addr show lo
+END`
+
+// callOwnServer connects to the server at 127.0.0.1 from inside, and looks at lo.
+func callOwnServer(m *node) (call report, loop network.Link, err error) {
+	if call, err = m.ask("dial", "127.0.0.1:80"); err != nil {
+		return call, loop, err
+	}
+	loop, err = network.FindLink(m.proc, "lo")
+	return call, loop, err
 }

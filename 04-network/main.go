@@ -1,7 +1,8 @@
 //go:build linux
 
-// Command 04-network: whom a process can reach. Every step happens in a network namespace that plays the host; the
-// containers, and the Internet, are more namespaces, held open by processes that do nothing else.
+// Command 04-network shows what a process can reach on the network. Its steps run in a network
+// namespace that stands in for the host. The containers and the internet are more namespaces, each
+// kept by a process.
 package main
 
 import (
@@ -36,11 +37,12 @@ func main() {
 	}.Main()
 }
 
-// sandbox makes the host in which the steps, and the container so far, are at home: a network without a single link of the
-// real one, and mounts of its own for the files of the dns step. An ordinary user becomes root in it.
+// sandbox creates the simulated host for the steps and for the container at stage 4: a network
+// namespace without the real host's links, and a mount namespace for the files of step dns. An
+// ordinary user becomes root in it.
 func sandbox(cmd *exec.Cmd) { namespace.AsNeeded(namespace.Net | namespace.Mount).Apply(cmd) }
 
-// sweep removes what a killed run left. Links and rules are not among it: they ended with their namespaces.
+// sweep cleans up after a killed run. Links and rules are gone with their namespaces.
 func sweep() error {
 	_, err := cgroup.Sweep()
 	return err

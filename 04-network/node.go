@@ -22,16 +22,16 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// A node is a machine in a lesson's little world: a process that holds a network namespace open, and tries from inside
-// what it is asked to. It has a network namespace and mounts of its own, and is otherwise no container.
+// A node is a machine in a step's world: a process that keeps a network namespace, and carries out
+// orders in it. It has its own network and mount namespace, and otherwise is no container.
 type node struct {
 	*child.Process
 	name string
-	proc *procfs.Process // what the parts act on
+	proc *procfs.Process // what package network acts on
 }
 
-// An order is what a node is asked to do; report is what came of it: a text, or an error in words. Which it is,
-// and that it is different with and without the feature, is what the lessons measure.
+// An order says what a node should do. A report is its result: a text, or an error in words. The steps
+// compare the reports with the feature and without it.
 type order struct{ Do, Arg, More string }
 
 type report struct{ Text, Error string }
@@ -49,7 +49,7 @@ var nodeChild = child.Register("node", func(c *child.Conn) error {
 	for {
 		var o order
 		if err := c.Next(&o); err != nil {
-			return nil // nobody asks any more
+			return nil // the step has ended
 		}
 		if err := c.Send(carryOut(o)); err != nil {
 			return err
@@ -57,11 +57,11 @@ var nodeChild = child.Register("node", func(c *child.Conn) error {
 	}
 })
 
-// patience is how long we wait for what should work at once: the other side is on the same machine. It is more than a
-// second because the kernel may take that long to notice that a cable was plugged in.
+// patience is how long a node waits for an answer from the same machine. It is more than a second
+// because the kernel can take that long to notice a link's carrier.
 const patience = 1500 * time.Millisecond
 
-// carryOut does it and puts what came of it into words.
+// carryOut carries out an order and reports the result in words.
 func carryOut(o order) report {
 	text, err := obey(o)
 	if err != nil {
@@ -69,6 +69,9 @@ func carryOut(o order) report {
 	}
 	return report{Text: text}
 }
+
+// answered is the report of a ping that was answered.
+const answered = "answered, TTL %d"
 
 func obey(o order) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -78,7 +81,7 @@ func obey(o order) (string, error) {
 		return "up", lo.Up()
 	case "ping":
 		echo, err := network.Ping(ctx, netip.MustParseAddr(o.Arg))
-		return fmt.Sprintf("answered, TTL %d", echo.TTL), err
+		return fmt.Sprintf(answered, echo.TTL), err
 	case "serve":
 		return serve(o.Arg, o.More)
 	case "dial":
@@ -88,13 +91,7 @@ func obey(o order) (string, error) {
 	case "overheard":
 		return <-heard, nil
 	case "send":
-		conn, err := net.Dial("udp4", o.Arg)
-		if err != nil {
-			return "", err
-		}
-		defer conn.Close()
-		_, err = conn.Write([]byte("hello"))
-		return "sent", err
+		return "sent", send(o.Arg)
 	case "etc":
 		return "written", writeEtc(o.Arg, o.More)
 	case "lookup":
@@ -104,13 +101,13 @@ func obey(o order) (string, error) {
 		}
 		return list[0].Unmap().String(), nil
 	}
-	return "", fmt.Errorf("a node cannot %s", o.Do)
+	return "", fmt.Errorf("unknown order %q", o.Do)
 }
 
-// resolver is Go's own: it reads this process's /etc/resolv.conf and /etc/hosts, and asks by itself.
+// resolver is Go's own: it reads /etc/hosts and /etc/resolv.conf, and sends DNS queries itself.
 var resolver = net.Resolver{PreferGo: true}
 
-// serve answers whoever calls: who it is, and from which address it was called.
+// serve starts a server that sends each client its name and the client's address.
 func serve(address, name string) (string, error) {
 	l, err := net.Listen("tcp4", address)
 	if err != nil {
@@ -132,7 +129,7 @@ func greet(l net.Listener, name string) {
 	}
 }
 
-// dial calls a server and returns what it says.
+// dial connects to a server and returns its answer.
 func dial(ctx context.Context, address string) (string, error) {
 	d := net.Dialer{Resolver: &resolver}
 	conn, err := d.DialContext(ctx, "tcp4", address)
@@ -146,13 +143,24 @@ func dial(ctx context.Context, address string) (string, error) {
 	return string(buf[:n]), err
 }
 
+// send sends a datagram.
+func send(address string) error {
+	conn, err := net.Dial("udp4", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write([]byte("hello"))
+	return err
+}
+
 var heard = make(chan string, 1)
 
-// overhear waits for one datagram; "overheard" then tells from whom it came. A datagram needs no answer: it shows the
-// source address even of those to whom no answer could go.
+// overhear waits for one datagram; the order "overheard" then reports its source address. A datagram
+// needs no answer, so it shows the source even if no answer could reach it.
 func overhear(address string) (string, error) {
-	// rp_filter is a check of its own that drops packets to which no answer could go. It would hide what we want to see.
-	// (ip-sysctl.rst; the larger of all's and the link's value counts.)
+	// With rp_filter the kernel drops packets to whose source it has no route. The larger value of "all"
+	// and the link counts. (Documentation/networking/ip-sysctl.rst)
 	for _, link := range []string{"all", network.Inside} {
 		_ = os.WriteFile("/proc/sys/net/ipv4/conf/"+link+"/rp_filter", []byte("0"), 0o644)
 	}
@@ -163,19 +171,19 @@ func overhear(address string) (string, error) {
 	go func() {
 		defer conn.Close()
 		_ = conn.SetReadDeadline(time.Now().Add(2 * patience))
-		_, who, err := conn.ReadFrom(make([]byte, 100))
+		_, source, err := conn.ReadFrom(make([]byte, 100))
 		if err != nil {
-			heard <- "nothing"
+			heard <- "no datagram"
 			return
 		}
-		from, _, _ := net.SplitHostPort(who.String())
+		from, _, _ := net.SplitHostPort(source.String())
 		heard <- from
 	}()
 	return "listening", nil
 }
 
-// writeEtc gives the node an /etc of its own with these two files and nothing else. Mounts of its own it has already; they
-// must not propagate back (see 02-namespaces/mnt).
+// writeEtc mounts a new /etc that has only these two files. The mount must not propagate out of the
+// node's mount namespace: see 02-namespaces/mnt.
 func writeEtc(resolv, hosts string) error {
 	if err := namespace.MakePrivate(); err != nil {
 		return err
@@ -189,18 +197,22 @@ func writeEtc(resolv, hosts string) error {
 	return os.WriteFile("/etc/hosts", []byte(hosts), 0o644)
 }
 
-// reason is what went wrong, without the addresses that vary: "network is unreachable", "timeout".
+// noSuchHost is the report of a lookup that a DNS server answered with NXDOMAIN.
+const noSuchHost = "no such host"
+
+// reason returns an error in words, without addresses: "network is unreachable", "timeout".
 func reason(err error) string {
 	var dns *net.DNSError
 	var no syscall.Errno
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return "no such host"
+		return noSuchHost
 	case errors.As(err, &no):
 		return no.Error()
 	case dns != nil && !dns.IsTimeout:
-		return "no answer to the question for a name" // from nobody, or refused, as the machine has it
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), strings.Contains(err.Error(), "i/o timeout"):
+		return "no DNS answer" // no server, or one that refuses: machines differ
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
+		strings.Contains(err.Error(), "i/o timeout"):
 		return "timeout"
 	}
 	return err.Error()
@@ -212,7 +224,7 @@ func newNode(name string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	namespace.Spec{New: namespace.Net | namespace.Mount}.Apply(p.Cmd) // the sandbox has the right to
+	namespace.Spec{New: namespace.Net | namespace.Mount}.Apply(p.Cmd) // we are root in the sandbox
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -223,10 +235,10 @@ func newNode(name string) (*node, error) {
 	return &node{p, name, proc}, nil
 }
 
-// Close ends the node. It may be called once.
+// Close ends the node. Call it once.
 func (n *node) Close() error { return errors.Join(n.Process.Close(), n.proc.Close()) }
 
-// ask has the node do something.
+// ask has the node carry out an order.
 func (n *node) ask(do string, args ...string) (r report, err error) {
 	args = append(args, "", "")
 	if err := n.Send(order{do, args[0], args[1]}); err != nil {
@@ -236,26 +248,23 @@ func (n *node) ask(do string, args ...string) (r report, err error) {
 	return r, err
 }
 
-// must is ask where a failure is no measurement but the end of the step.
+// pings pings addresses from the node, one after the other.
+func (n *node) pings(addrs ...string) (list []report, err error) {
+	for _, a := range addrs {
+		r, err := n.ask("ping", a)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// must is ask for an order whose failure ends the step.
 func (n *node) must(do string, args ...string) error {
 	r, err := n.ask(do, args...)
 	if err == nil && !r.ok() {
 		err = fmt.Errorf("%s: %s %s: %s", n.name, do, args[0], r.Error)
 	}
 	return err
-}
-
-// lines joins what a look at the kernel returned, one a line.
-func lines[T any](list []T, err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	var out []string
-	for _, v := range list {
-		out = append(out, fmt.Sprint(v))
-	}
-	if out == nil {
-		return "none"
-	}
-	return strings.Join(out, "\n")
 }

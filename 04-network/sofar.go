@@ -23,7 +23,7 @@ import (
 // hostname is the container's name.
 const hostname = "container"
 
-// container is the container so far: as in stage 03, for its network is made from outside.
+// container is the container of stage 03: its network is created from outside.
 var container = box.New("sofar-04", func(files rootfs.Spec, _ []*os.File) error {
 	if err := namespace.SetHostname(files.Hostname); err != nil {
 		return err
@@ -31,8 +31,9 @@ var container = box.New("sofar-04", func(files rootfs.Spec, _ []*os.File) error 
 	return files.Enter()
 })
 
-// soFar runs a command in the container so far: with a budget, namespaces and a root of its own, and, new at this stage,
-// a network. The namespace in which we are plays the host; another one, at the end of its uplink, the Internet.
+// soFar runs a command in the container at stage 4: with limits, its own namespaces and root, and,
+// new at this stage, its own network. Our namespace stands in for the host, and another one, at the
+// far end of the uplink, for the internet.
 func soFar(p stage.Payload) (status int, err error) {
 	if err := lo.Up(); err != nil {
 		return 0, err
@@ -46,7 +47,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	place, err := network.Prepare(network.Default, hostname)
 	if place.Addr.IsValid() && network.NoNftables(err) {
 		if !p.Quiet {
-			fmt.Fprintf(os.Stderr, "04-network: no way out of the host: %v\n", err)
+			fmt.Fprintf(os.Stderr, "04-network: the container reaches only the host: %v\n", err)
 		}
 	} else if err != nil {
 		return 0, err
@@ -63,9 +64,9 @@ func soFar(p stage.Payload) (status int, err error) {
 	})
 }
 
-// leaks tells what a network of its own seals, and that it seals nothing else.
+// leaks shows what the container's own network seals, and what it doesn't.
 func leaks(n *narrate.Narrator) error {
-	// The probes' host answers on its loopback, which the sandbox has not switched on.
+	// The probes connect to the host's loopback, which is down in a new sandbox.
 	if err := lo.Up(); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -18,7 +19,7 @@ import (
 	"containerkit/lessons/kit/stagetest"
 )
 
-// The steps mostly wait for what must not answer, each in namespaces of its own: so they are tested side by side.
+// The tests run in parallel: most steps wait for a timeout, each in its own namespaces.
 
 func TestMain(m *testing.M) { stagetest.Main(m, main) }
 
@@ -35,30 +36,41 @@ func TestByHandAsUser(t *testing.T) {
 func TestLesson(t *testing.T)       { t.Parallel(); stagetest.Transcripts(t, "README.md") }
 func TestLessonAsUser(t *testing.T) { t.Parallel(); stagetest.AsUser(t).Transcripts(t, "README.md") }
 
-// needs skips if a tool is missing that the lines to type name; the steps themselves need none of them.
-func needs(t *testing.T) {
-	for _, tool := range []string{"unshare", "nsenter", "ip", "bridge", "ping", "nft", "bash", "getent"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("install %s to test what the lessons have people type", tool)
+// A program that reads -json gets text and numbers, not the fields of our types.
+func TestRowsAreText(t *testing.T) {
+	for _, e := range stagetest.Run(t, "-json", "loopback").Events {
+		rows, _ := e.Data["rows"].([]any)
+		for _, r := range rows {
+			require.NotContains(t, fmt.Sprintf("%T", r.(map[string]any)["value"]), "map", "%v", r)
 		}
 	}
 }
 
-// The real host's network is the one thing that no step may touch.
+// needs skips the test if a tool of the commands by hand is missing. The steps need none of them.
+func needs(t *testing.T) {
+	for _, tool := range []string{"unshare", "nsenter", "ip", "bridge", "ping", "nft", "bash", "getent"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("install %s to test the commands by hand", tool)
+		}
+	}
+}
+
+// No step changes the real host's network.
 func TestTheHostIsLeftAlone(t *testing.T) {
 	before := hostNetwork(t)
 	stagetest.Run(t, "-quiet")
 	require.Equal(t, before, hostNetwork(t))
 }
 
-// hostNetwork is all that the steps change in the namespace that plays the host, read from the real one.
+// hostNetwork returns what the steps change in the simulated host's namespace, read from the real
+// host's.
 func hostNetwork(t *testing.T) string {
 	var all []string
 	links, err := network.Links(nil)
 	all = append(all, lines(links, err))
 	routes, err := network.Routes(nil)
 	all = append(all, lines(routes, err))
-	if os.Geteuid() == 0 { // to list rules takes CAP_NET_ADMIN
+	if os.Geteuid() == 0 { // listing rules needs CAP_NET_ADMIN
 		rules, err := network.Rules()
 		all = append(all, lines(rules, err))
 		if nft, err := exec.LookPath("nft"); err == nil {
@@ -67,7 +79,8 @@ func hostNetwork(t *testing.T) string {
 			all = append(all, string(out))
 		}
 	}
-	for _, key := range []string{"ip_forward", "conf/all/forwarding", "conf/all/rp_filter", "conf/all/route_localnet", "conf/lo/route_localnet", "ping_group_range"} {
+	for _, key := range []string{"ip_forward", "conf/all/forwarding", "conf/all/rp_filter",
+		"conf/all/route_localnet", "conf/lo/route_localnet", "ping_group_range"} {
 		raw, err := os.ReadFile("/proc/sys/net/ipv4/" + key)
 		require.NoError(t, err)
 		all = append(all, key+" "+strings.TrimSpace(string(raw)))
@@ -75,12 +88,12 @@ func hostNetwork(t *testing.T) string {
 	return strings.Join(all, "\n")
 }
 
-// The container so far: its network, its exit status, and nothing left of it.
+// The container at stage 4 has a network, names and the exit status of its command.
 func TestSoFar(t *testing.T) {
-	for name, who := range map[string]*stagetest.Runner{"me": stagetest.Me(), "user": stagetest.AsUser(t)} {
+	for name, runner := range map[string]*stagetest.Runner{"me": stagetest.Me(), "user": stagetest.AsUser(t)} {
 		t.Run(name, func(t *testing.T) {
 			run := func(command ...string) stagetest.Result {
-				return who.Run(t, append([]string{"--"}, command...)...)
+				return runner.Run(t, append([]string{"--"}, command...)...)
 			}
 			res := run("bash", "-c", `exec 3<>/dev/tcp/internet/80; printf 'GET / HTTP/1.0\r\n\r\n' >&3; cat <&3`)
 			require.Zero(t, res.Status, res.Stderr)
@@ -100,21 +113,21 @@ func TestSoFar(t *testing.T) {
 	}
 }
 
-// Who ends the program ends the container, and the next run removes what could not be removed.
+// A signal to the program ends the container, and the program can run again at once.
 func TestKilled(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
 			cmd := stagetest.Me().Command(t.Context(), "--", "sh", "-c", "echo runs; exec sleep 60")
 			out, err := cmd.StdoutPipe()
 			require.NoError(t, err)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal of ours, on which a SIGINT could have been typed
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal sends a SIGINT
 			require.NoError(t, cmd.Start())
 			line := make([]byte, 5)
 			_, err = io.ReadFull(out, line)
 			require.NoError(t, err)
 			require.Equal(t, "runs\n", string(line))
 			require.NoError(t, cmd.Process.Signal(sig))
-			_, err = io.ReadAll(out) // at its end nobody holds the pipe any more: the container is gone
+			_, err = io.ReadAll(out) // EOF: the container's processes have exited
 			require.NoError(t, err)
 			_ = cmd.Wait()
 			require.Equal(t, 128+int(sig), stage.Status(cmd.ProcessState))
@@ -123,12 +136,12 @@ func TestKilled(t *testing.T) {
 	require.Zero(t, stagetest.Run(t, "--", "true").Status)
 }
 
-// The container so far seals what the README's table promises, and leaks the rest.
+// The container at stage 4 seals what the README's table promises, and leaks the rest.
 func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
-// Where /proc is another PID namespace's, the program touches no process of it.
+// Where /proc belongs to another PID namespace, the program touches none of its processes.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
 func TestOneEntryForEachVariable(t *testing.T) {

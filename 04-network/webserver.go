@@ -14,20 +14,19 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// A webServer is a process at the far end of the host's uplink. It keeps the Internet's namespace.
+// A webServer is a process at the far end of the host's uplink. It keeps the internet's namespace.
 type webServer struct{ p *child.Process }
 
 var webServerChild = child.Register("internet", serveWeb)
 
-// startInternet creates the namespace, connects it to ours, and starts the web server on port 80.
-// Nothing out there knows a route to any container: an answer comes back only to the host's own
-// address.
+// startInternet creates the namespace, connects it to ours, and starts the web server on port 80. The
+// server has no route to any container, so an answer reaches only the host's own address.
 func startInternet() (*webServer, error) {
 	p, err := child.Command(webServerChild)
 	if err != nil {
 		return nil, err
 	}
-	namespace.Spec{New: namespace.Net}.Apply(p.Cmd) // the host of the lessons has the right to
+	namespace.Spec{New: namespace.Net}.Apply(p.Cmd) // we are root in the sandbox
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start the internet: %w", err)
 	}
@@ -43,7 +42,7 @@ func startInternet() (*webServer, error) {
 	return s, nil
 }
 
-// connect lays the uplink to the server's namespace.
+// connect creates the uplink to the server's namespace.
 func (s *webServer) connect() error {
 	proc, err := procfs.Open(s.p.Process.Pid)
 	if err != nil {

@@ -8,20 +8,24 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
+	"slices"
+	"strings"
 	"syscall"
 
 	"containerkit/02-namespaces/namespace"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/04-network/network"
 	"containerkit/04-network/network/internet"
 	"containerkit/04-network/network/lo"
 	"containerkit/lessons/kit/narrate"
 )
 
-// A world is what a step has made in the host's namespace. It is taken down in one go, so that the next step finds a
-// host with nothing but a loopback that is down.
+// A world holds what a step creates in the host's namespace. Its end removes everything, so that the
+// next step finds a host with nothing but a loopback interface that is down.
 type world struct{ nodes []*node }
 
-// A machine is a node with an address on a bridge.
+// A machine is a node with an address in a bridge's subnet.
 type machine struct {
 	*node
 	bridge network.Bridge
@@ -36,23 +40,23 @@ func (w *world) node(name string) (*node, error) {
 	return n, err
 }
 
-// machine is a node on the bridge, with an address and no route to anywhere else.
+// machine starts a node on the bridge, with an address and no route to any other subnet.
 func (w *world) machine(b network.Bridge, name string, addr netip.Prefix) (*machine, error) {
 	n, err := w.node(name)
 	if err != nil {
 		return nil, err
 	}
-	cable := network.LinkName(name)
-	if err := network.Cable(n.proc, cable, network.Inside); err != nil {
+	end := network.LinkName(name)
+	if err := network.Cable(n.proc, end, network.Inside); err != nil {
 		return nil, err
 	}
-	if err := network.Plug(b.Name, cable); err != nil {
+	if err := network.Plug(b.Name, end); err != nil {
 		return nil, err
 	}
 	return &machine{n, b, addr.Addr().String()}, network.SetAddr(n.proc, network.Inside, addr)
 }
 
-// container is a node attached to the bridge as a container is, with everything.
+// container starts a node that is attached to the bridge as a container is.
 func (w *world) container(b network.Bridge, name string) (*machine, error) {
 	n, err := w.node(name)
 	if err != nil {
@@ -72,7 +76,7 @@ func (w *world) container(b network.Bridge, name string) (*machine, error) {
 	return &machine{n, b, addr.Addr().String()}, network.Attach(b, n.proc, name, addr)
 }
 
-// internet is a node at the other end of the host's uplink; it knows no way to any container.
+// internet starts a node at the far end of the host's uplink. It has no route to any container.
 func (w *world) internet() (*node, error) {
 	n, err := w.node("the internet")
 	if err != nil {
@@ -81,7 +85,8 @@ func (w *world) internet() (*node, error) {
 	return n, internet.Connect(n.proc)
 }
 
-// end stops all nodes, and removes every link and rule. (Links would go with the nodes' namespaces, but some time later.)
+// end stops all nodes and removes every link and rule. The kernel would remove the links together
+// with the nodes' namespaces, but some time later.
 func (w *world) end() {
 	for _, n := range w.nodes {
 		_ = n.Close()
@@ -97,23 +102,38 @@ func (w *world) end() {
 	_ = network.SetUp(nil, "lo", false)
 }
 
-// ask opens a step: the question, and in whose shoes it is answered.
-func ask(n *narrate.Narrator, question string) {
+// ask opens a step with its question and its idea. With -v it also shows an ordinary user how root in
+// the step maps to the host.
+func ask(n *narrate.Narrator, question, idea string) {
 	n.Question(question)
-	if ordinaryUser() {
-		n.Note("You are an ordinary user; here you are root in a user namespace of your own, and its networks are yours.")
+	n.Idea(idea)
+	if !ordinaryUser() {
+		return
+	}
+	if text, err := os.ReadFile("/proc/self/uid_map"); err == nil {
+		n.Detail(narrate.Show("/proc/self/uid_map", strings.Join(strings.Fields(string(text)), " "),
+			"root here is you on the host"))
 	}
 }
 
-// ordinaryUser tells whether the program was started by one. In the sandbox everybody is root; but only who may hand out
-// user IDs is root outside as well.
+// show returns a row with a report.
+func show(label string, r report) narrate.Row { return narrate.Show(label, r.String()) }
+
+// compare returns a row with a report and its control.
+func compare(label string, r report, control string, was report) narrate.Row {
+	return narrate.Compare(label, r.String(), control, was.String())
+}
+
+// ordinaryUser reports whether an ordinary user started the program. In the sandbox the program is
+// root either way, but only root on the host can map the first of the containers' UIDs.
 func ordinaryUser() bool {
 	uids, _ := namespace.ContainerIDs()
 	return uids[0].Outside != namespace.FirstID
 }
 
-// twoSubnets is a host with two bridges and a container on each.
-func twoSubnets(w *world) (web, db *machine, neighbour *machine, err error) {
+// twoSubnets returns containers on two bridges of the host: web and its neighbor cache on ck-red, db
+// on ck-blue.
+func twoSubnets(w *world) (web, db, cache *machine, err error) {
 	red := network.Bridge{Name: "ck-red", Subnet: netip.MustParsePrefix("10.88.1.0/24")}
 	blue := network.Bridge{Name: "ck-blue", Subnet: netip.MustParsePrefix("10.88.2.0/24")}
 	if err := errors.Join(red.Create(), blue.Create()); err != nil {
@@ -122,11 +142,11 @@ func twoSubnets(w *world) (web, db *machine, neighbour *machine, err error) {
 	if web, err = w.machine(red, "web", netip.MustParsePrefix("10.88.1.2/24")); err != nil {
 		return nil, nil, nil, err
 	}
-	if neighbour, err = w.machine(red, "cache", netip.MustParsePrefix("10.88.1.3/24")); err != nil {
+	if cache, err = w.machine(red, "cache", netip.MustParsePrefix("10.88.1.3/24")); err != nil {
 		return nil, nil, nil, err
 	}
 	db, err = w.machine(blue, "db", netip.MustParsePrefix("10.88.2.2/24"))
-	return web, db, neighbour, err
+	return web, db, cache, err
 }
 
 // here does on the host what a node does in its namespace.
@@ -148,43 +168,71 @@ func hostServes(address, name string) (stop func(), err error) {
 	return func() { _ = l.Close() }, nil
 }
 
-// noLinks skips the step if the kernel has no links of a kind that it needs; any other error stays one.
+// nftSys is how nftables rules reach the kernel: a table, its chains and the rules in one batch.
+const nftSys = "sendmsg(NFT_MSG_{NEWTABLE,NEWCHAIN,NEWRULE})"
+
+// addAndRemove is what a step that adds rules does with -without: see resetWithout.
+const addAndRemove = "Add the nftables rules, then remove their table again"
+
+// resetWithout removes the rules if the step shows what happens without them. They have been added
+// all the same: a kernel that lacks nftables must not pass for one that has no rule.
+func resetWithout(n *narrate.Narrator) error {
+	if n.Without {
+		return network.Reset()
+	}
+	return nil
+}
+
+// noLinks skips the step if the kernel lacks a kind of link; it returns any other error.
 func noLinks(n *narrate.Narrator, err error) error {
 	if errors.Is(err, syscall.EOPNOTSUPP) {
-		n.Skip(fmt.Sprintf("this kernel has no virtual cables or bridges (%v): load the modules veth and bridge (modprobe veth bridge)", err), true)
+		n.Skip(fmt.Sprintf("this kernel has no veth pairs or no bridges (%v); "+
+			"load them: modprobe veth bridge", err), true)
 		return nil
 	}
 	return err
 }
 
-// noSysctl skips the step if /proc/sys cannot be written, as in many containers.
+// noSysctl skips the step if /proc/sys is read-only, as in many containers.
 func noSysctl(n *narrate.Narrator, err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		n.Skip(fmt.Sprintf("%v: /proc/sys is read-only here, as in a Docker container; run it outside, or in one with --security-opt systempaths=unconfined", err), true)
+		n.Skip(fmt.Sprintf("%v: /proc/sys is read-only, as in a Docker container; run the step on the "+
+			"host, or in a container with --security-opt systempaths=unconfined", err), true)
 		return nil
 	}
 	return err
 }
 
-// noNftables skips the step if the kernel has no nftables.
+// noNftables skips the step if the kernel lacks nftables or a part of it.
 func noNftables(n *narrate.Narrator, err error) error {
 	if network.NoNftables(err) {
-		n.Skip(fmt.Sprintf("this kernel lacks nftables or a part of it (%v): load the modules nf_tables, nft_chain_nat, nft_masq, nft_fib_ipv4 and nf_conntrack", err), true)
+		n.Skip(fmt.Sprintf("this kernel lacks nftables or a part of it (%v); load it: modprobe -a "+
+			"nf_tables nft_chain_nat nft_masq nft_fib_ipv4 nf_conntrack", err), true)
 		return nil
 	}
 	return err
 }
 
-// quoted shows nothing as something.
-func quoted(s string) string {
+// link returns a link in the network namespace of p (nil: ours), or the zero Link if it isn't there.
+func link(p *procfs.Process, name string) (network.Link, error) {
+	list, err := network.Links(p)
+	i := slices.IndexFunc(list, func(l network.Link) bool { return l.Name == name })
+	if i < 0 {
+		return network.Link{}, err
+	}
+	return list[i], err
+}
+
+// orNone returns a text that says that there is none, where there is none.
+func orNone(s string) string {
 	if s == "" {
 		return "none"
 	}
 	return s
 }
 
-// file reads a file as the node sees it. /proc/PID/root is that process's root, its mounts included.
-// (proc_pid_root(5))
+// file reads a file as the node sees it: /proc/PID/root is the process's root directory with its
+// mounts. (proc_pid_root(5))
 func (n *node) file(path string) string {
 	text, err := n.proc.Read("root" + path)
 	if err != nil {
@@ -193,13 +241,19 @@ func (n *node) file(path string) string {
 	return text
 }
 
-// count is how often what is in the list, in words.
-func count(list []string, what string) string {
-	times := 0
-	for _, l := range list {
-		if l == what {
-			times++
-		}
+// lines joins what the kernel listed, one item a line.
+func lines[T any](list []T, err error) string {
+	if err != nil {
+		return err.Error()
 	}
-	return fmt.Sprintf("%d times", times)
+	return join(list, "\n")
+}
+
+// join joins a list as text; an empty one is "none".
+func join[T any](list []T, separator string) string {
+	var out []string
+	for _, v := range list {
+		out = append(out, fmt.Sprint(v))
+	}
+	return orNone(strings.Join(out, separator))
 }

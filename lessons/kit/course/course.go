@@ -103,17 +103,17 @@ var Rootfs03 = Stage{
 
 // Network04 is stage 04.
 var Network04 = Stage{
-	Dir: "04-network", Title: "whom it can reach",
-	Adds: "a network of its own: veth, bridge, NAT, names",
+	Dir: "04-network", Title: "what a process can reach",
+	Adds: "its own network: a veth pair on a bridge, NAT, and a DNS server",
 	Steps: []Step{
-		{"loopback", "even loopback must be switched on", []Feature{NetNS}},
-		{"veth", "a cable with two ends joins two namespaces", []Feature{NetNS, Bridge}},
-		{"bridge", "a switch lets two containers talk", []Feature{NetNS, Bridge}},
-		{"route", "without a route there is no way out; with one there is", []Feature{NetNS, Bridge}},
-		{"nat", "the outside sees only the host's address", []Feature{NetNS, Bridge, Nftables}},
-		{"publish", "a port of the host leads to a server in the container", []Feature{NetNS, Bridge, Nftables}},
-		{"dns", "names are two files and a server", []Feature{NetNS, Bridge, MountNS}},
-		{"isolate", "two bridges may not talk when a rule says so", []Feature{NetNS, Bridge, Nftables}},
+		{"loopback", "127.0.0.1 doesn't work until lo is up", []Feature{NetNS}},
+		{"veth", "a veth pair connects two network namespaces", []Feature{NetNS, Bridge}},
+		{"bridge", "a bridge connects containers on one subnet", []Feature{NetNS, Bridge}},
+		{"route", "packets reach another subnet through a router", []Feature{NetNS, Bridge}},
+		{"nat", "masquerading hides the container's address behind the host's", []Feature{NetNS, Bridge, Nftables}},
+		{"publish", "a published port leads from the host to a container", []Feature{NetNS, Bridge, Nftables}},
+		{"dns", "a container resolves names with two files and a DNS server", []Feature{NetNS, Bridge, MountNS}},
+		{"isolate", "a drop rule separates two bridges", []Feature{NetNS, Bridge, Nftables}},
 	},
 }
 
