@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -80,13 +81,22 @@ func AsUser(t testing.TB) *Runner {
 	from, err := os.Open("/proc/self/exe")
 	require.NoError(t, err)
 	defer from.Close()
-	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
-	require.NoError(t, err)
-	_, err = io.Copy(to, from)
-	require.NoError(t, err)
-	require.NoError(t, to.Close())
+	require.NoError(t, write(path, from))
 	require.NoError(t, os.Chown(home, userID, userID)) // last: what is written by name is written in a directory of ours
 	return &Runner{path: path, home: home, group: group(t)}
+}
+
+// write writes a program. No other test may fork meanwhile: its child would have the file open for writing until it
+// execs, and a file that is open for writing cannot be executed (ETXTBSY, execve(2)).
+func write(path string, from io.Reader) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, from)
+	return errors.Join(err, to.Close())
 }
 
 // group is a cgroup for an ordinary user's processes, where root is in the root of all, as on a machine that has been
