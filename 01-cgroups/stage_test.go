@@ -206,3 +206,9 @@ func TestOneEntryForEachVariable(t *testing.T) {
 }
 
 func TestExitStatus(t *testing.T) { stagetest.ExitStatus(t, nil) }
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "leaks") }
+
+func TestUnusualTemporaryDirectory(t *testing.T) {
+	stagetest.UnusualTemporaryDirectory(t, "io")
+}

@@ -169,3 +169,9 @@ func TestOneEntryForEachVariable(t *testing.T) {
 }
 
 func TestExitStatus(t *testing.T) { stagetest.ExitStatus(t, nil) }
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "mnt") }
+
+func TestUnusualTemporaryDirectory(t *testing.T) {
+	stagetest.UnusualTemporaryDirectory(t, "mnt")
+}

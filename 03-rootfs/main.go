@@ -45,7 +45,6 @@ func sandbox(cmd *exec.Cmd) {
 
 // sweep removes what a killed run left. Mounts are not among it: they ended with their namespaces.
 func sweep() error {
-	_, err1 := cgroup.Sweep()
-	_, err2 := scratch.Sweep()
-	return errors.Join(err1, err2)
+	_, err := cgroup.Sweep()
+	return errors.Join(err, scratch.SweepIfAny())
 }

@@ -246,3 +246,9 @@ func TestExitStatus(t *testing.T) {
 }
 
 func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "tree") }
+
+func TestUnusualTemporaryDirectory(t *testing.T) {
+	stagetest.UnusualTemporaryDirectory(t, "volume")
+}

@@ -138,3 +138,5 @@ func TestOneEntryForEachVariable(t *testing.T) {
 func TestExitStatus(t *testing.T) { stagetest.ExitStatusOfCommands(t) }
 
 func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "leaks") }

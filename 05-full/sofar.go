@@ -106,9 +106,8 @@ func plugIn(c *container.Config, say func(why string)) error {
 
 // sweep removes what a killed run left behind.
 func sweep() error {
-	_, err1 := cgroup.Sweep()
-	_, err2 := scratch.Sweep()
-	return errors.Join(err1, err2)
+	_, err := cgroup.Sweep()
+	return errors.Join(err, scratch.SweepIfAny())
 }
 
 // limits are the resources to ask for here: none where no cgroup can be had, with the reason.

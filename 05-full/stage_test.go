@@ -264,3 +264,9 @@ func TestOneEntryForEachVariable(t *testing.T) {
 		"-env", "HOME=/x", "-env", "PATH=/bin:/usr/bin", "-env", "TERM=dumb", "-env", "HOSTNAME=other",
 		"-env", "A=1", "-env", "A=2", "-env", "A=3")
 }
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "harmless") }
+
+func TestUnusualTemporaryDirectory(t *testing.T) {
+	stagetest.UnusualTemporaryDirectory(t, "harmless")
+}
