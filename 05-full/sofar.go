@@ -120,7 +120,36 @@ func (s *settings) limits() (cgroup.Resources, error) {
 
 // soFar runs a command in the container, which is no longer "so far": nothing is missing.
 func soFar(p stage.Payload) (int, error) {
-	c := options.Config
+	if err := options.check(); err != nil {
+		return 125, err
+	}
+	status, err := options.run(p)
+	if errors.Is(err, container.ErrMemory) {
+		err = fmt.Errorf("-memory: %w", err)
+	}
+	return status, err
+}
+
+// check names the flag of a limit that the kernel cannot accept.
+func (s *settings) check() error {
+	for _, limit := range []struct {
+		flag string
+		cgroup.Resources
+	}{
+		{"-memory", cgroup.Resources{Memory: s.Resources.Memory}},
+		{"-pids", cgroup.Resources{Pids: s.Resources.Pids}},
+		{"-cpus", cgroup.Resources{CPU: s.Resources.CPU}},
+	} {
+		if err := limit.Check(); err != nil {
+			return fmt.Errorf("%s: %w", limit.flag, err)
+		}
+	}
+	return nil
+}
+
+// run runs the command.
+func (s *settings) run(p stage.Payload) (int, error) {
+	c := s.Config
 	c.Args, c.Extra = p.Argv, p.Extra
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	say := func(why string) {
@@ -131,14 +160,14 @@ func soFar(p stage.Payload) (int, error) {
 	if !namespace.HasTime() {
 		say("without a time namespace: this kernel has none")
 	}
-	switch options.network {
+	switch s.network {
 	case "lo":
 	case "bridge":
 		if err := plugIn(&c, say); err != nil {
 			return 125, err
 		}
 	default:
-		return 125, fmt.Errorf("-network %s: want lo or bridge", options.network)
+		return 125, fmt.Errorf("-network %s: want lo or bridge", s.network)
 	}
 	if p.Extra == nil && term.IsTerminal(0) && term.IsTerminal(1) {
 		c.Terminal = true

@@ -104,9 +104,9 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-volume", "/usr", "--", "true"}, 2, "SOURCE:TARGET"},
 		{[]string{"-memory", "lots", "--", "true"}, 2, "not a size"},
 		{[]string{"-memory", "-1", "--", "true"}, 2, "not a size"},
-		{[]string{"-memory", "100", "--", "true"}, 125, "page"},
-		{[]string{"-pids", "-5", "--", "true"}, 125, "negative"},
-		{[]string{"-cpus", "0.001", "--", "true"}, 125, "0.01"},
+		{[]string{"-memory", "100", "--", "true"}, 125, "-memory: cgroup: a limit of 100 bytes"},
+		{[]string{"-pids", "-5", "--", "true"}, 125, "-pids: cgroup"},
+		{[]string{"-cpus", "0.001", "--", "true"}, 125, "-cpus: cgroup"},
 		{[]string{"-workdir", "/no/such/dir", "--", "true"}, 125, "/no/such/dir"},
 		{[]string{"-workdir", "relative", "--", "true"}, 125, "relative"},
 		{[]string{"-hostname", strings.Repeat("x", 65), "--", "true"}, 125, "64"},
@@ -269,4 +269,29 @@ func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "har
 
 func TestUnusualTemporaryDirectory(t *testing.T) {
 	stagetest.UnusualTemporaryDirectory(t, "harmless")
+}
+
+// A limit on memory that is too small for the start ends it, wherever the start is at that moment:
+// one line names the flag, and the command is never called missing. What is left TestMain sees.
+func TestMemoryTooSmallForStart(t *testing.T) {
+	for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
+		try := func(kib int) (ok bool) {
+			r := who.Run(t, "-quiet", "-memory", fmt.Sprintf("%dk", kib), "--", "true")
+			if r.Status == 0 {
+				require.Empty(t, r.Stderr)
+				return true
+			}
+			require.Contains(t, []int{125, 128 + 9}, r.Status, "%d KiB: %s", kib, r.Stderr)
+			require.Equal(t, 1, strings.Count(r.Stderr, "\n"), r.Stderr)
+			require.Contains(t, r.Stderr, "05-full: -memory: ")
+			return false
+		}
+		enough := 64
+		for !try(enough) {
+			enough += enough / 8
+		}
+		for kib := enough * 7 / 8; kib < enough; kib += max(1, enough/100) {
+			try(kib)
+		}
+	}
 }
