@@ -181,6 +181,22 @@ func TestPutKeepsWhatWasThere(t *testing.T) {
 	require.Equal(t, Record{Tries: 2, First: now, Solved: now, Last: Solved}, p[e.ID()])
 }
 
+// A file of progress that holds null, or null for an exercise, holds no progress.
+func TestProgressOfNull(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Dir(progressFile(dir)), 0o755))
+	e := All()[0]
+	for _, text := range []string{"null", `{"` + e.ID() + `":null}`} {
+		require.NoError(t, os.WriteFile(progressFile(dir), []byte(text), 0o644))
+		p, err := LoadProgress(dir)
+		require.NoError(t, err, text)
+		before := maps.Clone(p)
+		p.Note(Result{Exercise: e, Outcome: Failed}, time.Now())
+		require.Equal(t, 1, p[e.ID()].Tries, text)
+		require.NoError(t, p.Save(dir, before), text)
+	}
+}
+
 // Two at a time, watch in one window and check in another: neither undoes what the other one noted.
 func TestProgressOfTwoAtATime(t *testing.T) {
 	dir := t.TempDir()

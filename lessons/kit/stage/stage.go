@@ -115,7 +115,8 @@ func (p Program) main(args []string) int {
 			return p.usage("-- needs a command after it, for example: -- sh -c 'echo hello'")
 		}
 	}
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+	help := slices.Equal(args, []string{"help"})
+	if err := fs.Parse(args); help || errors.Is(err, flag.ErrHelp) {
 		p.help(os.Stdout, fs)
 		return 0
 	} else if err != nil {
