@@ -212,3 +212,7 @@ func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "lea
 func TestUnusualTemporaryDirectory(t *testing.T) {
 	stagetest.UnusualTemporaryDirectory(t, "io")
 }
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "hierarchy", "-json hierarchy", "-quiet hierarchy")
+}

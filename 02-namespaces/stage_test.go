@@ -175,3 +175,7 @@ func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "mnt
 func TestUnusualTemporaryDirectory(t *testing.T) {
 	stagetest.UnusualTemporaryDirectory(t, "mnt")
 }
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "uts", "-json uts", "-quiet uts")
+}

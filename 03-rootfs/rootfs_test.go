@@ -252,3 +252,7 @@ func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "tre
 func TestUnusualTemporaryDirectory(t *testing.T) {
 	stagetest.UnusualTemporaryDirectory(t, "volume")
 }
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "tree", "-json tree", "-quiet tree")
+}

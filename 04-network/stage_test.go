@@ -140,3 +140,7 @@ func TestExitStatus(t *testing.T) { stagetest.ExitStatusOfCommands(t) }
 func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
 
 func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "leaks") }
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "loopback", "-json loopback", "-quiet loopback")
+}

@@ -295,3 +295,7 @@ func TestMemoryTooSmallForStart(t *testing.T) {
 		}
 	}
 }
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "harmless", "-json harmless", "-quiet harmless")
+}

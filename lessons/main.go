@@ -14,16 +14,27 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"containerkit/lessons/author/verify"
 	"containerkit/lessons/doctor"
 	"containerkit/lessons/kit/course"
 	"containerkit/lessons/kit/errno"
+	"containerkit/lessons/kit/narrate"
 )
 
 func main() {
 	initChildren()
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	out := io.Writer(narrate.Stdout)
+	if term.IsTerminal(1) {
+		out = os.Stdout // for programs that we start, and that ask what it is
+	}
+	status := run(os.Args[1:], out, os.Stderr)
+	if err := narrate.Stdout.Err(); err != nil {
+		fmt.Fprintf(os.Stderr, "lessons: %v\n", err)
+		status = max(status, 1)
+	}
+	os.Exit(status)
 }
 
 // failure is an error of the work, as opposed to one in how it was asked for. Its text may be empty: all is said.

@@ -167,3 +167,7 @@ func TestForeignProc(t *testing.T) {
 		[]string{"vm"}, []string{"verify"}, []string{"break", "pid"}, []string{"compare"},
 		[]string{"report"})
 }
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "", "-h", "help doctor", "doctor", "doctor -json", "map --memory", "read pid", "clean")
+}

@@ -89,7 +89,12 @@ func init() { runtime.LockOSThread() }
 // Main runs the program and exits.
 func (p Program) Main() {
 	child.Init()
-	os.Exit(p.main(os.Args[1:]))
+	status := p.main(os.Args[1:])
+	if err := narrate.Stdout.Err(); err != nil {
+		report(p.Stage.Dir, err)
+		status = max(status, 1)
+	}
+	os.Exit(status)
 }
 
 func (p Program) main(args []string) int {
@@ -117,16 +122,16 @@ func (p Program) main(args []string) int {
 	}
 	help := slices.Equal(args, []string{"help"})
 	if err := fs.Parse(args); help || errors.Is(err, flag.ErrHelp) {
-		p.help(os.Stdout, fs)
+		p.help(narrate.Stdout, fs)
 		return 0
 	} else if err != nil {
 		return p.usage(err.Error())
 	}
 	if list {
 		for _, s := range p.Stage.Steps {
-			fmt.Printf("%-10s %s\n", s.Name, s.Claim)
+			fmt.Fprintf(narrate.Stdout, "%-10s %s\n", s.Name, s.Claim)
 		}
-		fmt.Printf("%-10s %s\n", leaksName, leaksClaim)
+		fmt.Fprintf(narrate.Stdout, "%-10s %s\n", leaksName, leaksClaim)
 		return 0
 	}
 	names := fs.Args()
