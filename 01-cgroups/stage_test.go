@@ -216,3 +216,5 @@ func TestUnusualTemporaryDirectory(t *testing.T) {
 func TestFullOutput(t *testing.T) {
 	stagetest.FullOutput(t, "-h", "-list", "hierarchy", "-json hierarchy", "-quiet hierarchy")
 }
+
+func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "hierarchy") }

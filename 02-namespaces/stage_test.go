@@ -179,3 +179,5 @@ func TestUnusualTemporaryDirectory(t *testing.T) {
 func TestFullOutput(t *testing.T) {
 	stagetest.FullOutput(t, "-h", "-list", "uts", "-json uts", "-quiet uts")
 }
+
+func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "uts") }

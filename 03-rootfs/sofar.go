@@ -21,28 +21,13 @@ import (
 var files = rootfs.Spec{Hostname: "containerkit"}
 
 func flags(fs *flag.FlagSet) {
-	fs.Func("rootfs", "with a command: `DIR` holds the container's files; without it, the host's /usr and generated files", func(dir string) error {
-		files.Dir = dir
-		return check()
-	})
+	fs.StringVar(&files.Dir, "rootfs", "",
+		"with a command: `DIR` holds the container's files; without it, the host's /usr and generated files")
 	fs.Func("volume", "with a command: lend a directory or file, `SRC:DST[:ro]`; may be repeated", func(v string) error {
 		volume, err := rootfs.ParseVolume(v)
-		if err != nil {
-			return err
-		}
 		files.Volumes = append(files.Volumes, volume)
-		return check()
-	})
-}
-
-// check finds a mistake on the command line early. What a command gets is what soFar finds.
-func check() error {
-	src, err := rootfs.Open(files)
-	if err != nil {
 		return err
-	}
-	src.Close()
-	return nil
+	})
 }
 
 // container is the container so far: its name, and now its files.

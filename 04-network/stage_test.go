@@ -144,3 +144,5 @@ func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "lea
 func TestFullOutput(t *testing.T) {
 	stagetest.FullOutput(t, "-h", "-list", "loopback", "-json loopback", "-quiet loopback")
 }
+
+func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "loopback") }

@@ -299,3 +299,5 @@ func TestMemoryTooSmallForStart(t *testing.T) {
 func TestFullOutput(t *testing.T) {
 	stagetest.FullOutput(t, "-h", "-list", "harmless", "-json harmless", "-quiet harmless")
 }
+
+func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "init") }

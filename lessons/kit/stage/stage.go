@@ -409,7 +409,8 @@ func (p Program) help(w io.Writer, fs *flag.FlagSet) {
 	fs.SetOutput(w)
 	fs.PrintDefaults()
 	fmt.Fprintf(w, "\nas root: go run -exec sudo ./%s      exit status: 0, or 1 if a claim did not hold, 2 for a wrong call;\n", d)
-	fmt.Fprintf(w, "with a command: the command's own, 128+n if signal n ended it, 125 if the container could not be made.\n")
+	fmt.Fprintf(w, "with a command: the command's own, 128+n if signal n ended it, 127 if it is not there,\n")
+	fmt.Fprintf(w, "126 if it cannot be executed, 125 if the container could not be made.\n")
 	fmt.Fprintf(w, "(go run itself turns every failure into 1 and prints the real status; go build ./%s keeps it.)\n", d)
 }
 
