@@ -218,3 +218,5 @@ func TestFullOutput(t *testing.T) {
 }
 
 func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "hierarchy") }
+
+func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }

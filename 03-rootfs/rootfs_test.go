@@ -258,3 +258,7 @@ func TestFullOutput(t *testing.T) {
 }
 
 func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "proc") }
+
+func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
+
+func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }

@@ -146,3 +146,7 @@ func TestFullOutput(t *testing.T) {
 }
 
 func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "loopback") }
+
+func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
+
+func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }

@@ -301,3 +301,7 @@ func TestFullOutput(t *testing.T) {
 }
 
 func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "init") }
+
+func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
+
+func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }

@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"github.com/agnivade/levenshtein"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"containerkit/lessons/kit/child"
@@ -208,12 +209,30 @@ func (p Program) main(args []string) int {
 	return p.leaks(o)
 }
 
+// fewestFiles is how many files a stage may have to open at once: as root on cgroup v1 there is one
+// for each hierarchy. Go's runtime crashes where it gets none.
+const fewestFiles = 64
+
+// enoughFiles returns an error if the limit on open files is too low. Go has raised the soft limit to
+// the hard one by now.
+func enoughFiles() error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("getrlimit(RLIMIT_NOFILE)", err)
+	}
+	if limit.Cur < fewestFiles {
+		return fmt.Errorf("this process can open %d files, and at least %d are needed: raise the limit (ulimit -n)",
+			limit.Cur, fewestFiles)
+	}
+	return nil
+}
+
 // check calls Check and reports its error. The status is 0 if there is none.
 func (p Program) check(command []string) int {
-	if p.Check == nil {
-		return 0
+	err := enoughFiles()
+	if err == nil && p.Check != nil {
+		err = p.Check()
 	}
-	err := p.Check()
 	if err == nil {
 		return 0
 	}

@@ -48,12 +48,7 @@ func (r *Runner) example(t *testing.T, command, want, step string) {
 		t.Log(why)
 		return
 	}
-	path, err := os.Executable()
-	require.NoError(t, err)
-	if r.home != "" {
-		path = r.path
-	}
-	command = strings.NewReplacer("STAGE", "'"+path+"'", "STEP", step).Replace(command)
+	command = strings.NewReplacer("STAGE", "'"+r.executable(t)+"'", "STEP", step).Replace(command)
 	out, err := r.shell(t, command)
 	status := 0
 	var exit *exec.ExitError
