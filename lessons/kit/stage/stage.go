@@ -210,8 +210,9 @@ func (p Program) main(args []string) int {
 }
 
 // fewestFiles is how many files a stage may have to open at once: as root on cgroup v1 there is one
-// for each hierarchy. Go's runtime crashes where it gets none.
-const fewestFiles = 64
+// for each hierarchy, and the leak table leaves one open far up. Go's runtime crashes where it gets
+// none.
+const fewestFiles = 128
 
 // enoughFiles returns an error if the limit on open files is too low. Go has raised the soft limit to
 // the hard one by now.

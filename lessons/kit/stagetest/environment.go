@@ -40,9 +40,9 @@ func TimeNamespace(t *testing.T) {
 // and that nothing is created before.
 func FewFiles(t *testing.T) {
 	each(t, func(t *testing.T, r *Runner) {
-		for _, n := range []int{10, 16, 32, 64} {
+		for _, n := range []int{10, 16, 64, 128} {
 			out, err := r.shell(t, fmt.Sprintf("ulimit -n %d; exec '%s' -quiet -- true", n, r.executable(t)))
-			if n == 64 {
+			if n == 128 {
 				require.NoError(t, err, out)
 				continue
 			}
