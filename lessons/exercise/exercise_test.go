@@ -140,6 +140,15 @@ func TestJudge(t *testing.T) {
 	require.Equal(t, Broken, got.Outcome)
 	require.Equal(t, "p/x_mine.go:7:2: undefined: foo", got.Reason)
 
+	for _, says := range []string{"module lookup disabled by GOPROXY=off",
+		`golang.org/x/sys@v0.49.0: Get "http://127.0.0.1:1/golang.org/x/sys/@v/v0.49.0.zip": dial tcp: connection refused`} {
+		offline := &verify.Run{Tests: []verify.Test{{Package: "p", Result: "fail", Output: "# p\np/x_mine.go:7:2: " + says + "\nFAIL p [setup failed]\n"}}}
+		got, err = r.judge(offline, "", nil)
+		require.NoError(t, err)
+		require.Equal(t, Unchecked, got.Outcome)
+		require.Contains(t, got.Reason, "go mod download")
+	}
+
 	_, err = r.judge(&verify.Run{}, "", nil)
 	require.ErrorContains(t, err, "runs no test")
 }
