@@ -305,3 +305,17 @@ func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "init") }
 func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
 
 func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }
+
+// A volume below a directory that only its owner can enter is found outside, where the caller is that
+// owner, and not inside, where root is another user.
+func TestVolumeBelowClosedDirectory(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "q", "file")
+	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o755))
+	require.NoError(t, os.WriteFile(file, []byte("here\n"), 0o644))
+	require.NoError(t, os.Chmod(dir, 0o700))
+	for source, path := range map[string]string{filepath.Dir(file): "/m/file", file: "/m"} {
+		r := stagetest.Run(t, "-quiet", "-volume", source+":/m", "--", "cat", path)
+		require.Equal(t, "here\n", r.Stdout, r.Stderr)
+	}
+}
