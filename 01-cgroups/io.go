@@ -83,7 +83,7 @@ func disk(n *narrate.Narrator) error {
 	}
 	group := h.Parents[map[cgroup.Version]string{1: "blkio", 2: "io"}[h.Version]] + "/" + cgroup.ByHand
 	byHand(n, h, "io", group, "rm -f $file; rmdir "+group,
-		"export file=$(mktemp -p "+dir+")   # a new one: a name that others could guess may be a link by now",
+		"export file=$(mktemp -p '"+dir+"')   # a new one: a name that others could guess may be a link by now",
 		"echo '"+data+"' > "+group+"/"+h.Version.Local("io.max"),
 		"sh -c 'echo $$ > "+group+"/cgroup.procs && exec dd if=/dev/zero of=$file bs=256K count=16 oflag=direct'")
 	return nil

@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"syscall"
@@ -21,7 +20,7 @@ import (
 func soFar(p stage.Payload) (status int, err error) {
 	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	if cmd.Err != nil {
-		return blame(cmd.Err), cmd.Err
+		return interpreter.Status(cmd.Err), cmd.Err
 	}
 	cmd.Env, cmd.ExtraFiles = p.Env, p.Extra
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Streams()
@@ -47,7 +46,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	signals := stage.Catch()
 	defer signals.Stop()
 	if err := interpreter.Blame(cmd.Start()); err != nil {
-		return blame(err), err
+		return interpreter.Status(err), err
 	}
 	signals.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })
 	if p.Started != nil {
@@ -58,23 +57,6 @@ func soFar(p stage.Payload) (status int, err error) {
 		return 0, err
 	}
 	return stage.Status(cmd.ProcessState), nil
-}
-
-// blame is the exit status for an error of os/exec: 127 if there is no such command, 126 if it
-// cannot be executed, 0 if it is not the command's fault.
-func blame(err error) int {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
-		return 127
-	}
-	// exec.ErrDot: PATH has it in the working directory. The errnos are those that execve(2) has and
-	// clone(2) does not: os/exec calls both by one name.
-	for _, number := range []error{exec.ErrDot, fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR, syscall.ELOOP,
-		syscall.ETXTBSY, syscall.ENAMETOOLONG, syscall.E2BIG, syscall.EISDIR} {
-		if errors.Is(err, number) {
-			return 126
-		}
-	}
-	return 0
 }
 
 // leaks tells what the budget seals, and that it seals nothing else.

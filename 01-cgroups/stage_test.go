@@ -206,3 +206,17 @@ func TestOneEntryForEachVariable(t *testing.T) {
 }
 
 func TestExitStatus(t *testing.T) { stagetest.ExitStatus(t, nil) }
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "leaks") }
+
+func TestUnusualTemporaryDirectory(t *testing.T) {
+	stagetest.UnusualTemporaryDirectory(t, "io")
+}
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "hierarchy", "-json hierarchy", "-quiet hierarchy")
+}
+
+func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "hierarchy") }
+
+func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }

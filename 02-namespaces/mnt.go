@@ -11,6 +11,7 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/lessons/kit/narrate"
+	"containerkit/lessons/kit/scratch"
 )
 
 var (
@@ -36,7 +37,7 @@ var (
 func mnt(n *narrate.Narrator) error {
 	n.Question("Does a mount inside show up outside?")
 	// A mount namespace plays the host: its /tmp (a tmpfs over the real one) is shared, as systemd shares everything.
-	tmp, err := filepath.EvalSymlinks(os.TempDir()) // as mountinfo names it
+	tmp, err := scratch.Place() // as mountinfo names it
 	if err != nil {
 		return err
 	}

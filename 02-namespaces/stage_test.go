@@ -169,3 +169,19 @@ func TestOneEntryForEachVariable(t *testing.T) {
 }
 
 func TestExitStatus(t *testing.T) { stagetest.ExitStatus(t, nil) }
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "mnt") }
+
+func TestUnusualTemporaryDirectory(t *testing.T) {
+	stagetest.UnusualTemporaryDirectory(t, "mnt")
+}
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "uts", "-json uts", "-quiet uts")
+}
+
+func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "uts") }
+
+func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
+
+func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }

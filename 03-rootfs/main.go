@@ -48,7 +48,6 @@ func sandbox(cmd *exec.Cmd) {
 // sweep removes what a killed run left. Mounts aren't part of that: the kernel removes them with
 // their namespaces.
 func sweep() error {
-	_, err1 := cgroup.Sweep()
-	_, err2 := scratch.Sweep()
-	return errors.Join(err1, err2)
+	_, err := cgroup.Sweep()
+	return errors.Join(err, scratch.SweepIfAny())
 }

@@ -48,9 +48,9 @@ func TestCommand(t *testing.T) {
 			{[]string{"--", "/etc/passwd"}, 126, "", "permission denied"},
 			{[]string{"--", "sh", "-c", "id -u; hostname; echo /home/* /root/* /var/*"}, 0, "0\ncontainerkit\n/home/* /root/* /var/tmp\n", ""},
 			{[]string{"--", "sh", "-c", "touch /usr/bin/new /etc/new /new && rm /usr/bin/id && ! id"}, 0, "", ""},
-			{[]string{"-rootfs", "/no/such", "--", "sh"}, 2, "", "rootfs /no/such: no such file or directory"},
-			{[]string{"-rootfs", "/etc/passwd", "--", "sh"}, 2, "", "rootfs /etc/passwd: not a directory"},
-			{[]string{"-volume", "/no/such:/x", "--", "sh"}, 2, "", "volume /no/such: no such file or directory"},
+			{[]string{"-rootfs", "/no/such", "--", "sh"}, 125, "", "rootfs /no/such: no such file or directory"},
+			{[]string{"-rootfs", "/etc/passwd", "--", "sh"}, 125, "", "rootfs /etc/passwd: not a directory"},
+			{[]string{"-volume", "/no/such:/x", "--", "sh"}, 125, "", "volume /no/such: no such file or directory"},
 			{[]string{"-volume", "/tmp", "--", "sh"}, 2, "", "want SOURCE:TARGET"},
 			{[]string{"-volume", "/tmp:/x:rx", "--", "sh"}, 2, "", "ro or rw"},
 			{[]string{"-volume", "/tmp:x", "--", "sh"}, 2, "", "absolute"},
@@ -251,3 +251,19 @@ func TestExitStatus(t *testing.T) {
 }
 
 func TestErrorsRevealNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "tree") }
+
+func TestUnusualTemporaryDirectory(t *testing.T) {
+	stagetest.UnusualTemporaryDirectory(t, "volume")
+}
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "tree", "-json tree", "-quiet tree")
+}
+
+func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "proc") }
+
+func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
+
+func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }

@@ -21,30 +21,13 @@ import (
 var files = rootfs.Spec{Hostname: "containerkit"}
 
 func flags(fs *flag.FlagSet) {
-	fs.Func("rootfs", "with a command: use the files in `DIR` (default: the host's /usr)",
-		func(dir string) error {
-			files.Dir = dir
-			return check()
-		})
-	fs.Func("volume", "with a command: mount a host path, `SRC:DST[:ro]` (repeatable)",
-		func(v string) error {
-			volume, err := rootfs.ParseVolume(v)
-			if err != nil {
-				return err
-			}
-			files.Volumes = append(files.Volumes, volume)
-			return check()
-		})
-}
-
-// check returns an error for a usage error, early. soFar opens the files again for the command.
-func check() error {
-	src, err := rootfs.Open(files)
-	if err != nil {
+	fs.StringVar(&files.Dir, "rootfs", "",
+		"with a command: use the files in `DIR` (default: the host's /usr)")
+	fs.Func("volume", "with a command: mount a host path, `SRC:DST[:ro]` (repeatable)", func(v string) error {
+		volume, err := rootfs.ParseVolume(v)
+		files.Volumes = append(files.Volumes, volume)
 		return err
-	}
-	src.Close()
-	return nil
+	})
 }
 
 // container is the container at this stage: its hostname, and now its files.

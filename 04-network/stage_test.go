@@ -151,3 +151,15 @@ func TestOneEntryForEachVariable(t *testing.T) {
 func TestExitStatus(t *testing.T) { stagetest.ExitStatusOfCommands(t) }
 
 func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "leaks") }
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "loopback", "-json loopback", "-quiet loopback")
+}
+
+func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "loopback") }
+
+func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
+
+func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }

@@ -106,9 +106,8 @@ func plugIn(c *container.Config, say func(why string)) error {
 
 // sweep removes what a killed run left behind.
 func sweep() error {
-	_, err1 := cgroup.Sweep()
-	_, err2 := scratch.Sweep()
-	return errors.Join(err1, err2)
+	_, err := cgroup.Sweep()
+	return errors.Join(err, scratch.SweepIfAny())
 }
 
 // limits are the resources to ask for here: none where no cgroup can be had, with the reason.
@@ -121,7 +120,36 @@ func (s *settings) limits() (cgroup.Resources, error) {
 
 // soFar runs a command in the container, which is no longer "so far": nothing is missing.
 func soFar(p stage.Payload) (int, error) {
-	c := options.Config
+	if err := options.check(); err != nil {
+		return 125, err
+	}
+	status, err := options.run(p)
+	if errors.Is(err, container.ErrMemory) {
+		err = fmt.Errorf("-memory: %w", err)
+	}
+	return status, err
+}
+
+// check names the flag of a limit that the kernel cannot accept.
+func (s *settings) check() error {
+	for _, limit := range []struct {
+		flag string
+		cgroup.Resources
+	}{
+		{"-memory", cgroup.Resources{Memory: s.Resources.Memory}},
+		{"-pids", cgroup.Resources{Pids: s.Resources.Pids}},
+		{"-cpus", cgroup.Resources{CPU: s.Resources.CPU}},
+	} {
+		if err := limit.Check(); err != nil {
+			return fmt.Errorf("%s: %w", limit.flag, err)
+		}
+	}
+	return nil
+}
+
+// run runs the command.
+func (s *settings) run(p stage.Payload) (int, error) {
+	c := s.Config
 	c.Args, c.Extra = p.Argv, p.Extra
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	say := func(why string) {
@@ -132,14 +160,14 @@ func soFar(p stage.Payload) (int, error) {
 	if !namespace.HasTime() {
 		say("without a time namespace: this kernel has none")
 	}
-	switch options.network {
+	switch s.network {
 	case "lo":
 	case "bridge":
 		if err := plugIn(&c, say); err != nil {
 			return 125, err
 		}
 	default:
-		return 125, fmt.Errorf("-network %s: want lo or bridge", options.network)
+		return 125, fmt.Errorf("-network %s: want lo or bridge", s.network)
 	}
 	if p.Extra == nil && term.IsTerminal(0) && term.IsTerminal(1) {
 		c.Terminal = true

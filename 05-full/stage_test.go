@@ -104,9 +104,9 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-volume", "/usr", "--", "true"}, 2, "SOURCE:TARGET"},
 		{[]string{"-memory", "lots", "--", "true"}, 2, "not a size"},
 		{[]string{"-memory", "-1", "--", "true"}, 2, "not a size"},
-		{[]string{"-memory", "100", "--", "true"}, 125, "page"},
-		{[]string{"-pids", "-5", "--", "true"}, 125, "negative"},
-		{[]string{"-cpus", "0.001", "--", "true"}, 125, "0.01"},
+		{[]string{"-memory", "100", "--", "true"}, 125, "-memory: cgroup: a limit of 100 bytes"},
+		{[]string{"-pids", "-5", "--", "true"}, 125, "-pids: cgroup"},
+		{[]string{"-cpus", "0.001", "--", "true"}, 125, "-cpus: cgroup"},
 		{[]string{"-workdir", "/no/such/dir", "--", "true"}, 125, "/no/such/dir"},
 		{[]string{"-workdir", "relative", "--", "true"}, 125, "relative"},
 		{[]string{"-hostname", strings.Repeat("x", 65), "--", "true"}, 125, "64"},
@@ -263,4 +263,59 @@ func TestOneEntryForEachVariable(t *testing.T) {
 			"HOSTNAME": "other", "A": "3"},
 		"-env", "HOME=/x", "-env", "PATH=/bin:/usr/bin", "-env", "TERM=dumb", "-env", "HOSTNAME=other",
 		"-env", "A=1", "-env", "A=2", "-env", "A=3")
+}
+
+func TestTemporaryDirectory(t *testing.T) { stagetest.TemporaryDirectory(t, "harmless") }
+
+func TestUnusualTemporaryDirectory(t *testing.T) {
+	stagetest.UnusualTemporaryDirectory(t, "harmless")
+}
+
+// A limit on memory that is too small for the start ends it, wherever the start is at that moment:
+// one line names the flag, and the command is never called missing. What is left TestMain sees.
+func TestMemoryTooSmallForStart(t *testing.T) {
+	for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
+		try := func(kib int) (ok bool) {
+			r := who.Run(t, "-quiet", "-memory", fmt.Sprintf("%dk", kib), "--", "true")
+			if r.Status == 0 {
+				require.Empty(t, r.Stderr)
+				return true
+			}
+			require.Contains(t, []int{125, 128 + 9}, r.Status, "%d KiB: %s", kib, r.Stderr)
+			require.Equal(t, 1, strings.Count(r.Stderr, "\n"), r.Stderr)
+			require.Contains(t, r.Stderr, "05-full: -memory: ")
+			return false
+		}
+		enough := 64
+		for !try(enough) {
+			enough += enough / 8
+		}
+		for kib := enough * 7 / 8; kib < enough; kib += max(1, enough/100) {
+			try(kib)
+		}
+	}
+}
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "-h", "-list", "harmless", "-json harmless", "-quiet harmless")
+}
+
+func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "init") }
+
+func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
+
+func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }
+
+// A volume below a directory that only its owner can enter is found outside, where the caller is that
+// owner, and not inside, where root is another user.
+func TestVolumeBelowClosedDirectory(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "q", "file")
+	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o755))
+	require.NoError(t, os.WriteFile(file, []byte("here\n"), 0o644))
+	require.NoError(t, os.Chmod(dir, 0o700))
+	for source, path := range map[string]string{filepath.Dir(file): "/m/file", file: "/m"} {
+		r := stagetest.Run(t, "-quiet", "-volume", source+":/m", "--", "cat", path)
+		require.Equal(t, "here\n", r.Stdout, r.Stderr)
+	}
 }

@@ -32,7 +32,7 @@ func kit() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("the exercises are files of the kit: run this in its directory, where go.mod is")
+			return "", errors.New("this command works on the files of the course: run it in the checkout, where go.mod is")
 		}
 	}
 }

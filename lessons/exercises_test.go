@@ -165,9 +165,29 @@ func TestCheckOfASolvedKit(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("%d of %d solved, 1 broken\n", len(all)-1, len(all)), said.String())
 }
 
-func TestExercisesNeedTheKit(t *testing.T) {
+// Outside of the checkout a command says so, and nothing else.
+func TestCommandsNeedTheCheckout(t *testing.T) {
 	t.Chdir(t.TempDir())
-	status, _, errs := lessons("check")
-	require.Equal(t, 1, status)
-	require.Contains(t, errs, "where go.mod is")
+	for _, command := range []string{"check", "verify", "lint", "read"} {
+		status, out, errs := lessons(command)
+		require.Equal(t, 1, status, command)
+		require.Empty(t, out, command)
+		require.Equal(t, "lessons: this command works on the files of the course: "+
+			"run it in the checkout, where go.mod is\n", errs, command)
+	}
+}
+
+// The name of a directory of reports is a name, and no pattern.
+func TestClassOfDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.Mkdir("[a]", 0o755))
+	require.NoError(t, os.WriteFile("[a]/r.json", []byte(`{"containerkit":"report 1","learner":"Ada"}`), 0o644))
+	status, out, errs := lessons("class", "[a]")
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "Ada")
+	for dir, says := range map[string]string{"[b]": "no such file or directory", "[a]/r.json": "not a directory", ".": "no .json file"} {
+		status, _, errs := lessons("class", dir)
+		require.Equal(t, 1, status, dir)
+		require.Contains(t, errs, says, dir)
+	}
 }

@@ -14,16 +14,27 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"containerkit/lessons/author/verify"
 	"containerkit/lessons/doctor"
 	"containerkit/lessons/kit/course"
 	"containerkit/lessons/kit/errno"
+	"containerkit/lessons/kit/narrate"
 )
 
 func main() {
 	initChildren()
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	out := io.Writer(narrate.Stdout)
+	if term.IsTerminal(1) {
+		out = os.Stdout // for programs that we start, and that ask what it is
+	}
+	status := run(os.Args[1:], out, os.Stderr)
+	if err := narrate.Stdout.Err(); err != nil {
+		fmt.Fprintf(os.Stderr, "lessons: %v\n", err)
+		status = max(status, 1)
+	}
+	os.Exit(status)
 }
 
 // failure is an error of the work, as opposed to one in how it was asked for. Its text may be empty: all is said.
@@ -94,7 +105,7 @@ func commands() *cobra.Command {
 		}
 		return unknown(args[0], c.Commands())
 	}
-	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(doctorCommand(), verifyCommand(), vmCommand(), cleanCommand(), compareCommand(), mapCommand(), lintCommand(), breakCommand(), readCommand())
 	root.AddCommand(exerciseCommands()...)
 	root.InitDefaultHelpFlag()
@@ -103,7 +114,7 @@ func commands() *cobra.Command {
 
 // looking are the commands that run where /proc is not this process's own, too: they only print, and
 // the doctor says what to do.
-var looking = []string{"lessons", "doctor", "map", "read"}
+var looking = []string{"lessons", "doctor", "help", "map", "read"}
 
 // checkFirst stops every other command there. It would act, or have a step act, on processes that are
 // not its own.
@@ -115,6 +126,23 @@ func checkFirst(c *cobra.Command, _ []string) error {
 		return failure{err}
 	}
 	return nil
+}
+
+// helpCommand is what many type for -h.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "how to use a command, as COMMAND -h says it", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return unknown(rest[0], c.Root().Commands())
+			}
+			return about.Help()
+		},
+	}
 }
 
 // unknown is the answer to a command that does not exist: it names the nearest one.
@@ -266,7 +294,12 @@ func results(from string, progress io.Writer) (*verify.Run, error) {
 		defer f.Close()
 		return verify.Read(f, nil)
 	}
+	root, err := kit()
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command("go", "test", "-count=1", "-json", "./...")
+	cmd.Dir = root
 	cmd.Stderr = progress
 	out, err := cmd.StdoutPipe()
 	if err != nil {

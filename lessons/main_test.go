@@ -70,6 +70,9 @@ func TestCalls(t *testing.T) {
 		{"-h", 0, "can this machine run it?"},
 		{"doctor -h", 0, "as one JSON object"},
 		{"verify --help", 0, "that the profile promises"},
+		{"help", 0, "can this machine run it?"},
+		{"help doctor", 0, "as one JSON object"},
+		{"help docter", 2, `did you mean "doctor"?`},
 		{"docter", 2, `no command "docter"; did you mean "doctor"?`},
 		{"cleen", 2, `did you mean "clean"?`},
 		{"02-namespaces", 2, "go run ./02-namespaces"},
@@ -163,4 +166,8 @@ func TestForeignProc(t *testing.T) {
 	stagetest.ForeignProc(t, []string{"clean"}, []string{"check", "-all"}, []string{"watch"},
 		[]string{"vm"}, []string{"verify"}, []string{"break", "pid"}, []string{"compare"},
 		[]string{"report"})
+}
+
+func TestFullOutput(t *testing.T) {
+	stagetest.FullOutput(t, "", "-h", "help doctor", "doctor", "doctor -json", "map --memory", "read pid", "clean")
 }

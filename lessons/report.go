@@ -105,9 +105,9 @@ func classCommand() *cobra.Command {
 			"what is solved in each stage, how many checks failed on the way, and where it\n" +
 			"stands still. What cannot be read is named, and makes the exit status 1.",
 		RunE: func(c *cobra.Command, args []string) error {
-			paths, err := filepath.Glob(filepath.Join(args[0], "*.json"))
-			if err != nil || len(paths) == 0 {
-				return failure{fmt.Errorf("no .json file in %s; learners make theirs with: go run ./lessons report", args[0])}
+			paths, err := reportsIn(args[0])
+			if err != nil {
+				return failure{err}
 			}
 			var reports []report
 			bad := 0
@@ -127,6 +127,24 @@ func classCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// reportsIn are the .json files in a directory. (filepath.Glob would take a bracket in the directory's
+// name for a pattern.)
+func reportsIn(dir string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".json" {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("no .json file in %s; learners make theirs with: go run ./lessons report", dir)
+	}
+	return paths, nil
 }
 
 func readReport(path string) (r report, err error) {

@@ -10,7 +10,8 @@ import (
 )
 
 // lookup finds a command as a shell does: a name with a slash is a path, another one is searched for
-// in the PATH of env. (os/exec would look at the PATH of this process.)
+// in the PATH of env. (os/exec would look at the PATH of this process.) The error is ENOENT only if
+// the kernel could say for all of PATH that the command is not there.
 func lookup(name string, env []string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, nil
@@ -28,7 +29,15 @@ func lookup(name string, env []string) (string, error) {
 		}
 		file := dir + "/" + name
 		var st unix.Stat_t
-		if unix.Stat(file, &st) != nil || st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		switch e := unix.Stat(file, &st); e {
+		case nil:
+		case unix.ENOENT, unix.ENOTDIR, unix.EACCES:
+			continue // not there, or not for us, as a directory of the caller's home can be
+		default:
+			err = e // it can be there: without memory we cannot see it
+			continue
+		}
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 			continue
 		}
 		if unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS) == nil {

@@ -3,8 +3,6 @@
 package initproc
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"os/signal"
 	"sync"
@@ -87,13 +85,13 @@ func RunSession(argv, env []string, files []*os.File, birth namespace.Birth) (st
 	return s.Wait()
 }
 
-// Status is the exit status for an error of Start, as a shell has it: 127 if there is no such
-// command, 126 if it cannot be executed.
+// Status is the exit status for an error of Start: 127 if there is no such command, 126 if it cannot
+// be executed, 125 if the command is not to blame.
 func Status(err error) int {
-	if errors.Is(err, fs.ErrNotExist) {
-		return 127
+	if status := interpreter.Status(err); status != 0 {
+		return status
 	}
-	return 126
+	return 125
 }
 
 // wakeUp lets a command go on that Ctrl-Z has stopped. It has the terminal, and no shell outside

@@ -142,6 +142,13 @@ func TestLookup(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrPermission)
 	_, err = lookup("sub", env)
 	require.ErrorIs(t, err, os.ErrNotExist)
+	circle := dir + "/circle"
+	require.NoError(t, os.Symlink("circle", circle))
+	_, err = lookup("tool", []string{"PATH=" + circle})
+	require.ErrorIs(t, err, unix.ELOOP, "an entry of PATH that cannot be searched is not an empty one")
+	got, err = lookup("tool", []string{"PATH=" + circle + ":" + dir})
+	require.NoError(t, err)
+	require.Equal(t, dir+"/tool", got)
 	_, err = lookup("absent", env)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	got, err = lookup("./x", env)

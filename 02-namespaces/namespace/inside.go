@@ -40,7 +40,7 @@ func UnshareCgroup() error {
 	return os.NewSyscallError("unshare(CLONE_NEWCGROUP)", unix.Unshare(unix.CLONE_NEWCGROUP))
 }
 
-// UnshareTime makes a time namespace whose clocks are off by these durations, for our children. The clocks are
+// UnshareTime makes a time namespace whose clocks are off from ours by these durations, for our children. The clocks are
 // CLOCK_MONOTONIC, and CLOCK_BOOTTIME, which is what uptime reads; the time of day belongs to the whole machine.
 //
 // The offsets can be written only while no process is inside. So unshare(2) leaves us where we are, and only the
@@ -55,7 +55,26 @@ func UnshareTime(monotonic, boottime time.Duration) error {
 	if err := unix.Unshare(unix.CLONE_NEWTIME); err != nil {
 		return os.NewSyscallError("unshare(CLONE_NEWTIME)", err)
 	}
-	return WriteTimeOffsets(monotonic, boottime)
+	ahead, aheadBoot, err := inherited()
+	if err != nil {
+		return err
+	}
+	return WriteTimeOffsets(ahead+monotonic, aheadBoot+boottime)
+}
+
+// inherited are the offsets of a new time namespace. They are those of the one that it was created
+// in: an offset is always from the initial namespace's clock, and we may be in another one.
+func inherited() (monotonic, boottime time.Duration, err error) {
+	raw, err := os.ReadFile("/proc/self/timens_offsets")
+	if err != nil {
+		return 0, 0, err
+	}
+	var s, ns [2]time.Duration
+	const lines = "monotonic %d %d\nboottime %d %d\n"
+	if _, err := fmt.Sscanf(string(raw), lines, &s[0], &ns[0], &s[1], &ns[1]); err != nil {
+		return 0, 0, fmt.Errorf("/proc/self/timens_offsets: %q: %w", raw, err)
+	}
+	return s[0]*time.Second + ns[0], s[1]*time.Second + ns[1], nil
 }
 
 // offset is a line of /proc/PID/timens_offsets. The nanoseconds are never negative: -0.25 s is -1 s and 750000000 ns.

@@ -3,6 +3,9 @@
 package rootfs
 
 import (
+	"os"
+	"runtime"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -37,7 +40,43 @@ func (r *Rootfs) Etc() error {
 			return err
 		}
 	}
+	for _, name := range loaderFiles {
+		if err := copyFile("/"+name, name); err != nil {
+			return err
+		}
+	}
 	return r.alternatives()
+}
+
+// loaderFiles say where the dynamic loader finds libraries outside of its default directories: in
+// /usr/local/lib, or where a package has its own (ld.so(8), ldconfig(8)). musl has a list instead.
+var loaderFiles = []string{"etc/ld.so.cache", "etc/ld-musl-" + machine[runtime.GOARCH] + ".path"}
+
+// machine is a processor as the loader's file calls it (uname(2)).
+var machine = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
+
+// copyFile copies a file of the host, if it is there. A bind mount would show the host's disk in the
+// table of mounts.
+func copyFile(from, to string) error {
+	in, err := unix.Open(from, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "open", Path: from, Err: err}
+	}
+	defer unix.Close(in)
+	out, err := unix.Open(to, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return &os.PathError{Op: "create", Path: to, Err: err}
+	}
+	defer unix.Close(out)
+	for n := 1; n > 0; { // until the end of the file: sendfile(2)
+		if n, err = unix.Sendfile(out, in, nil, 1<<20); err != nil {
+			return &os.PathError{Op: "copy " + from + " to", Path: to, Err: err}
+		}
+	}
+	return nil
 }
 
 var onBoardFiles = [][2]string{

@@ -3,6 +3,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -43,8 +44,8 @@ func ParseVolume(s string) (Volume, error) {
 	if part[0] == "" {
 		return v, fmt.Errorf("volume %q: the source is empty", s)
 	}
-	if !filepath.IsAbs(part[1]) || filepath.Clean(part[1]) == "/" {
-		return v, fmt.Errorf("volume %q: the target must be an absolute path below /", s)
+	if err := checkTarget(part[1]); err != nil {
+		return v, fmt.Errorf("volume %q: %w", s, err)
 	}
 	source, err := filepath.Abs(part[0])
 	if err != nil {
@@ -54,11 +55,29 @@ func ParseVolume(s string) (Volume, error) {
 	return v, nil
 }
 
+// checkTarget returns an error for a place where no volume can be. AttachIn finds those that an image
+// names otherwise.
+func checkTarget(target string) error {
+	switch clean := filepath.Clean(target); {
+	case !filepath.IsAbs(target) || clean == "/":
+		return errors.New("the target must be an absolute path below /")
+	case clean == "/proc" || strings.HasPrefix(clean, "/proc/"):
+		return errInProc
+	case clean == "/dev":
+		return errors.New("the container needs the devices in its own /dev: mount it below, as on /dev/NAME")
+	}
+	return nil
+}
+
+// errInProc says why no volume is in /proc, as runc does: programs set security attributes of theirs
+// by files there, and another directory would make them believe that it worked.
+var errInProc = errors.New("the container needs its own /proc, and nothing can be mounted on it or below it")
+
 // Check returns an error for what cannot work, whatever the host has. What must be on the host, Open checks.
 func (s Spec) Check() error {
 	for _, v := range s.Volumes {
-		if !filepath.IsAbs(v.Target) || filepath.Clean(v.Target) == "/" {
-			return fmt.Errorf("volume %s: the target %q must be an absolute path below /", v.Source, v.Target)
+		if err := checkTarget(v.Target); err != nil {
+			return fmt.Errorf("volume %s:%s: %w", v.Source, v.Target, err)
 		}
 	}
 	return nil

@@ -31,6 +31,11 @@ func TestParseVolume(t *testing.T) {
 		{"/a:b", Volume{}, "absolute"},
 		{"/a:/", Volume{}, "below /"},
 		{"/a:/b:ro:x", Volume{}, "want SOURCE:TARGET"},
+		{"/a:/proc", Volume{}, "its own /proc"},
+		{"/a:/x/../proc/sys/", Volume{}, "its own /proc"},
+		{"/a:/dev/.", Volume{}, "its own /dev"},
+		{"/a:/dev/shm", Volume{"/a", "/dev/shm", false}, ""},
+		{"/a:/process", Volume{"/a", "/process", false}, ""},
 	} {
 		got, err := ParseVolume(c.in)
 		if c.err != "" {
@@ -47,6 +52,7 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, Spec{Volumes: []Volume{{"/no/such", "/x", true}}}.Check())
 	require.ErrorContains(t, Spec{Volumes: []Volume{{"/tmp", "/", true}}}.Check(), "below /")
 	require.ErrorContains(t, Spec{Volumes: []Volume{{"/tmp", "x", true}}}.Check(), "absolute")
+	require.ErrorContains(t, Spec{Volumes: []Volume{{"/tmp", "/proc", true}}}.Check(), "/proc")
 }
 
 func TestSpecTravels(t *testing.T) {

@@ -43,6 +43,13 @@ func AttachIn(root, target string, tree *os.File) error {
 		return err
 	}
 	defer unix.Close(at)
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(at, &fs); err != nil {
+		return &os.PathError{Op: "statfs", Path: target, Err: err}
+	}
+	if fs.Type == unix.PROC_SUPER_MAGIC { // a link of the image leads there
+		return &os.PathError{Op: "mount a volume on", Path: target, Err: errInProc}
+	}
 	if err := unix.MoveMount(fd, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "move_mount to", Path: target, Err: err}
 	}

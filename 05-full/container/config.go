@@ -96,6 +96,10 @@ const (
 // cannot, it ends the program. PID 1 has six to nine.
 const minPids = 16
 
+// hostnameChars are what a hostname can hold. The kernel takes any byte, and a terminal would obey the
+// control characters among them. (Names of machines do have underscores, though hostname(7) has none.)
+const hostnameChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"
+
 // complete checks what can be checked before anything is made, and fills in the defaults. Env is all of the payload's
 // environment then.
 func (c Config) complete() (Config, error) {
@@ -105,8 +109,9 @@ func (c Config) complete() (Config, error) {
 	if c.Hostname == "" {
 		c.Hostname = DefaultHostname
 	}
-	if len(c.Hostname) > 64 || strings.ContainsAny(c.Hostname, " \t\n/") {
-		return c, fmt.Errorf("container: hostname %q: at most 64 letters, digits, dots and hyphens (uname(2))", c.Hostname)
+	if len(c.Hostname) > 64 || strings.Trim(c.Hostname, hostnameChars) != "" {
+		return c, fmt.Errorf("container: hostname %q: at most 64 ASCII letters, digits, dots, hyphens and underscores "+
+			"(hostname(7))", c.Hostname)
 	}
 	if c.Root.Hostname == "" {
 		c.Root.Hostname = c.Hostname

@@ -93,6 +93,18 @@ func TestInitTakesNoDeviceFromAVolume(t *testing.T) {
 	}
 }
 
+// A volume never covers /proc, not even if a link of the image leads there.
+func TestVolumeCoversNoProc(t *testing.T) {
+	needNamespaces(t)
+	root, _ := hostile(t)
+	for link, to := range map[string]string{"x": "/proc", "y": "proc/sys", "z": "/proc/self/attr"} {
+		require.NoError(t, os.Symlink(to, filepath.Join(root, link)))
+		volumes := append([]rootfs.Volume{{Source: t.TempDir(), Target: "/" + link}}, usr...)
+		_, err := Run(Config{Root: rootfs.Spec{Dir: root, Volumes: volumes}, Args: []string{"true"}})
+		require.ErrorContains(t, err, "/"+link+": the container needs its own /proc", to)
+	}
+}
+
 // A directory of the host as a standard stream is refused.
 func TestDirectoryAsStandardInput(t *testing.T) {
 	needNamespaces(t)

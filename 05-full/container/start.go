@@ -31,8 +31,9 @@ type Container struct {
 	// Terminal is our end of the container's terminal; nil if it has none.
 	Terminal *os.File
 
-	conn   conn // to PID 1, which has a last word if it fails
-	reaped bool // PID 1 was waited for
+	conn   conn  // to PID 1, which has a last word if it fails
+	reaped bool  // PID 1 was waited for
+	limit  int64 // on memory, in bytes
 }
 
 // Start builds a container and starts its command. If it fails, nothing is left. An error that the
@@ -49,7 +50,7 @@ func Start(c Config) (_ *Container, err error) {
 	if err := procfs.Check(); err != nil {
 		return nil, err
 	}
-	b := &builder{Config: c, ct: &Container{conn: conn{-1}}, spec: namespace.Container()}
+	b := &builder{Config: c, ct: &Container{conn: conn{-1}, limit: c.Resources.Memory}, spec: namespace.Container()}
 	defer b.close()
 	if err = b.build(); err != nil {
 		return nil, errors.Join(err, b.ct.destroy())
@@ -141,7 +142,7 @@ func (b *builder) startInit() error {
 		Files: append(append(files[:3:3], theirs), files[3:]...),
 	}, birth)
 	if err != nil {
-		return fmt.Errorf("start PID 1%s: %w", b.outOfMemory(), err)
+		return b.ct.blameMemory(fmt.Errorf("start PID 1: %w", err))
 	}
 	_ = theirs.Close() // when PID 1 exits, our end says so
 	return nil
@@ -218,8 +219,10 @@ func (b *builder) listen() error {
 		switch {
 		case err != nil:
 			return b.explain(err)
-		case a.Started || a.Error != "":
-			return a.err()
+		case a.Started:
+			return nil
+		case a.Error != "":
+			return b.ct.blameMemory(a.err())
 		}
 		if err := b.trace(a.Done); err != nil {
 			return err
@@ -256,18 +259,10 @@ func (b *builder) explain(err error) error {
 	}
 	ws, err := b.ct.reap()
 	if err == nil && ws.Signaled() {
-		return fmt.Errorf("container: PID 1 was killed by signal %d (%s) before the command ran%s",
-			int(ws.Signal()), ws.Signal(), b.outOfMemory())
+		return b.ct.blameMemory(fmt.Errorf("container: PID 1 was killed by signal %d (%s) "+
+			"before the command ran", int(ws.Signal()), ws.Signal()))
 	}
 	return fmt.Errorf("container: PID 1 exited with status %d before the command ran", ws.ExitStatus())
-}
-
-// outOfMemory blames the limit on memory, if the kernel counted a kill because of it.
-func (b *builder) outOfMemory() string {
-	if b.ct.Group == nil || b.ct.Group.Stats().OOMKills == 0 {
-		return ""
-	}
-	return fmt.Sprintf(": its memory limit of %d bytes is too small for a start", b.Resources.Memory)
 }
 
 func (b *builder) close() {
@@ -291,13 +286,13 @@ func (ct *Container) Wait() (status int, err error) {
 	case err != nil:
 		return 125, err
 	case ws.Signaled():
-		return 128 + int(ws.Signal()), nil
+		return 128 + int(ws.Signal()), ct.killedForMemory(ws.Signal())
 	}
 	var last answer
 	if _, err := ct.conn.receive(&last); err == nil {
 		return 125, last.err() // PID 1 itself failed
 	}
-	return ws.ExitStatus(), nil
+	return ws.ExitStatus(), ct.killedForMemory(syscall.Signal(ws.ExitStatus() - 128))
 }
 
 // reap waits for PID 1, once.

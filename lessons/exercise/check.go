@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"containerkit/lessons/author/verify"
@@ -92,6 +93,9 @@ func (r Result) judge(run *verify.Run, errs string, runErr error) (Result, error
 		r.Outcome, r.Reason = Unchecked, skipped.Reason()
 	case failed == nil:
 		return r, fmt.Errorf("check of %s: go test -tags mine -run '%s' ./%s runs no test: %s %v", r.Exercise.ID(), r.Exercise.Run, r.Exercise.Package, errs, runErr)
+	case failed.Name == "" && modulesMissing.MatchString(failed.Output+errs):
+		r.Outcome, r.Reason = Unchecked, "the Go modules that it imports are not on this machine, and cannot be "+
+			"downloaded now: run this once with a network: go mod download"
 	case failed.Name == "" && compilerSays(failed.Output+errs) != "":
 		r.Outcome, r.Reason = Broken, compilerSays(failed.Output+errs)
 	default:
@@ -110,6 +114,10 @@ func (r Result) judge(run *verify.Run, errs string, runErr error) (Result, error
 	}
 	return r, nil
 }
+
+// modulesMissing finds what go says of a module that it can neither find nor download: with
+// GOPROXY=off, and with a proxy that it does not reach. The line begins like one of the compiler's.
+var modulesMissing = regexp.MustCompile(`\.go:\d+:\d+: (module lookup disabled by |\S+@v\S+: (Get|Post|git|read) )`)
 
 // stateOf reads what package claim wrote.
 func stateOf(output string) State {

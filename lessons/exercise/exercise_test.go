@@ -140,6 +140,15 @@ func TestJudge(t *testing.T) {
 	require.Equal(t, Broken, got.Outcome)
 	require.Equal(t, "p/x_mine.go:7:2: undefined: foo", got.Reason)
 
+	for _, says := range []string{"module lookup disabled by GOPROXY=off",
+		`golang.org/x/sys@v0.49.0: Get "http://127.0.0.1:1/golang.org/x/sys/@v/v0.49.0.zip": dial tcp: connection refused`} {
+		offline := &verify.Run{Tests: []verify.Test{{Package: "p", Result: "fail", Output: "# p\np/x_mine.go:7:2: " + says + "\nFAIL p [setup failed]\n"}}}
+		got, err = r.judge(offline, "", nil)
+		require.NoError(t, err)
+		require.Equal(t, Unchecked, got.Outcome)
+		require.Contains(t, got.Reason, "go mod download")
+	}
+
 	_, err = r.judge(&verify.Run{}, "", nil)
 	require.ErrorContains(t, err, "runs no test")
 }
@@ -179,6 +188,22 @@ func TestPutKeepsWhatWasThere(t *testing.T) {
 	p, err = LoadProgress(dir)
 	require.NoError(t, err)
 	require.Equal(t, Record{Tries: 2, First: now, Solved: now, Last: Solved}, p[e.ID()])
+}
+
+// A file of progress that holds null, or null for an exercise, holds no progress.
+func TestProgressOfNull(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Dir(progressFile(dir)), 0o755))
+	e := All()[0]
+	for _, text := range []string{"null", `{"` + e.ID() + `":null}`} {
+		require.NoError(t, os.WriteFile(progressFile(dir), []byte(text), 0o644))
+		p, err := LoadProgress(dir)
+		require.NoError(t, err, text)
+		before := maps.Clone(p)
+		p.Note(Result{Exercise: e, Outcome: Failed}, time.Now())
+		require.Equal(t, 1, p[e.ID()].Tries, text)
+		require.NoError(t, p.Save(dir, before), text)
+	}
 }
 
 // Two at a time, watch in one window and check in another: neither undoes what the other one noted.

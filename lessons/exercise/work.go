@@ -82,6 +82,9 @@ func LoadProgress(root string) (Progress, error) {
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return nil, fmt.Errorf("%s: %w; move it away to begin anew", progressFile(root), err)
 	}
+	if p == nil { // the file says null
+		p = Progress{}
+	}
 	return p, nil
 }
 

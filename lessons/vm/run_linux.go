@@ -118,7 +118,19 @@ func goEnv() (goVars, error) {
 		return goVars{}, errors.New("start the VM in the kit's checkout, the directory with its go.mod: what runs in the VM is built there")
 	}
 	g.tool = tool
+	// The VM sees some directories only, by their own paths: a link that leads to one is not there.
+	for _, path := range []*string{&g.GOROOT, &g.GOCACHE, &g.GOMODCACHE, &g.GOMOD} {
+		*path = realPath(*path)
+	}
 	return g, nil
+}
+
+// realPath is a path without symbolic links. What is not there yet stays as it is.
+func realPath(path string) string {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		return resolved
+	}
+	return path
 }
 
 // buildInit builds the guest's /init. "go run" keeps the program that it has linked in Go's build cache, "go build"
@@ -150,7 +162,7 @@ func describe(c *Config, g goVars, e Engine) (*wire.Start, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !within(cwd, checkout) {
+	if cwd = realPath(cwd); !within(cwd, checkout) {
 		cwd = checkout
 	}
 	// The room raises the engine's soft limit to this one.

@@ -511,3 +511,21 @@ func TestAGuestThatHangsIsGivenUp(t *testing.T) {
 	require.ErrorContains(t, err, "the VM has died: the command does not run after 10ms; its console said last:\n  no more")
 	<-killed
 }
+
+// A checkout that was reached through a link has its own path in the VM, where the link may not be.
+func TestCheckoutBehindLink(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(root, link))
+	t.Chdir(filepath.Join(link, "lessons"))
+	g, err := goEnv()
+	require.NoError(t, err)
+	s, err := describe(&Config{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}, g, engines[0])
+	require.NoError(t, err)
+	require.Equal(t, realPath(root), s.Checkout)
+	require.Equal(t, filepath.Join(realPath(root), "lessons"), s.Dir)
+	for _, dir := range s.Open {
+		require.Equal(t, realPath(dir), dir)
+	}
+}

@@ -9,7 +9,6 @@ package errno
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"syscall"
 )
@@ -58,56 +57,4 @@ func (r rule) matches(number syscall.Errno, f failure) bool {
 		}
 	}
 	return false
-}
-
-// machine is what the explainer looks at to choose between meanings; tests replace it.
-var machine = struct {
-	uid    func() int
-	root   func() bool              // root of the machine, not of a user namespace
-	sysctl func(path string) string // the file below /proc/sys, or nothing
-	exists func(path string) bool
-}{
-	uid: os.Geteuid,
-	root: func() bool {
-		raw, err := os.ReadFile("/proc/self/uid_map")
-		whole := err != nil || strings.Join(strings.Fields(string(raw)), " ") == "0 0 4294967295"
-		return os.Geteuid() == 0 && whole
-	},
-	sysctl: func(path string) string {
-		raw, _ := os.ReadFile("/proc/sys/" + path)
-		return strings.TrimSpace(string(raw))
-	},
-	exists: func(path string) bool { _, err := os.Lstat(path); return err == nil },
-}
-
-// NoUserNamespace tells which setting of this machine forbids a user namespace to an ordinary user, and the way out;
-// nothing if none of the known ones does.
-func NoUserNamespace() string {
-	switch root := machine.root(); {
-	case machine.sysctl("user/max_user_namespaces") == "0":
-		return "The limit user.max_user_namespaces is 0, so nobody may have a user namespace. " +
-			"Raise it: sudo sysctl -w user.max_user_namespaces=15000"
-	case !root && machine.sysctl("kernel/unprivileged_userns_clone") == "0":
-		return "This Debian kernel keeps user namespaces for root. " +
-			"Allow them: sudo sysctl -w kernel.unprivileged_userns_clone=1"
-	case !root && machine.sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
-		return "AppArmor gives an ordinary user's namespace no capabilities (Ubuntu 24.04 and later). " +
-			"Allow it until the next boot: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or run as root: go run -exec sudo ./NN-name"
-	case machine.exists("/.dockerenv") || machine.exists("/run/.containerenv"):
-		return "This is inside a container, and its seccomp filter or its lack of CAP_SYS_ADMIN forbids new namespaces. " +
-			"Start it with --privileged (only on a machine that is yours), or run the lessons outside of it."
-	}
-	return ""
-}
-
-// privilege explains a refusal that more privilege would lift; what names the capability.
-func privilege(what string) string {
-	if why := NoUserNamespace(); why != "" {
-		return why
-	}
-	if !machine.root() {
-		return what + " An ordinary user gets it only inside a user namespace of their own, over what that namespace owns."
-	}
-	return what + " Root in this process does not have it: see CapEff in /proc/self/status; " +
-		"an outer container or its seccomp filter may have taken it away."
 }

@@ -5,27 +5,23 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// pretend replaces the machine that the explainer looks at.
-func pretend(t *testing.T, uid int, real bool, sysctls map[string]string, files ...string) {
+// pretend replaces the machine that the explainer looks at. Its process has the given capabilities,
+// and no seccomp filter.
+func pretend(t *testing.T, uid int, real bool, sysctls map[string]string, capabilities ...int) {
 	was := machine
 	t.Cleanup(func() { machine = was })
 	machine.uid = func() int { return uid }
 	machine.root = func() bool { return uid == 0 && real }
 	machine.sysctl = func(path string) string { return sysctls[path] }
-	machine.exists = func(path string) bool {
-		for _, f := range files {
-			if f == path {
-				return true
-			}
-		}
-		return false
-	}
+	machine.has = func(c int) bool { return slices.Contains(capabilities, c) }
+	machine.filter = func() bool { return false }
 }
 
 func TestExplain(t *testing.T) {
@@ -84,15 +80,50 @@ func TestMachineDecides(t *testing.T) {
 	require.Contains(t, Explain(clone), "AppArmor")
 	pretend(t, 0, false, map[string]string{"kernel/apparmor_restrict_unprivileged_userns": "1"})
 	require.Contains(t, Explain(os.NewSyscallError("sethostname", syscall.EPERM)), "AppArmor")
-	pretend(t, 1000, true, map[string]string{"user/max_user_namespaces": "0"})
-	require.Contains(t, Explain(clone), "user.max_user_namespaces=15000")
 	pretend(t, 1000, true, map[string]string{"kernel/unprivileged_userns_clone": "0"})
 	require.Contains(t, Explain(clone), "Debian")
-	pretend(t, 0, true, map[string]string{"kernel/unprivileged_userns_clone": "0"}, "/.dockerenv")
-	require.Contains(t, Explain(clone), "inside a container")
+	pretend(t, 0, true, map[string]string{"kernel/unprivileged_userns_clone": "0"})
+	require.Contains(t, Explain(clone), "Root in this process does not have it: see CapEff")
+	machine.filter = func() bool { return true }
+	require.Contains(t, Explain(clone), "does not have it, and a seccomp filter is on it")
+	pretend(t, 0, true, nil, capSysAdmin)
+	require.Contains(t, Explain(clone), "a security module")
+	machine.filter = func() bool { return true }
+	require.Contains(t, Explain(clone), "has it, but also a seccomp filter")
 	pretend(t, 0, false, nil)
 	require.Contains(t, Explain(fmt.Errorf("mount proc on /proc: %w", syscall.EPERM)), "covered")
 	require.Contains(t, Explain(&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EACCES}), "delegated")
+}
+
+// ENOSPC of clone(2) is explained by the limits alone: by the one that is 0, of the kind that the call
+// asked for if the error names it.
+func TestLimitOnNamespaces(t *testing.T) {
+	clone := fmt.Errorf("start PID 1: %w", os.NewSyscallError("clone3", syscall.ENOSPC))
+	pretend(t, 0, true, nil)
+	machine.filter = func() bool { return true }
+	require.Contains(t, Explain(clone), "nested deeper than 32")
+	for _, kind := range kinds {
+		pretend(t, 0, true, map[string]string{"user/max_" + kind + "_namespaces": "0"})
+		require.Contains(t, Explain(clone), "user.max_"+kind+"_namespaces is 0")
+		require.NotContains(t, Explain(os.NewSyscallError("clone3", syscall.EPERM)), "max_")
+	}
+	pretend(t, 0, true, map[string]string{
+		"user/max_user_namespaces": "0", "user/max_mnt_namespaces": "0", "user/max_time_namespaces": "0"})
+	require.Contains(t, Explain(os.NewSyscallError("unshare(CLONE_NEWTIME)", syscall.ENOSPC)), "max_time")
+	require.Contains(t, Explain(os.NewSyscallError("unshare(CLONE_NEWNS)", syscall.ENOSPC)), "max_mnt")
+	require.Contains(t, Explain(os.NewSyscallError("unshare(CLONE_NEWNET)", syscall.ENOSPC)), "deeper than 32")
+	require.Contains(t, NoUserNamespace(), "max_user_namespaces")
+}
+
+// Root needs CAP_SETFCAP to map the outer root (user_namespaces(7)). An ordinary user does not.
+func TestMapOfRootWithoutCapability(t *testing.T) {
+	write := &os.PathError{Op: "write", Path: "/proc/7/uid_map", Err: syscall.EPERM}
+	pretend(t, 0, true, nil)
+	require.Contains(t, Explain(write), "CAP_SETFCAP")
+	pretend(t, 0, true, nil, capSetfcap)
+	require.NotContains(t, Explain(write), "CAP_SETFCAP")
+	pretend(t, 1000, false, nil)
+	require.NotContains(t, Explain(write), "CAP_SETFCAP")
 }
 
 // An error names an interpreter only if the process that saw the file says so. The explainer opens no

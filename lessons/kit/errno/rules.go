@@ -25,12 +25,7 @@ var rules = []rule{
 	{is(syscall.ETXTBSY), nil, say("The file is open for writing somewhere, and a file being written cannot be executed. (execve(2))")},
 	{is(syscall.EACCES), of("timens_offsets"), say("A process has entered the time namespace already: its offsets must be written before the first one does. So unshare first, write, and only then fork. (time_namespaces(7))")},
 	{is(syscall.EINVAL, syscall.ERANGE), of("timens_offsets"), say("The offset would move a clock below zero or too far ahead, or a line is not: CLOCK SECONDS NANOSECONDS. (time_namespaces(7))")},
-	{is(syscall.EPERM, syscall.EACCES), of("uid_map", "gid_map"), func(failure) string {
-		if why := NoUserNamespace(); why != "" {
-			return why
-		}
-		return "A map is written once, and without CAP_SETUID outside it may map your own ID only; for a gid_map, \"deny\" must stand in setgroups first. (user_namespaces(7))"
-	}},
+	{is(syscall.EPERM, syscall.EACCES), of("uid_map", "gid_map"), mapRefused},
 	{is(syscall.EINVAL), of("uid_map", "gid_map"), say("The lines of a map are: INSIDE OUTSIDE COUNT. Ranges must not overlap, and the outside IDs must exist in the parent's own map. (user_namespaces(7))")},
 	{is(syscall.EPERM, syscall.EACCES), of("setgroups"), say("In this user namespace setgroups is denied, as it must be where an ordinary user wrote the gid_map: leaving a group could give more rights, not fewer. (user_namespaces(7))")},
 	{is(syscall.EAGAIN), of("fork", "clone", "exec", "thread"), say("No further process is allowed: the limit in pids.max of the cgroup, or RLIMIT_NPROC of the user, is reached. (pids.events or pids.current in the cgroup tell which; ulimit -u)")},
@@ -41,19 +36,14 @@ var rules = []rule{
 	{is(syscall.E2BIG), of("exec"), say("Arguments and environment together are too long for one process. (execve(2), ulimit -s)")},
 	{is(syscall.EUSERS), of("setns"), say("A time namespace is entered by a process of one thread: fork first.")},
 	{is(syscall.EUSERS), nil, say("Too many user namespaces, or more than 32 in one another (this is how kernels before 4.9 said it). (user_namespaces(7))")},
-	{is(syscall.ENOSPC), of("clone", "fork/exec", "unshare", "namespace"), func(f failure) string {
-		if why := NoUserNamespace(); why != "" {
-			return why
-		}
-		return "A limit on namespaces is reached, not a disk: see /proc/sys/user/max_*_namespaces; or user or pid namespaces are nested deeper than 32. (namespaces(7))"
-	}},
+	{is(syscall.ENOSPC), of("clone", "fork/exec", "unshare", "namespace"), limitReached},
 	{is(syscall.EINVAL), of("clone", "fork/exec", "unshare"), say("The kernel does not take these flags together, or lacks the namespace: a new user namespace needs a process of one thread (a Go program has several: use clone flags on a child), and a new time namespace cannot come from clone(2), only from clone3(2) or unshare(2).")},
 	{is(syscall.EPERM), of("clone", "fork/exec", "unshare", "user namespace"), func(failure) string {
-		return privilege("A new namespace needs CAP_SYS_ADMIN; a new user namespace needs none, but is refused inside a chroot and to IDs that are not mapped.")
+		return privilege(capSysAdmin, "A new namespace needs CAP_SYS_ADMIN; a new user namespace needs none, but is refused inside a chroot and to IDs that are not mapped.")
 	}},
 	{is(syscall.EINVAL), of("setns"), say("The descriptor is no namespace of that type, or it is the user namespace one is in already, or the process has several threads (a user or mount namespace is entered by a single thread that shares nothing). (setns(2))")},
 	{is(syscall.EPERM), of("setns"), func(failure) string {
-		return privilege("Entering a namespace needs CAP_SYS_ADMIN in the user namespace that owns it: enter that user namespace first.")
+		return privilege(capSysAdmin, "Entering a namespace needs CAP_SYS_ADMIN in the user namespace that owns it: enter that user namespace first.")
 	}},
 	{is(syscall.ESRCH), of("cgroup.procs", "cgroup.threads", "/tasks"), say("There is no such process any more, or it has no number in the pid namespace of the one who writes. (cgroups(7))")},
 	{is(syscall.ESRCH), nil, say("The process is gone: it ended before it was reached.")},
@@ -91,7 +81,7 @@ var rules = []rule{
 	}},
 	{is(syscall.EBUSY), of("pivot_root", "pivot root"), say("The new root and the place for the old one must not lie on the current root itself: the new root must be a mount of its own. (pivot_root(2))")},
 	{is(syscall.EPERM), of("pivot_root", "pivot root", "chroot"), func(failure) string {
-		return privilege("It needs CAP_SYS_ADMIN (chroot: CAP_SYS_CHROOT) in the user namespace that owns the mount namespace.")
+		return privilege(capSysAdmin, "It needs CAP_SYS_ADMIN (chroot: CAP_SYS_CHROOT) in the user namespace that owns the mount namespace.")
 	}},
 	{is(syscall.EINVAL), of("umount"), say("It is not a mount point, or the mount came along from a more privileged mount namespace and is locked to what it covers. (umount(2), mount_namespaces(7))")},
 	{is(syscall.EBUSY), of("umount"), say("A process has its root, its working directory or an open file there: detach it (MNT_DETACH, umount -l) or end that process. (umount(2))")},
@@ -106,10 +96,10 @@ var rules = []rule{
 					"(an outer container covers parts of it). Bind the old one instead, or run outside of that container. (user_namespaces(7), mount_namespaces(7))"
 			}
 		}
-		return privilege("Mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace; and a mount that came from outside keeps its nosuid, nodev and read-only.")
+		return privilege(capSysAdmin, "Mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace; and a mount that came from outside keeps its nosuid, nodev and read-only.")
 	}},
 	{is(syscall.EACCES), of("mount"), func(failure) string {
-		if why := NoUserNamespace(); why != "" {
+		if why := forbidden(); why != "" {
 			return why
 		}
 		return "A directory on the way may not be searched, or the source is a block device that is read-only or on a mount with nodev. (mount(2))"
@@ -129,11 +119,11 @@ var rules = []rule{
 
 	// names, processes, devices
 	{is(syscall.EPERM), of("sethostname", "setdomainname"), func(failure) string {
-		return privilege("The hostname may be set with CAP_SYS_ADMIN in the user namespace that owns the UTS namespace, so take both.")
+		return privilege(capSysAdmin, "The hostname may be set with CAP_SYS_ADMIN in the user namespace that owns the UTS namespace, so take both.")
 	}},
 	{is(syscall.EPERM), of("rlimit"), say("Raising a hard limit needs CAP_SYS_RESOURCE in the first user namespace: root inside does not have it. (setrlimit(2))")},
 	{is(syscall.EPERM, syscall.EACCES), of("link", "route", "addr", "netlink", "nft", "veth", "bridge", "socket"), func(failure) string {
-		return privilege("Links, addresses, routes and rules need CAP_NET_ADMIN (a raw socket CAP_NET_RAW) in the user namespace that owns the network namespace; a port below 1024 needs CAP_NET_BIND_SERVICE.")
+		return privilege(capNetAdmin, "Links, addresses, routes and rules need CAP_NET_ADMIN (a raw socket CAP_NET_RAW) in the user namespace that owns the network namespace; a port below 1024 needs CAP_NET_BIND_SERVICE.")
 	}},
 	{is(syscall.EACCES), of("bind", "listen"), say("A port below 1024 needs CAP_NET_BIND_SERVICE. (ip(7), net.ipv4.ip_unprivileged_port_start)")},
 	{is(syscall.EOPNOTSUPP, syscall.ENOTSUP), of("link", "veth", "bridge", "netlink", "nft", "table", "chain"), say("The kernel does not know this kind of link or rule: a module is missing. (sudo modprobe veth bridge nf_tables nft_chain_nat nft_masq)")},
@@ -147,7 +137,7 @@ var rules = []rule{
 	{is(syscall.ECONNREFUSED), nil, say("The address was reached and nobody listens on that port there: is the server up, and in that network namespace?")},
 	{is(syscall.EPERM), of("kill", "signal"), say("The process belongs to another user, or to a user namespace that does not lie below yours. (kill(2))")},
 	{is(syscall.EPERM, syscall.EACCES), of("bpf"), func(failure) string {
-		return privilege("Loading a BPF program needs CAP_BPF (device rules on cgroup v2 also CAP_NET_ADMIN or CAP_SYS_ADMIN) in the first user namespace.")
+		return privilege(capBPF, "Loading a BPF program needs CAP_BPF (device rules on cgroup v2 also CAP_NET_ADMIN or CAP_SYS_ADMIN) in the first user namespace.")
 	}},
 	{is(syscall.EACCES), of("memfd_create"), say("No file in memory may be executed here. As root: sysctl vm.memfd_noexec=1 (it counts for a PID namespace; the kernel's document on sysctl/vm)")},
 	{is(syscall.EACCES), of("exec"), say("The file is not executable, it is a directory, a directory on the way may not be searched, or the mount has noexec. (execve(2))")},

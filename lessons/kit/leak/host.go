@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"containerkit/lessons/kit/child"
@@ -279,11 +281,19 @@ func (h *host) runsAsLong() (bool, string) {
 }
 
 func (h *host) seesMount() (bool, string) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/mountinfo", h.thread))
+	f, err := os.Open(fmt.Sprintf("/proc/self/task/%d/mountinfo", h.thread))
 	if err != nil {
 		return true, err.Error()
 	}
-	return strings.Contains(string(raw), h.m.MountOn), ""
+	defer f.Close()
+	return mountedOn(f, h.m.MountOn), ""
+}
+
+// mountedOn reports whether a table of mounts has one on the path. The kernel writes a space in it
+// as \040 (proc_pid_mountinfo(5)).
+func mountedOn(table io.Reader, path string) bool {
+	found, err := mountinfo.GetMountsFromReader(table, mountinfo.SingleEntryFilter(path))
+	return err != nil || len(found) > 0
 }
 
 func (h *host) wasWritten() (bool, string) {

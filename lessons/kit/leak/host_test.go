@@ -3,6 +3,7 @@
 package leak
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,4 +18,11 @@ func TestRootMount(t *testing.T) {
 	} {
 		require.Equal(t, want, rootOf(mountinfo))
 	}
+}
+
+// The table of mounts has a space as an escape, so the text of the path is not in it.
+func TestMountOnPathWithSpace(t *testing.T) {
+	const table = "29 28 0:5 / /tmp/a\\040space/mount rw - tmpfs none rw\n"
+	require.True(t, mountedOn(strings.NewReader(table), "/tmp/a space/mount"))
+	require.False(t, mountedOn(strings.NewReader(table), "/tmp/a space"))
 }

@@ -100,7 +100,7 @@ type Options struct {
 	Pause   bool // wait for Enter before each result, and at each screenful
 	// Without leaves the feature of the step out, so that its claims must fail.
 	Without bool
-	Out     io.Writer // os.Stdout if nil
+	Out     io.Writer // Stdout if nil
 	In      io.Reader // where Enter is read from; os.Stdin if nil
 }
 
@@ -120,7 +120,7 @@ type Narrator struct {
 // New returns the narrator of a step. An empty step is the stage itself.
 func New(stage, step string, o Options) *Narrator {
 	if o.Out == nil {
-		o.Out = os.Stdout
+		o.Out = Stdout
 	}
 	if o.In == nil {
 		o.In = os.Stdin

@@ -3,21 +3,53 @@
 package scratch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// openTemp opens $TMPDIR, by a path that is absolute, leads through no link, and keeps leading
-// there: see stable.
-func openTemp() (*os.File, error) {
-	path, err := filepath.EvalSymlinks(os.TempDir())
+// ErrPlace is the error if $TMPDIR, or /tmp without it, is no directory in which temporary files can
+// be created.
+var ErrPlace = errors.New("set TMPDIR to another directory, such as /tmp")
+
+// Place returns the directory for temporary files ($TMPDIR) by a path that is absolute and leads
+// through no link. filepath.Abs comes first: it takes the working directory as $PWD names it, and
+// that name can lead through a link.
+func Place() (string, error) {
+	path, err := filepath.Abs(os.TempDir())
 	if err == nil {
-		path, err = filepath.Abs(path)
+		path, err = filepath.EvalSymlinks(path)
 	}
+	if err != nil {
+		return "", unusable(err)
+	}
+	st, err := os.Stat(path)
+	if err == nil && !st.IsDir() {
+		err = unix.ENOTDIR
+	}
+	if err != nil {
+		return "", unusable(err)
+	}
+	return path, nil
+}
+
+// unusable is an ErrPlace that says what $TMPDIR holds and why it does not do.
+func unusable(err error) error {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		err = number // without the path of the call: it is TMPDIR's, or one below
+	}
+	return fmt.Errorf("no temporary directory in TMPDIR=%s: %w: %w", os.TempDir(), err, ErrPlace)
+}
+
+// openTemp opens $TMPDIR, by a path that keeps leading there: see stable.
+func openTemp() (*os.File, error) {
+	path, err := Place()
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +58,7 @@ func openTemp() (*os.File, error) {
 	}
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, unusable(err)
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }

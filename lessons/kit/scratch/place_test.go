@@ -72,6 +72,45 @@ func TestRelativePlace(t *testing.T) {
 	require.NoDirExists(t, d.Path)
 }
 
+// The working directory can have been reached through a link, which $PWD then keeps.
+func TestRelativePlaceBelowLink(t *testing.T) {
+	real := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(real, link))
+	t.Chdir(link)
+	t.Setenv("PWD", link)
+	t.Setenv("TMPDIR", ".")
+	d, err := New()
+	require.NoError(t, err)
+	defer d.Remove()
+	require.Equal(t, real, filepath.Dir(d.Path))
+}
+
+// An error about $TMPDIR names the variable and says what to do. A sweep that can do without the
+// directory keeps silent about it, but not about one that other users can change.
+func TestUnusablePlace(t *testing.T) {
+	dir := open(t, 0o755)
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	for path, why := range map[string]error{
+		filepath.Join(dir, "missing"): unix.ENOENT,
+		file:                          unix.ENOTDIR,
+		filepath.Join(file, "below"):  unix.ENOTDIR,
+	} {
+		t.Setenv("TMPDIR", path)
+		_, err := New()
+		require.ErrorIs(t, err, ErrPlace)
+		require.EqualError(t, err, "no temporary directory in TMPDIR="+path+": "+why.Error()+
+			": set TMPDIR to another directory, such as /tmp")
+		_, err = Sweep()
+		require.ErrorIs(t, err, ErrPlace)
+		require.NoError(t, SweepIfAny())
+	}
+	require.NoError(t, os.Chmod(dir, 0o777))
+	t.Setenv("TMPDIR", dir)
+	require.Error(t, SweepIfAny())
+}
+
 // Any user can create a name in /tmp. What is not this user's alone stays, and what a link leads
 // to.
 func TestSweepTouchesOnlyOurs(t *testing.T) {

@@ -33,7 +33,7 @@ func New() (*Dir, error) {
 		path, err := os.MkdirTemp(tmp.Name(), prefix)
 		if err != nil {
 			tmp.Close()
-			return nil, err
+			return nil, unusable(err)
 		}
 		d, err := lock(tmp, filepath.Base(path))
 		if err == nil {
@@ -197,6 +197,16 @@ func openIn(fd int, name string, flags uint64) (int, error) {
 		Flags:   flags | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_BENEATH,
 	})
+}
+
+// SweepIfAny is Sweep for a program that can do without a temporary directory. It is no error that
+// $TMPDIR is not usable: then nothing of ours is in it.
+func SweepIfAny() error {
+	_, err := Sweep()
+	if errors.Is(err, ErrPlace) {
+		return nil
+	}
+	return err
 }
 
 // Sweep removes the directories whose owners are dead, as after kill -9, and returns their paths.

@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"github.com/agnivade/levenshtein"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"containerkit/lessons/kit/child"
@@ -89,7 +90,12 @@ func init() { runtime.LockOSThread() }
 // Main runs the program and exits.
 func (p Program) Main() {
 	child.Init()
-	os.Exit(p.main(os.Args[1:]))
+	status := p.main(os.Args[1:])
+	if err := narrate.Stdout.Err(); err != nil {
+		report(p.Stage.Dir, err)
+		status = max(status, 1)
+	}
+	os.Exit(status)
 }
 
 func (p Program) main(args []string) int {
@@ -116,17 +122,18 @@ func (p Program) main(args []string) int {
 			return p.usage("-- needs a command after it, for example: -- sh -c 'echo hello'")
 		}
 	}
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
-		p.help(os.Stdout, fs)
+	help := slices.Equal(args, []string{"help"})
+	if err := fs.Parse(args); help || errors.Is(err, flag.ErrHelp) {
+		p.help(narrate.Stdout, fs)
 		return 0
 	} else if err != nil {
 		return p.usage(err.Error())
 	}
 	if list {
 		for _, s := range p.Stage.Steps {
-			fmt.Printf("%-10s %s\n", s.Name, s.Claim)
+			fmt.Fprintf(narrate.Stdout, "%-10s %s\n", s.Name, s.Claim)
 		}
-		fmt.Printf("%-10s %s\n", leaksName, leaksClaim)
+		fmt.Fprintf(narrate.Stdout, "%-10s %s\n", leaksName, leaksClaim)
 		return 0
 	}
 	names := fs.Args()
@@ -203,12 +210,31 @@ func (p Program) main(args []string) int {
 	return p.leaks(o)
 }
 
+// fewestFiles is how many files a stage may have to open at once: as root on cgroup v1 there is one
+// for each hierarchy, and the leak table leaves one open far up. Go's runtime crashes where it gets
+// none.
+const fewestFiles = 128
+
+// enoughFiles returns an error if the limit on open files is too low. Go has raised the soft limit to
+// the hard one by now.
+func enoughFiles() error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("getrlimit(RLIMIT_NOFILE)", err)
+	}
+	if limit.Cur < fewestFiles {
+		return fmt.Errorf("this process can open %d files, and at least %d are needed: raise the limit (ulimit -n)",
+			limit.Cur, fewestFiles)
+	}
+	return nil
+}
+
 // check calls Check and reports its error. The status is 0 if there is none.
 func (p Program) check(command []string) int {
-	if p.Check == nil {
-		return 0
+	err := enoughFiles()
+	if err == nil && p.Check != nil {
+		err = p.Check()
 	}
-	err := p.Check()
 	if err == nil {
 		return 0
 	}
@@ -404,7 +430,8 @@ func (p Program) help(w io.Writer, fs *flag.FlagSet) {
 	fs.SetOutput(w)
 	fs.PrintDefaults()
 	fmt.Fprintf(w, "\nas root: go run -exec sudo ./%s      exit status: 0, or 1 if a claim did not hold, 2 for a wrong call;\n", d)
-	fmt.Fprintf(w, "with a command: the command's own, 128+n if signal n ended it, 125 if the container could not be made.\n")
+	fmt.Fprintf(w, "with a command: the command's own, 128+n if signal n ended it, 127 if it is not there,\n")
+	fmt.Fprintf(w, "126 if it cannot be executed, 125 if the container could not be made.\n")
 	fmt.Fprintf(w, "(go run itself turns every failure into 1 and prints the real status; go build ./%s keeps it.)\n", d)
 }
 

@@ -109,6 +109,7 @@ func TestExitStatus(t *testing.T) {
 		{"-list", 0, "breaks     an error\n"},
 		{"-h", 0, "run a command in the container so far"},
 		{"-help", 0, "a flag of its own"},
+		{"help", 0, "a flag of its own"},
 		{"leaks", 0, "sealed x"},
 		{"-quiet holds", 0, "✓ it holds"},
 

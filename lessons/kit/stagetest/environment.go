@@ -3,11 +3,68 @@
 package stagetest
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"containerkit/lessons/kit/errno"
 )
+
+// TimeNamespace checks that a container starts in a time namespace whose clocks are ahead of the
+// machine's or behind them, and that its uptime begins with 0 there.
+func TimeNamespace(t *testing.T) {
+	if _, err := os.Stat("/proc/self/ns/time"); err != nil {
+		t.Skip(err)
+	}
+	if why := errno.NoUserNamespace(); why != "" {
+		t.Skip(why)
+	}
+	each(t, func(t *testing.T, r *Runner) {
+		for _, seconds := range []string{"500000", "-1"} {
+			out, err := r.shell(t, "exec unshare --user --map-root-user --time --fork --boottime "+seconds+
+				" --monotonic "+seconds+" '"+r.executable(t)+"' -quiet -- cut -d. -f1 /proc/uptime")
+			require.NoError(t, err, out)
+			up, err := strconv.Atoi(out)
+			require.NoError(t, err, out)
+			require.Less(t, up, 60, "%s seconds ahead", seconds)
+		}
+	})
+}
+
+// FewFiles checks that too low a limit on open files ends the program with one line that says so,
+// and that nothing is created before.
+func FewFiles(t *testing.T) {
+	each(t, func(t *testing.T, r *Runner) {
+		for _, n := range []int{10, 16, 64, 128} {
+			out, err := r.shell(t, fmt.Sprintf("ulimit -n %d; exec '%s' -quiet -- true", n, r.executable(t)))
+			if n == 128 {
+				require.NoError(t, err, out)
+				continue
+			}
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit, "%d", n)
+			require.Equal(t, 125, exit.ExitCode(), out)
+			require.Contains(t, out, "ulimit -n", "%d", n)
+			require.NotContains(t, out, "\n", "%d", n)
+		}
+	})
+}
+
+// executable is a path of the program that means the same to other programs.
+func (r *Runner) executable(t testing.TB) string {
+	t.Helper()
+	if r.home != "" {
+		return r.path
+	}
+	path, err := os.Executable()
+	require.NoError(t, err)
+	return path
+}
 
 // Environment checks that the command gets one entry for each variable, the last one, also if flags
 // set it again or the caller has CONTAINERKIT_CONN, which the stages use themselves.

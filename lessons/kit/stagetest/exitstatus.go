@@ -109,8 +109,7 @@ func (r *Runner) exits(t *testing.T, flags []string, s status) {
 // executables writes the programs into a directory that every user can enter.
 func executables(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
+	dir := temporary(t)
 	for name, text := range programs {
 		mode := os.FileMode(0o755)
 		if name == "not-executable" {
