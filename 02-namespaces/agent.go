@@ -192,11 +192,3 @@ func init() {
 		return nil, nil
 	})
 }
-
-// only is the Spec for s if the step's feature is in, and for nothing new if the step runs without it.
-func only(without bool, s namespace.Set) namespace.Spec {
-	if without {
-		return namespace.Spec{}
-	}
-	return namespace.Spec{New: s}
-}

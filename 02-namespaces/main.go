@@ -14,6 +14,7 @@ var program = stage.Program{
 	Stage: course.Namespaces02,
 	Steps: stage.Steps{
 		"pid":    pid,
+		"pid1":   pid1,
 		"uts":    uts,
 		"mnt":    mnt,
 		"ipc":    ipc,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -117,7 +118,7 @@ func user(n *narrate.Narrator) error {
 	n.Proof("A file that root creates inside is owned by the mapped UID on the host",
 		got.fileIn == 0 && got.fileOut == got.outside,
 		narrate.Compare("owner of the file", got.files, "without", control.files),
-		narrate.Show("owner of the host's /", got.root, "UID 0 is not mapped: nobody"))
+		narrate.Show("owner of host's /", got.root, unmapped(got.rootIn)))
 	return userPrivileges(n, inside, plain, got, control)
 }
 
@@ -136,7 +137,7 @@ func userPrivileges(n *narrate.Narrator, inside, plain *agent, got, control iden
 	}
 	n.Proof("Root inside can set its own hostname but not the host's",
 		can.Hosts == "refused" && can.Own == "allowed",
-		narrate.Show("CapEff", caps, "every capability"),
+		narrate.Show("CapEff", caps, every(caps)),
 		narrate.Compare("the host's hostname", can.Hosts, "without", before.Hosts),
 		narrate.Compare("its own hostname", can.Own, "without", before.Own))
 	n.Proof("Root inside can't drop supplementary groups", got.setgroups == "deny",
@@ -150,6 +151,25 @@ func userPrivileges(n *narrate.Narrator, inside, plain *agent, got, control iden
 	return nil
 }
 
+// unmapped explains the UID that the kernel shows for one that has no mapping. (user_namespaces(7))
+func unmapped(uid uint32) string {
+	if uid == 65534 {
+		return "UID 0 isn't mapped: nobody"
+	}
+	return ""
+}
+
+// every says so if a set of capabilities, in hexadecimal, has all that the kernel knows.
+func every(caps string) string {
+	last, err1 := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	n, err2 := strconv.Atoi(strings.TrimSpace(string(last)))
+	set, err3 := strconv.ParseUint(caps, 16, 64)
+	if errors.Join(err1, err2, err3) == nil && set == 1<<(n+1)-1 {
+		return "every capability"
+	}
+	return ""
+}
+
 // ownHostname returns a UTS namespace if we could set the real hostname otherwise.
 func ownHostname() namespace.Set {
 	if namespace.Capable(unix.CAP_SYS_ADMIN) {
@@ -160,8 +180,8 @@ func ownHostname() namespace.Set {
 
 // An identity is a process's user as seen from both sides.
 type identity struct {
-	uid, outside, fileIn, fileOut        uint32
-	uids, files, root, uidMap, setgroups string
+	uid, outside, fileIn, fileOut, rootIn uint32
+	uids, files, root, uidMap, setgroups  string
 }
 
 func identityOf(a *agent) (w identity, err error) {
@@ -190,15 +210,14 @@ func identityOf(a *agent) (w identity, err error) {
 	}
 	w.files = fmt.Sprintf("inside %d, host %d", w.fileIn, w.fileOut)
 
-	var rootIn uint32
-	if err := a.ask(&rootIn, owner, "/"); err != nil {
+	if err := a.ask(&w.rootIn, owner, "/"); err != nil {
 		return w, err
 	}
 	rootOut, err := ownerOf("/")
 	if err != nil {
 		return w, err
 	}
-	w.root = fmt.Sprintf("inside %d, host %d", rootIn, rootOut)
+	w.root = fmt.Sprintf("inside %d, host %d", w.rootIn, rootOut)
 	for file, text := range map[string]*string{"/uid_map": &w.uidMap, "/setgroups": &w.setgroups} {
 		raw, err := os.ReadFile(dir + file)
 		if err != nil {
