@@ -12,8 +12,8 @@ import (
 
 func all(n *narrate.Narrator) error {
 	n.Question("What is a container to the kernel?")
-	n.Idea("The kernel has no object called a container. It has processes, and each process is in one " +
-		"namespace of each of eight kinds.")
+	n.Idea("The kernel has no object called a container. It has processes, and each process is in " +
+		"one namespace of each of eight kinds.")
 	if !supported(n, "time", "Linux 5.6 or later with CONFIG_TIME_NS (WSL's kernel lacks it)") {
 		return nil
 	}
@@ -44,9 +44,12 @@ func all(n *narrate.Narrator) error {
 			{`mount("proc", "/proc", "proc")`, ""},
 			{"unshare(CLONE_NEWCGROUP)", "after joining its cgroup"},
 			{"unshare(CLONE_NEWTIME)", "for future children"}, {"clone()", "the command"}},
-		Go:  "namespace.Container().Apply(cmd); inside: namespace.UnshareCgroup(), namespace.UnshareUptime()",
-		Man: "namespaces(7)", At: namespace.Container, Without: "Start the command without new namespaces",
-		Hand: "unshare --user --map-root-user --pid --mount --uts --ipc --net --cgroup --time --fork --mount-proc sh",
+		Go: "namespace.Container().Apply(cmd); inside: namespace.UnshareCgroup(), " +
+			"namespace.UnshareUptime()",
+		Man: "namespaces(7)", At: namespace.Container,
+		Hand: "unshare --user --map-root-user --pid --mount --uts --ipc --net --cgroup --time " +
+			"--fork --mount-proc sh",
+		Without: "Start the command without new namespaces",
 	})
 	one, err := startWhole(n.Without)
 	if err != nil {
@@ -110,7 +113,8 @@ func proveEight(n *narrate.Narrator, one *agent, ours map[string]uint64, control
 			n.Detail(narrate.Show("PID in "+r.Type, r.PID, r.Command))
 		}
 	}
-	n.Proof("The command is in a new namespace of every kind", len(got) == 8 && len(rows) == 9, rows...)
+	n.Proof("The command is in a new namespace of every kind",
+		len(got) == 8 && len(rows) == 9, rows...)
 	pid1, child, err := nsLinks("time", pid, one.PID)
 	if err != nil {
 		return err

@@ -17,12 +17,12 @@ import (
 )
 
 var (
-	unshareCgroup = can("unshare cgroup", func([]string) (any, error) { return nil, namespace.UnshareCgroup() })
-	catCgroup     = can("cat /proc/PID/cgroup", func(a []string) (any, error) { return cgroupOf(a[0]) })
+	unshareCgroup = canDo("unshare cgroup", namespace.UnshareCgroup)
+	catCgroup     = can("cat cgroup", func(a []string) (any, error) { return cgroupOf(a[0]) })
 )
 
-// cgroupOf reads /proc/PID/cgroup: a line "number:controllers:path" for each hierarchy. Cgroup v2 is
-// one hierarchy, "0::path".
+// cgroupOf reads /proc/PID/cgroup: a line "number:controllers:path" for each hierarchy. Cgroup v2
+// is one hierarchy, "0::path". (cgroups(7))
 func cgroupOf(pid string) (string, error) {
 	raw, err := os.ReadFile("/proc/" + pid + "/cgroup")
 	return string(raw), err
@@ -30,20 +30,14 @@ func cgroupOf(pid string) (string, error) {
 
 func cgroup(n *narrate.Narrator) error {
 	n.Question("What does a container see in /proc/self/cgroup?")
-	n.Idea("The file shows the path of a process's cgroup, such as /docker/3f1c…: it gives away which " +
-		"engine started the container. In a cgroup namespace, paths begin at the cgroup in which " +
-		"its creator was.")
-	g, err := group.New("view", group.Resources{Pids: 64})
-	var no *group.Unavailable
-	switch {
-	case errors.As(err, &no):
-		n.Note("No new cgroup for this step: %s", no.Reason)
-	case err != nil:
+	n.Idea("The file shows the path of a process's cgroup, such as /docker/3f1c…: it gives away " +
+		"which engine started the container. In a cgroup namespace, paths begin at the cgroup in " +
+		"which its creator was.")
+	g, remove, err := newCgroup(n)
+	if err != nil {
 		return err
-	default:
-		defer g.Remove()
-		defer stage.OnInterrupt(func() { _ = g.Remove() })()
 	}
+	defer remove()
 	spec := namespace.AsNeeded(namespace.Cgroup)
 	first := spec
 	first.New &^= namespace.Cgroup // it joins the cgroup first, and then creates the namespace
@@ -62,9 +56,9 @@ func cgroup(n *narrate.Narrator) error {
 		return err
 	}
 	if len(deep(before)) == 0 {
-		n.Skip("this process is in the root cgroup of every hierarchy and can't create another one, so no path "+
-			"has to be hidden; to run it: systemd-run --user --scope -p Delegate=yes go run ./02-namespaces cgroup, "+
-			"or as root: go run -exec sudo ./02-namespaces cgroup", true)
+		n.Skip("this process is in the root cgroup of every hierarchy and can't create another one, so "+
+			"no path has to be hidden; to run it: systemd-run --user --scope -p Delegate=yes "+
+			"go run ./02-namespaces cgroup, or as root: go run -exec sudo ./02-namespaces cgroup", true)
 		return nil
 	}
 	n.Control("A process in a cgroup, without its own cgroup namespace",
@@ -72,9 +66,10 @@ func cgroup(n *narrate.Narrator) error {
 
 	n.Do(narrate.Call{
 		Text: "Create a cgroup namespace from inside the same cgroup",
-		Sys:  userFirst(spec, namespace.Cgroup, [2]string{"unshare(CLONE_NEWCGROUP)", "its cgroup becomes /"}),
-		Go:   "namespace.UnshareCgroup()",
-		Man:  "cgroup_namespaces(7)", Hand: "unshare --cgroup cat /proc/self/cgroup",
+		Sys: userFirst(spec, namespace.Cgroup,
+			[2]string{"unshare(CLONE_NEWCGROUP)", "its cgroup becomes /"}),
+		Go:  "namespace.UnshareCgroup()",
+		Man: "cgroup_namespaces(7)", Hand: "unshare --cgroup cat /proc/self/cgroup",
 		At: namespace.UnshareCgroup, Without: "Create no cgroup namespace",
 	})
 	if !n.Without {
@@ -85,7 +80,7 @@ func cgroup(n *narrate.Narrator) error {
 	if err := differ(n, "cgroup", os.Getpid(), inside.PID); err != nil {
 		return err
 	}
-	if err := rootedView(n, inside, neighbor, before); err != nil {
+	if err := rootedView(n, inside, neighbor); err != nil {
 		return err
 	}
 	n.Why("docker run --cgroupns=private, the default on cgroup v2, hides the host's cgroup paths " +
@@ -97,10 +92,27 @@ func cgroup(n *narrate.Narrator) error {
 	return nil
 }
 
+// newCgroup creates a cgroup. If it is not allowed to, it says so and returns nil.
+func newCgroup(n *narrate.Narrator) (g *group.Group, remove func(), err error) {
+	g, err = group.New("view", group.Resources{Pids: 64})
+	var no *group.Unavailable
+	if errors.As(err, &no) {
+		n.Note("No new cgroup for this step: %s", no.Reason)
+		return nil, func() {}, nil
+	} else if err != nil {
+		return nil, nil, err
+	}
+	stop := stage.OnInterrupt(func() { _ = g.Remove() })
+	return g, func() { stop(); _ = g.Remove() }, nil
+}
+
 // rootedView proves that a process in a cgroup namespace sees its own cgroup as the root. neighbor is
-// in the same cgroup, and before is what it reads.
-func rootedView(n *narrate.Narrator, inside, neighbor *agent, before string) error {
-	var after, up string
+// in the same cgroup, and in the host's cgroup namespace.
+func rootedView(n *narrate.Narrator, inside, neighbor *agent) error {
+	var before, after, up string
+	if err := neighbor.ask(&before, catCgroup, "self"); err != nil {
+		return err
+	}
 	if err := inside.ask(&after, catCgroup, "self"); err != nil {
 		return err
 	}
@@ -133,13 +145,15 @@ func deep(text string) (paths []string) {
 	return paths
 }
 
-// brief shortens a /proc/PID/cgroup to the end of one path: that of a cgroup of ours, if there is one.
+// brief shortens a /proc/PID/cgroup to the end of one path: of our own cgroup, if there is one.
 func brief(text string) string {
 	paths := deep(text)
 	if len(paths) == 0 {
 		return "/"
 	}
-	ours := max(0, slices.IndexFunc(paths, func(p string) bool { return strings.Contains(p, "/containerkit/") }))
+	ours := max(0, slices.IndexFunc(paths, func(p string) bool {
+		return strings.Contains(p, "/containerkit/")
+	}))
 	parent, name := path.Split(paths[ours])
 	parent = path.Base(parent)
 	switch {

@@ -53,8 +53,8 @@ func nsLinks(name string, outside, inside int) (in, out string, err error) {
 }
 
 // longNames are the names in the man pages of the namespaces of /proc/PID/ns.
-var longNames = map[string]string{"cgroup": "cgroup", "ipc": "IPC", "mnt": "mount", "net": "network",
-	"pid": "PID", "time": "time", "user": "user", "uts": "UTS"}
+var longNames = map[string]string{"cgroup": "cgroup", "ipc": "IPC", "mnt": "mount",
+	"net": "network", "pid": "PID", "time": "time", "user": "user", "uts": "UTS"}
 
 // supported reports whether the kernel has a kind of namespace, and skips the step if not.
 func supported(n *narrate.Narrator, name, fix string) bool {

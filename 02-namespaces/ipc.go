@@ -108,6 +108,18 @@ func ipc(n *narrate.Narrator) error {
 	if err := inside.ask(&got, findQueues); err != nil {
 		return err
 	}
+	proveQueues(n, got, control)
+	n.Note("POSIX shared memory is files in /dev/shm: mounts hide it (stage 03).")
+	n.Why("docker run gives a container its own IPC namespace; with --ipc=host, it sees the " +
+		"host's queues and shared memory.")
+	n.WithDocker("docker run --rm --ipc=private alpine ipcs -q",
+		"unshare --user --map-root-user --ipc sh -c 'ipcmk -Q && ipcs -q && unshare --ipc ipcs -q'",
+	)
+	n.Clean("the kernel removed the queues with their namespace")
+	return nil
+}
+
+func proveQueues(n *narrate.Narrator, got, control queues) {
 	n.Detail(narrate.Show("/proc/sysvipc/msg", got.List, "inside"),
 		narrate.Show("/proc/sysvipc/msg", control.List, "on the host"))
 	n.Proof("The host's System V queue doesn't exist inside",
@@ -117,12 +129,4 @@ func ipc(n *narrate.Narrator) error {
 	n.Proof("The host's POSIX queue doesn't exist inside",
 		got.POSIX == "no such queue" && control.POSIX == "found",
 		narrate.Compare("mq_open(3)", got.POSIX, "host", control.POSIX))
-	n.Note("POSIX shared memory is files in /dev/shm: mounts hide it (stage 03).")
-	n.Why("docker run gives a container its own IPC namespace; with --ipc=host, it sees the " +
-		"host's queues and shared memory.")
-	n.WithDocker("docker run --rm --ipc=private alpine ipcs -q",
-		"unshare --user --map-root-user --ipc sh -c 'ipcmk -Q && ipcs -q && unshare --ipc ipcs -q'",
-	)
-	n.Clean("the kernel removed the queues with their namespace")
-	return nil
 }

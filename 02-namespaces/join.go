@@ -16,10 +16,11 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// joined are the kinds that the newcomer joins. A Go process can't join User and Time: it has threads.
+// joined are the kinds that the newcomer joins. A Go process has threads, so it can't join User and
+// Time.
 const joined = namespace.All &^ (namespace.User | namespace.Time)
 
-// The agent works on the main thread and is locked to it. The agents that it starts afterward are inside.
+// The agent is locked to the main thread. The agents that it starts afterward are inside.
 var joinThem = can("join", func(a []string) (any, error) { return nil, joinKinds(a[0], joined) })
 
 // A thread of an agent tries to join a user namespace.
@@ -146,8 +147,8 @@ func compareWith(target, a *agent) (t togetherness, err error) {
 	return t, err
 }
 
-// proveInside proves that a child of newcomer is in the namespaces of the target. before is the same
-// measurement of newcomer.
+// proveInside proves that a child of newcomer is in the namespaces of the target. before says how
+// newcomer was before it joined.
 func proveInside(n *narrate.Narrator, target, newcomer *agent, before togetherness) error {
 	born, err := newcomer.agent(namespace.Spec{})
 	if err != nil {
@@ -219,7 +220,8 @@ func joinAll(n *narrate.Narrator) error {
 		birth.Join = nil
 	}
 	birth.Attr.Pdeathsig = unix.SIGKILL
-	joiner, err := namespace.Start(namespace.Program{Path: "/bin/sleep", Args: []string{"sleep", "60"}}, birth)
+	sleep := namespace.Program{Path: "/bin/sleep", Args: []string{"sleep", "60"}}
+	joiner, err := namespace.Start(sleep, birth)
 	if err != nil {
 		return err
 	}
@@ -261,7 +263,8 @@ func inCommon(pid, target int) (count int) {
 		if kind == "pid" {
 			link = "pid_for_children"
 		}
-		if name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, link)); err == nil && name == procfs.Link(kind, inode) {
+		name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, link))
+		if err == nil && name == procfs.Link(kind, inode) {
 			count++
 		}
 	}

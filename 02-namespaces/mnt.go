@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	makePrivate = can("make private", func([]string) (any, error) { return nil, namespace.MakePrivate() })
+	makePrivate = canDo("make private", namespace.MakePrivate)
 	// The tmpfs hides what is really in the directory, in this mount namespace only.
 	simulateHost = can("simulate a host", func(a []string) (any, error) {
 		if err := namespace.MakePrivate(); err != nil {

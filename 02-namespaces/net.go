@@ -88,7 +88,8 @@ func network(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.Control("On the host, next to a server on 127.0.0.1", narrate.Show("links", some(control.links.All)),
+	n.Control("On the host, next to a server on 127.0.0.1",
+		narrate.Show("links", some(control.links.All)),
 		narrate.Show("links that are up", some(control.links.Up)))
 
 	spec := namespace.AsNeeded(namespace.Net)
@@ -135,7 +136,7 @@ func reachOf(a *agent, server *net.TCPAddr) (r reach, err error) {
 	if err := a.ask(&r.links, findLinks); err != nil {
 		return r, err
 	}
-	// All addresses: inside, there is no 127.0.0.1 while lo is down. On the host, the port collides as well.
+	// All addresses, because there is no 127.0.0.1 while lo is down. On the host, they collide, too.
 	if err := a.ask(&r.bind, bind, fmt.Sprintf("0.0.0.0:%d", server.Port)); err != nil {
 		return r, err
 	}
@@ -144,7 +145,7 @@ func reachOf(a *agent, server *net.TCPAddr) (r reach, err error) {
 }
 
 func proveReach(n *narrate.Narrator, got, control reach) {
-	// Some kernels put a few unused tunnels (sit0, tunl0…) into each network namespace. They are down, too.
+	// Some kernels put unused tunnels (sit0, tunl0…) into each network namespace. They are down, too.
 	down := slices.Contains(got.links.All, "lo") && len(got.links.Up) == 0
 	n.Proof("In a new network namespace even lo is down", down,
 		narrate.Compare("links", some(got.links.All), "host", some(control.links.All)),

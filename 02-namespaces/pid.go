@@ -16,13 +16,13 @@ import (
 var (
 	getpid = can("getpid", func([]string) (any, error) { return os.Getpid(), nil })
 	// The PID in the /proc that is mounted here. It can differ from getpid(2).
-	procSelf = can("readlink /proc/self", func([]string) (any, error) { return os.Readlink("/proc/self") })
+	procSelf = can("proc self", func([]string) (any, error) { return os.Readlink("/proc/self") })
 	ps       = can("ps", func([]string) (any, error) { return procfs.Processes() })
-	newProc  = can("mount /proc", func([]string) (any, error) {
+	newProc  = canDo("mount /proc", func() error {
 		if err := namespace.MakePrivate(); err != nil {
-			return nil, err
+			return err
 		}
-		return nil, namespace.MountProc("/proc")
+		return namespace.MountProc("/proc")
 	})
 )
 

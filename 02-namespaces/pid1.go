@@ -20,7 +20,7 @@ import (
 
 var (
 	parent   = can("getppid", func([]string) (any, error) { return os.Getppid(), nil })
-	dropTerm = can("drop SIGTERM", func([]string) (any, error) { return nil, namespace.DropHandler(unix.SIGTERM) })
+	dropTerm = canDo("drop SIGTERM", func() error { return namespace.DropHandler(unix.SIGTERM) })
 	kill     = can("kill", func(a []string) (any, error) {
 		pid, err := strconv.Atoi(a[0])
 		if err != nil {
@@ -108,7 +108,7 @@ func afterTerm() (string, error) {
 	if err := a.signal(unix.SIGTERM); err != nil {
 		return "", err
 	}
-	return a.fate(2 * time.Second), nil
+	return a.fate(patience), nil
 }
 
 // adopt proves that PID 1 becomes the parent of an orphan, and returns the orphan.
@@ -200,7 +200,7 @@ func signals(n *narrate.Narrator, one *agent, left *procfs.Process, ordinary str
 	if err := fromInside(one); err != nil {
 		return err
 	}
-	inside := one.fate(200 * time.Millisecond)
+	inside := one.survival()
 	n.Proof("PID 1 ignores signals from inside that it has no handler for",
 		!handles && inside == running,
 		narrate.Compare("PID 1", inside, "not PID 1", ordinary),
@@ -208,7 +208,7 @@ func signals(n *narrate.Narrator, one *agent, left *procfs.Process, ordinary str
 	if err := one.signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	term := one.fate(200 * time.Millisecond)
+	term := one.survival()
 	n.Proof("PID 1 ignores SIGTERM from the host, too", !handles && term == running,
 		narrate.Compare("PID 1", term, "not PID 1", ordinary))
 
@@ -216,7 +216,11 @@ func signals(n *narrate.Narrator, one *agent, left *procfs.Process, ordinary str
 	if err := one.signal(unix.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	killed, orphan := one.fate(2*time.Second), fateOf(left, 2*time.Second)
+	within := patience
+	if n.Without { // nothing terminates the orphan
+		within = moment
+	}
+	killed, orphan := one.fate(patience), fateOf(left, within)
 	n.Proof("SIGKILL from the host terminates the whole PID namespace",
 		killed == "terminated by SIGKILL" && orphan == exited,
 		narrate.Compare("PID 1", killed, "before", term),
@@ -237,7 +241,7 @@ func fromInside(one *agent) error {
 	}
 	for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
 		err := sender.ask(nil, kill, strconv.Itoa(target), strconv.Itoa(int(s)))
-		if err != nil && one.fate(2*time.Second) == running {
+		if err != nil && one.fate(patience) == running {
 			return err
 		}
 	}
@@ -256,13 +260,28 @@ const (
 	exited  = "exited"
 )
 
+// How long we wait for a process to exit: patience if it must, and a moment if it must not.
+const (
+	patience = 30 * time.Second
+	moment   = 200 * time.Millisecond
+)
+
+// survival returns running if an agent still answers after a signal, or else how it exited.
+func (a *agent) survival() string {
+	if err := a.ask(nil, getpid); err != nil {
+		return a.fate(patience)
+	}
+	return a.fate(moment)
+}
+
 // fate returns how an agent that we started exits within the time, or running.
 func (a *agent) fate(within time.Duration) string {
 	for end := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
 		if a.process.ProcessState == nil {
 			var info unix.Siginfo
 			// WNOWAIT leaves the zombie for Wait.
-			if err := unix.Waitid(unix.P_PID, a.PID, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err == nil && info.Signo != 0 {
+			err := unix.Waitid(unix.P_PID, a.PID, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+			if err == nil && info.Signo != 0 {
 				_ = a.process.Wait() // how it exited is in ProcessState
 			}
 		}

@@ -91,9 +91,11 @@ func user(n *narrate.Narrator) error {
 	spec.New, spec.Setgroups = namespace.User, false
 	uids := spec.UIDs[0]
 	n.Do(narrate.Call{
-		Text: fmt.Sprintf("Start a process in a new user namespace, with root mapped to UID %d", uids.Outside),
+		Text: fmt.Sprintf("Start a process in a new user namespace, with root mapped to UID %d",
+			uids.Outside),
 		Sys: [][2]string{{"clone(CLONE_NEWUSER)", ""},
-			{fmt.Sprintf(`write("/proc/PID/uid_map", "0 %d %d")`, uids.Outside, uids.Count), "inside, host, how many"}},
+			{fmt.Sprintf(`write("/proc/PID/uid_map", "0 %d %d")`, uids.Outside, uids.Count),
+				"inside, host, how many"}},
 		Go:  "namespace.Container().Apply(cmd) with New: namespace.User",
 		Man: "user_namespaces(7)", Hand: "unshare --user --map-root-user", At: namespace.Spec.Apply,
 		Without: "Start a process without a user namespace",
@@ -122,7 +124,7 @@ func user(n *narrate.Narrator) error {
 	return userPrivileges(n, inside, plain, got, control)
 }
 
-// userPrivileges shows what root inside can do, and what it cannot.
+// userPrivileges proves what root inside can do, and what it can't.
 func userPrivileges(n *narrate.Narrator, inside, plain *agent, got, control identity) error {
 	caps, err := procfs.Status(inside.PID, "CapEff")
 	if err != nil {
@@ -143,7 +145,8 @@ func userPrivileges(n *narrate.Narrator, inside, plain *agent, got, control iden
 	n.Proof("Root inside can't drop supplementary groups", got.setgroups == "deny",
 		narrate.Compare("/proc/PID/setgroups", got.setgroups, "without", control.setgroups))
 	n.Note("A group can be what keeps you out of a file, so dropping it is denied.")
-	n.Why("dockerd --userns-remap starts every container like this: a process that escapes is an ordinary user.")
+	n.Why("dockerd --userns-remap starts every container like this: a process that escapes is an " +
+		"ordinary user.")
 	n.WithDocker("dockerd --userns-remap=default",
 		"unshare --user --map-root-user sh -c 'id -u; cat /proc/self/uid_map /proc/self/setgroups'",
 		"f=$(mktemp) && unshare --user --map-root-user stat -c %u $f; stat -c %u $f; rm $f",

@@ -11,7 +11,9 @@ import (
 
 var (
 	hostname    = can("hostname", func([]string) (any, error) { return os.Hostname() })
-	setHostname = can("set hostname", func(a []string) (any, error) { return nil, namespace.SetHostname(a[0]) })
+	setHostname = can("set hostname", func(a []string) (any, error) {
+		return nil, namespace.SetHostname(a[0])
+	})
 )
 
 func uts(n *narrate.Narrator) error {
