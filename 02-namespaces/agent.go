@@ -15,37 +15,43 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// An agent is a process in namespaces of its own that does what a step asks it to do. An agent can have agents:
-// so one can play the host, and another one, born from it, can be inside.
+// An agent is a process, usually in new namespaces, that runs ops for a step. Agents can start
+// agents: one can stand in for the host, and its child can be inside.
 type agent struct {
 	PID     int // as the process that started it sees it
 	process *child.Process
-	parent  *agent // who passes our questions on, if we did not start it
+	parent  *agent // it forwards our requests, if we did not start the agent
 	id      string
 }
 
-// agentName is what agents run as: see work.
+// agentName is the registered name of agents: see work.
 var agentName = child.Register("agent", work)
 
-// An op is one thing that an agent can be asked to do. It stands beside the step that asks.
+// An op is one thing that an agent can do. It is defined next to the step that asks for it.
 type op func(args []string) (any, error)
 
 var ops = map[string]op{}
 
-// can teaches all agents an op. Call it in a package-level variable, so that it is known before main.
+// can registers an op of all agents, and returns its name. Call it in a package-level variable:
+// agents need it before main.
 func can(name string, f op) string {
 	ops[name] = f
 	return name
 }
 
-// newAgent starts an agent of this very process. It and all agents born from it end with us: each is killed when
-// its parent ends.
+// canDo registers an op that has neither arguments nor a result.
+func canDo(name string, f func() error) string {
+	return can(name, func([]string) (any, error) { return nil, f() })
+}
+
+// newAgent starts an agent as our child. The kernel kills each agent when its parent exits, so the
+// agent and all that it starts exit with us.
 func newAgent(s namespace.Spec) (*agent, error) {
 	a, err := newAgentIn(nil, s)
 	if err != nil {
 		return nil, err
 	}
-	// Many steps let it play the host, and what then happens to the host must not happen to the machine.
+	// In many steps it stands in for the host, and nothing may happen to the real one.
 	if err := s.New.Took(a.PID); err != nil {
 		a.close()
 		return nil, err
@@ -53,7 +59,7 @@ func newAgent(s namespace.Spec) (*agent, error) {
 	return a, nil
 }
 
-// newAgentIn starts an agent in a cgroup, if there is one.
+// newAgentIn starts an agent in a cgroup, unless g is nil.
 func newAgentIn(g *group.Group, s namespace.Spec) (*agent, error) {
 	p, err := child.Command(agentName)
 	if err != nil {
@@ -66,8 +72,8 @@ func newAgentIn(g *group.Group, s namespace.Spec) (*agent, error) {
 		}
 		birth.Attr.UseCgroupFD, birth.Attr.CgroupFD = g.FD() >= 0, g.FD()
 	}
-	// Not p.Start: what is started from a new time namespace must not borrow the memory of its parent
-	// meanwhile, before Linux 6.3, as os/exec lets it.
+	// Not p.Start: os/exec lets the child share its parent's memory until execve(2). Before Linux 6.3,
+	// the kernel doesn't allow that to a child in a new time namespace.
 	err = p.StartBy(func(path string, argv, env []string, files []*os.File) (int, error) {
 		process, err := s.Start(namespace.Program{Path: path, Args: argv, Env: env, Files: files}, birth)
 		if err != nil {
@@ -80,12 +86,12 @@ func newAgentIn(g *group.Group, s namespace.Spec) (*agent, error) {
 	}
 	if err != nil {
 		_ = p.Close()
-		return nil, fmt.Errorf("start a process in namespaces of its own (%s): %w", s.New, err)
+		return nil, fmt.Errorf("start a process in new namespaces (%s): %w", s.New, err)
 	}
 	return &agent{PID: p.Process.Pid, process: p}, nil
 }
 
-// agent starts an agent from this one, so that it inherits all namespaces that it does not make.
+// agent starts an agent as a child of this one. It inherits all namespaces that s.New doesn't name.
 func (a *agent) agent(s namespace.Spec) (*agent, error) {
 	raw, err := json.Marshal(s)
 	if err != nil {
@@ -103,13 +109,13 @@ type request struct {
 	Args []string
 }
 
-// reply is what came of it.
+// reply holds the result of a request: a value or an error.
 type reply struct {
 	Value json.RawMessage
 	Error *child.Error
 }
 
-// ask has the agent do something and stores what came out in v, which may be nil.
+// ask lets the agent run an op and stores the result in v, which can be nil.
 func (a *agent) ask(v any, name string, args ...string) error {
 	if a.parent != nil {
 		return a.parent.ask(v, tell, append([]string{a.id, name}, args...)...)
@@ -130,19 +136,19 @@ func (a *agent) ask(v any, name string, args ...string) error {
 	return json.Unmarshal(r.Value, v)
 }
 
-// signal sends a signal to an agent that we started ourselves, by its pidfd.
+// signal sends a signal to an agent that we started ourselves, through its pidfd.
 func (a *agent) signal(s os.Signal) error { return a.process.Process.Signal(s) }
 
-// close ends an agent, and with it those that were born from it.
+// close terminates an agent and the agents that it started.
 func (a *agent) close() {
 	if a.parent != nil {
-		_ = a.parent.ask(nil, end, a.id) // if the parent is gone, so is the child
+		_ = a.parent.ask(nil, end, a.id) // if the parent has exited, so has the agent
 		return
 	}
 	_ = a.process.Close()
 }
 
-// work is the life of an agent: do what one is asked to do, until nobody asks any more.
+// work runs the requested ops until the connection is closed.
 func work(c *child.Conn) error {
 	for {
 		var q request
@@ -163,10 +169,11 @@ func work(c *child.Conn) error {
 	}
 }
 
-// agents are those that this process has started, by number.
+// agents holds the agents that this process started, by PID.
 var agents = map[string]*agent{}
 
-// What an agent does for its own agents. They are added here and not above, because they use what uses them.
+// The ops for an agent's own agents. They are registered in init, because they refer to functions
+// that use them.
 const start, tell, end = "start an agent", "tell an agent", "end an agent"
 
 func init() {
@@ -191,12 +198,4 @@ func init() {
 		agents[args[0]].close()
 		return nil, nil
 	})
-}
-
-// only is the Spec for s if the step's feature is in, and for nothing new if the step runs without it.
-func only(without bool, s namespace.Set) namespace.Spec {
-	if without {
-		return namespace.Spec{}
-	}
-	return namespace.Spec{New: s}
 }

@@ -12,35 +12,49 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// asNeeded is namespace.AsNeeded, and says so when it takes a user namespace.
-func asNeeded(n *narrate.Narrator, s namespace.Set) namespace.Spec {
-	spec := namespace.AsNeeded(s)
-	if spec.New&namespace.User != s&namespace.User {
-		n.Note("you are not root: a user namespace comes first, and in it you have the right to make the others")
+// userFirst returns the calls of a step. If namespace.AsNeeded added a user namespace to the kinds
+// asked for, clone(2) of that namespace comes first.
+func userFirst(spec namespace.Spec, asked namespace.Set, calls ...[2]string) [][2]string {
+	if spec.New&namespace.User == asked&namespace.User {
+		return calls
 	}
-	return spec
+	first := [2]string{"clone(CLONE_NEWUSER)", "gives you CAP_SYS_ADMIN"}
+	return append([][2]string{first}, calls...)
 }
 
-// differ proves from outside that two processes are in different namespaces of a kind.
+// only returns the Spec for s, or an empty one if the step runs without its feature.
+func only(without bool, s namespace.Set) namespace.Spec {
+	if without {
+		return namespace.Spec{}
+	}
+	return namespace.Spec{New: s}
+}
+
+// differ proves that a process is in another namespace of a kind than a process on the host.
 func differ(n *narrate.Narrator, name string, outside, inside int) error {
-	a, err := procfs.Of(outside)
+	in, out, err := nsLinks(name, outside, inside)
 	if err != nil {
 		return err
 	}
-	b, err := procfs.Of(inside)
-	if err != nil {
-		return err
-	}
-	in, out := procfs.Link(name, b[name]), procfs.Link(name, a[name])
 	n.Proof(fmt.Sprintf("The process is in a new %s namespace", longNames[name]), in != out,
 		narrate.Compare("/proc/PID/ns/"+name, in, "host", out))
 	n.Detail(narrate.Show("PID", inside), narrate.Show("PID on the host", outside))
 	return nil
 }
 
-// longNames are what the man pages call the namespaces of /proc/PID/ns.
-var longNames = map[string]string{"cgroup": "cgroup", "ipc": "IPC", "mnt": "mount", "net": "network",
-	"pid": "PID", "time": "time", "user": "user", "uts": "UTS"}
+// nsLinks returns the namespaces of a kind in which two processes are.
+func nsLinks(name string, outside, inside int) (in, out string, err error) {
+	a, err := procfs.Of(outside)
+	if err != nil {
+		return "", "", err
+	}
+	b, err := procfs.Of(inside)
+	return procfs.Link(name, b[name]), procfs.Link(name, a[name]), err
+}
+
+// longNames are the names in the man pages of the namespaces of /proc/PID/ns.
+var longNames = map[string]string{"cgroup": "cgroup", "ipc": "IPC", "mnt": "mount",
+	"net": "network", "pid": "PID", "time": "time", "user": "user", "uts": "UTS"}
 
 // supported reports whether the kernel has a kind of namespace, and skips the step if not.
 func supported(n *narrate.Narrator, name, fix string) bool {
@@ -50,4 +64,12 @@ func supported(n *narrate.Narrator, name, fix string) bool {
 	}
 	n.Skip(fmt.Sprintf("this kernel has no %s namespaces; to run it: %s", name, fix), true)
 	return false
+}
+
+// count returns a number and its noun in singular or plural: "1 process", "2 processes".
+func count(number int, singular, plural string) string {
+	if number == 1 {
+		return "1 " + singular
+	}
+	return fmt.Sprintf("%d %s", number, plural)
 }

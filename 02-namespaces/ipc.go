@@ -4,9 +4,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -14,14 +13,14 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// The key of the System V queue and the name of the POSIX queue. They live in a namespace of the step's own.
+// The key of the System V queue and the name of the POSIX queue, in the step's own IPC namespace.
 const (
 	queueKey  = 0xC0FFEE
 	queueName = "containerkit-queue"
 )
 
 var (
-	makeQueues = can("make queues", func([]string) (any, error) {
+	createQueues = can("create queues", func([]string) (any, error) {
 		if _, err := namespace.SysVQueue(queueKey, true); err != nil {
 			return nil, err
 		}
@@ -31,24 +30,34 @@ var (
 		}
 		return nil, f.Close()
 	})
-	findSysV = can("find the System V queue", func([]string) (any, error) {
+	findQueues = can("find the queues", func([]string) (any, error) {
+		var q queues
 		_, err := namespace.SysVQueue(queueKey, false)
-		return found(err)
-	})
-	findPOSIX = can("find the POSIX queue", func([]string) (any, error) {
+		if q.SysV, err = found(err); err != nil {
+			return nil, err
+		}
 		f, err := namespace.POSIXQueue(queueName, false)
 		if err == nil {
 			f.Close()
 		}
-		return found(err)
-	})
-	listSysV = can("cat /proc/sysvipc/msg", func([]string) (any, error) {
+		if q.POSIX, err = found(err); err != nil {
+			return nil, err
+		}
 		raw, err := os.ReadFile("/proc/sysvipc/msg")
-		return string(raw), err
+		q.List = string(raw)
+		return q, err
 	})
 )
 
-// found turns "there is none" into an answer; every other error stays one.
+// queues says which of the two queues a process finds. List is /proc/sysvipc/msg, as it reads it.
+type queues struct{ SysV, POSIX, List string }
+
+// listed returns how many queues are in the list, below its headings.
+func (q queues) listed() string {
+	return count(strings.Count(q.List, "\n")-1, "queue", "queues")
+}
+
+// found turns ENOENT into an answer; every other error stays one.
 func found(err error) (string, error) {
 	if errors.Is(err, unix.ENOENT) {
 		return "no such queue", nil
@@ -57,29 +66,38 @@ func found(err error) (string, error) {
 }
 
 func ipc(n *narrate.Narrator) error {
-	n.Question("There are queues and shared memory without a file. Who sees those?")
-	host, err := newAgent(asNeeded(n, namespace.IPC))
+	n.Question("What does docker run --ipc isolate?")
+	n.Idea("System V message queues, semaphores and shared memory have keys; POSIX message queues " +
+		"have names. None of them is a file: they belong to an IPC namespace.")
+	spec := namespace.AsNeeded(namespace.IPC)
+	host, err := newAgent(spec)
 	if err != nil {
 		return err
 	}
 	defer host.close()
-	if err := host.ask(nil, makeQueues); err != nil {
+	if err := host.ask(nil, createQueues); err != nil {
 		return err
 	}
-	var list string
-	if err := host.ask(&list, listSysV); err != nil {
-		return err
-	}
-	n.OldBefore(fmt.Sprintf("an IPC namespace plays the host, with a System V queue (key %d) and a POSIX queue (%s)", queueKey, queueName), nil)
-	n.OldEvidence("/proc/sysvipc/msg outside", list)
-	neighbour, err := host.agent(namespace.Spec{})
+	neighbor, err := host.agent(namespace.Spec{})
 	if err != nil {
 		return err
 	}
+	var got, control queues
+	if err := neighbor.ask(&control, findQueues); err != nil {
+		return err
+	}
+	n.Control("A process in the (simulated) host's IPC namespace looks for two queues",
+		narrate.Show("System V queue", control.SysV), narrate.Show("POSIX queue", control.POSIX))
 
-	n.Do(narrate.Call{Text: "start a process in an IPC namespace of its own, and look for the queues there",
-		Go: "namespace.Spec{New: namespace.IPC}.Apply(cmd)", OldSys: "clone(CLONE_NEWIPC), then inside msgget(" + strconv.Itoa(queueKey) + `), mq_open("` + queueName + `")`,
-		Man: "ipc_namespaces(7)", Hand: "unshare --ipc ipcs -q", At: namespace.Spec.Apply})
+	n.Do(narrate.Call{
+		Text: "Start a process in a new IPC namespace, and look for the queues there",
+		Sys: userFirst(spec, namespace.IPC, [2]string{"clone(CLONE_NEWIPC)", ""},
+			[2]string{"msgget(0xC0FFEE, …)", "the System V queue"},
+			[2]string{`mq_open("` + queueName + `", …)`, "the POSIX queue"}),
+		Go:  "namespace.Spec{New: namespace.IPC}.Apply(cmd)",
+		Man: "ipc_namespaces(7)", Hand: "unshare --ipc ipcs -q", At: namespace.Spec.Apply,
+		Without: "Start another process in the host's IPC namespace",
+	})
 	inside, err := host.agent(only(n.Without, namespace.IPC))
 	if err != nil {
 		return err
@@ -87,27 +105,28 @@ func ipc(n *narrate.Narrator) error {
 	if err := differ(n, "ipc", host.PID, inside.PID); err != nil {
 		return err
 	}
-	if err := inside.ask(&list, listSysV); err != nil {
+	if err := inside.ask(&got, findQueues); err != nil {
 		return err
 	}
-	n.OldEvidence("/proc/sysvipc/msg inside", list)
-	for _, q := range []struct{ claim, op string }{
-		{"a System V queue outside does not exist inside", findSysV},
-		{"a POSIX queue outside does not exist inside", findPOSIX},
-	} {
-		var got, control string
-		if err := inside.ask(&got, q.op); err != nil {
-			return err
-		}
-		if err := neighbour.ask(&control, q.op); err != nil {
-			return err
-		}
-		n.OldProof(q.claim, got == "no such queue" && control == "found", got, control)
-	}
-	n.Note("POSIX shared memory is not here: shm_open(3) makes plain files in /dev/shm, so it is the mounts that hide it (stage 03)")
-	n.ByHand(
+	proveQueues(n, got, control)
+	n.Note("POSIX shared memory is files in /dev/shm: mounts hide it (stage 03).")
+	n.Why("docker run gives a container its own IPC namespace; with --ipc=host, it sees the " +
+		"host's queues and shared memory.")
+	n.WithDocker("docker run --rm --ipc=private alpine ipcs -q",
 		"unshare --user --map-root-user --ipc sh -c 'ipcmk -Q && ipcs -q && unshare --ipc ipcs -q'",
 	)
-	n.Clean("the queues ended with their namespace")
+	n.Clean("the kernel removed the queues with their namespace")
 	return nil
+}
+
+func proveQueues(n *narrate.Narrator, got, control queues) {
+	n.Detail(narrate.Show("/proc/sysvipc/msg", got.List, "inside"),
+		narrate.Show("/proc/sysvipc/msg", control.List, "on the host"))
+	n.Proof("The host's System V queue doesn't exist inside",
+		got.SysV == "no such queue" && control.SysV == "found",
+		narrate.Compare("msgget(2)", got.SysV, "host", control.SysV),
+		narrate.Compare("/proc/sysvipc/msg", got.listed(), "host", control.listed()))
+	n.Proof("The host's POSIX queue doesn't exist inside",
+		got.POSIX == "no such queue" && control.POSIX == "found",
+		narrate.Compare("mq_open(3)", got.POSIX, "host", control.POSIX))
 }

@@ -16,138 +16,82 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// joined is what the newcomer joins. A Go process cannot join User and Time, because it has threads.
+// joined are the kinds that the newcomer joins. A Go process has threads, so it can't join User and
+// Time.
 const joined = namespace.All &^ (namespace.User | namespace.Time)
 
-// The agent works on the main thread and is locked to it; the agents that it starts from then on are inside.
-var joinThem = can("join", func(a []string) (any, error) {
-	pid, err := strconv.Atoi(a[0])
-	if err != nil {
-		return nil, err
-	}
-	p, err := procfs.Open(pid)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	return nil, namespace.Join(p, joined)
-})
+// The agent is locked to the main thread. The agents that it starts afterward are inside.
+var joinThem = can("join", func(a []string) (any, error) { return nil, joinKinds(a[0], joined) })
 
 // A thread of an agent tries to join a user namespace.
 var joinUser = can("join user", func(a []string) (any, error) {
-	pid, err := strconv.Atoi(a[0])
-	if err != nil {
-		return nil, err
-	}
-	p, err := procfs.Open(pid)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	return errno.Outcome(namespace.Join(p, namespace.User)), nil
+	return errno.Outcome(joinKinds(a[0], namespace.User)), nil
 })
 
+func joinKinds(pid string, kinds namespace.Set) error {
+	number, err := strconv.Atoi(pid)
+	if err != nil {
+		return err
+	}
+	p, err := procfs.Open(number)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	return namespace.Join(p, kinds)
+}
+
 func join(n *narrate.Narrator) error {
-	n.Question("How does `docker exec` get into a container that is already running?")
-	// Joining takes rights over the namespaces: an ordinary user has them in the user namespace that made them.
-	spec := asNeeded(n, joined)
+	n.Question("How does docker exec get into a running container?")
+	n.Idea("setns(2) moves a process into another one's namespaces. For the PID namespace it moves " +
+		"only future children: a process never changes its PID.")
+	// Joining needs CAP_SYS_ADMIN over the namespaces. An ordinary user has it in the user namespace
+	// that owns them.
+	needed := namespace.AsNeeded(joined)
+	spec := needed
 	spec.New &= namespace.User
 	host, err := newAgent(spec)
 	if err != nil {
 		return err
 	}
 	defer host.close()
-	running, err := host.agent(namespace.Spec{New: joined})
+	target, err := startTarget(host)
 	if err != nil {
-		return err
-	}
-	if err := running.ask(nil, setHostname, "running"); err != nil {
-		return err
-	}
-	if err := running.ask(nil, newProc); err != nil {
 		return err
 	}
 	newcomer, err := host.agent(namespace.Spec{})
 	if err != nil {
 		return err
 	}
-	var before, after string
-	if err := newcomer.ask(&before, hostname); err != nil {
+	before, err := compareWith(target, newcomer)
+	if err != nil {
 		return err
 	}
-	// The newcomer as it is now: its number, and what the running process sees.
-	var number, here int
-	var seen []int
-	if err := newcomer.ask(&number, whoAmI); err != nil {
-		return err
-	}
-	if err := running.ask(&seen, ps); err != nil {
-		return err
-	}
-	apart := fmt.Sprintf("it is %d, ps lists %v", number, seen)
-	n.OldBefore("a process is running in namespaces of its own; another one is not in them", narrate.Data{"running": running.PID, "newcomer": newcomer.PID})
+	n.Control("A process that has six new namespaces, and another one that is not in them",
+		narrate.Show("common namespaces", before.common))
 
-	n.Do(narrate.Call{Text: "enter all of them in one call, through a descriptor of the process; then start a child, which is born inside",
-		Go: fmt.Sprintf("namespace.Join(%d, …)", running.PID), OldSys: "pidfd_open(" + strconv.Itoa(running.PID) + "), unshare(CLONE_FS), setns(pidfd, CLONE_NEWPID|CLONE_NEWNS|…)",
-		Man: "setns(2), pidfd_open(2)", Hand: fmt.Sprintf("nsenter --target %d --all sh", running.PID), At: namespace.Join})
+	n.Do(narrate.Call{
+		Text: "Join all six with one call, then start a child",
+		Sys: userFirst(needed, joined, [2]string{"pidfd_open(PID)", "names the process"},
+			[2]string{"unshare(CLONE_FS)", "needed for the mount namespace"},
+			[2]string{"setns(pidfd, CLONE_NEWPID|CLONE_NEWNS|…)", ""}),
+		Go:  "namespace.Join(process, …)",
+		Man: "setns(2), pidfd_open(2)", Hand: fmt.Sprintf("nsenter --target %d --all sh", target.PID),
+		At: namespace.Join, Without: "Start a child without joining anything",
+	})
 	if !n.Without {
-		if err := newcomer.ask(nil, joinThem, strconv.Itoa(running.PID)); err != nil {
+		if err := newcomer.ask(nil, joinThem, strconv.Itoa(target.PID)); err != nil {
 			return err
 		}
 	}
-	born, err := newcomer.agent(namespace.Spec{})
-	if err != nil {
+	if err := proveInside(n, target, newcomer, before); err != nil {
 		return err
 	}
-	// A parent in another PID namespace is told its child's number as it sees it, so this is the number out here.
-	there, err := procfs.Of(running.PID)
-	if err != nil {
+	if err := joinAll(n); err != nil {
 		return err
 	}
-	out, err := procfs.Of(host.PID)
-	if err != nil {
-		return err
-	}
-	in, err := procfs.Of(born.PID)
-	if err != nil {
-		return err
-	}
-	same, control := 0, 0
-	for _, t := range namespace.Types() {
-		if joined&t.Flag == 0 {
-			continue
-		}
-		n.OldEvidence(fmt.Sprintf("/proc/%d/ns/%s of the child, /proc/%d/ns/%s of the running process", born.PID, t.Name, running.PID, t.Name),
-			procfs.Link(t.Name, in[t.Name])+" "+procfs.Link(t.Name, there[t.Name]))
-		if in[t.Name] == there[t.Name] {
-			same++
-		}
-		if out[t.Name] == there[t.Name] {
-			control++
-		}
-	}
-	n.OldProof("the child has the namespaces of the running process", same == 6, fmt.Sprintf("%d of 6 the same", same), fmt.Sprintf("%d of 6 the same", control))
-
-	if err := born.ask(&after, hostname); err != nil {
-		return err
-	}
-	n.OldProof("it has its hostname", after == "running", after, before)
-	if err := born.ask(&number, whoAmI); err != nil {
-		return err
-	}
-	if err := running.ask(&seen, ps); err != nil {
-		return err
-	}
-	if err := born.ask(&here, parent); err != nil {
-		return err
-	}
-	n.OldEvidence("its parent, as it sees it: 0, for somebody who is not in this PID namespace", here)
-	n.OldProof("the running process sees it in ps, under its inside number", slices.Equal(seen, []int{1, number}),
-		fmt.Sprintf("it is %d, ps lists %v", number, seen), apart)
-	if err := joinAll(n, newcomer); err != nil {
-		return err
-	}
-	n.ByHand(
+	n.Why("docker exec, kubectl exec and every health check start their processes like this.")
+	n.WithDocker("docker exec CONTAINER sh",
 		"box=yes unshare --user --map-root-user --uts --pid --fork --mount-proc sh -e <<'END'",
 		`[ "$box" ] || exit   # not on your machine`,
 		"hostname running; sleep 30 &",
@@ -157,9 +101,95 @@ func join(n *narrate.Narrator) error {
 	return nil
 }
 
-// joinAll joins a process that has all eight kinds of namespaces, between fork and exec. threads is an
-// agent, so a process with threads, and tries what it cannot do.
-func joinAll(n *narrate.Narrator, threads *agent) error {
+// startTarget starts the process whose namespaces are joined, with its own hostname and /proc.
+func startTarget(host *agent) (*agent, error) {
+	target, err := host.agent(namespace.Spec{New: joined})
+	if err != nil {
+		return nil, err
+	}
+	if err := target.ask(nil, setHostname, "running"); err != nil {
+		return nil, err
+	}
+	return target, target.ask(nil, newProc)
+}
+
+// togetherness is what a process has in common with the target: how many namespaces, the hostname,
+// and whether the target sees it in its /proc.
+type togetherness struct {
+	common, hostname string
+	pid              int   // as the process sees it
+	seen             []int // by the target
+}
+
+func compareWith(target, a *agent) (t togetherness, err error) {
+	there, err := procfs.Of(target.PID)
+	if err != nil {
+		return t, err
+	}
+	here, err := procfs.Of(a.PID)
+	if err != nil {
+		return t, err
+	}
+	same := 0
+	for _, kind := range joined.Types() {
+		if here[kind.Name] == there[kind.Name] {
+			same++
+		}
+	}
+	t.common = fmt.Sprintf("%d of %d", same, len(joined.Types()))
+	if err := a.ask(&t.hostname, hostname); err != nil {
+		return t, err
+	}
+	if err := a.ask(&t.pid, getpid); err != nil {
+		return t, err
+	}
+	err = target.ask(&t.seen, ps)
+	return t, err
+}
+
+// proveInside proves that a child of newcomer is in the namespaces of the target. before says how
+// newcomer was before it joined.
+func proveInside(n *narrate.Narrator, target, newcomer *agent, before togetherness) error {
+	born, err := newcomer.agent(namespace.Spec{})
+	if err != nil {
+		return err
+	}
+	after, err := compareWith(target, born)
+	if err != nil {
+		return err
+	}
+	var ppid int
+	if err := born.ask(&ppid, parent); err != nil {
+		return err
+	}
+	for _, kind := range joined.Types() {
+		in, there, err := nsLinks(kind.Name, target.PID, born.PID)
+		if err != nil {
+			return err
+		}
+		n.Detail(narrate.Compare("/proc/PID/ns/"+kind.Name, in, "running process", there))
+	}
+	n.Proof("The child is in the namespaces of the running process",
+		after.common == "6 of 6" && after.hostname == "running",
+		narrate.Compare("common namespaces", after.common, "before", before.common),
+		narrate.Compare("hostname", after.hostname, "before", before.hostname))
+	n.Proof("The running process sees the child in its own /proc",
+		slices.Equal(after.seen, []int{1, after.pid}),
+		narrate.Compare("PIDs in /proc", list(after.seen), "before", list(before.seen)),
+		narrate.Show("in the child", fmt.Sprintf("PID %d, PPID %d", after.pid, ppid), noPID(ppid)))
+	return nil
+}
+
+// noPID explains a PPid of 0. (pid_namespaces(7))
+func noPID(ppid int) string {
+	if ppid == 0 {
+		return "its parent has no PID inside"
+	}
+	return ""
+}
+
+// joinAll joins a process that has all kinds of namespaces, between fork and exec.
+func joinAll(n *narrate.Narrator) error {
 	kinds := namespace.All
 	if !namespace.HasTime() {
 		kinds &^= namespace.Time
@@ -174,21 +204,24 @@ func joinAll(n *narrate.Narrator, threads *agent) error {
 		return err
 	}
 	defer target.Close()
-	var refused string
-	if err := threads.ask(&refused, joinUser, strconv.Itoa(whole.PID)); err != nil {
+	threads, err := withThreads(whole)
+	if err != nil {
 		return err
 	}
-	n.OldEvidence("setns(pidfd, CLONE_NEWUSER) of a process with threads, as every Go program is one", refused)
-
-	n.Do(narrate.Call{Text: "fork; enter all kinds at once in the child, which has a single thread; then execute a program",
-		Go: "namespace.Start(program, namespace.Birth{Join: process, JoinSet: namespace.All})", OldSys: "clone3(), setns(pidfd, CLONE_NEWUSER|CLONE_NEWTIME|…), execve()",
-		Man: "setns(2), pidfd_open(2)", Hand: fmt.Sprintf("nsenter --target %d --all sh", whole.PID), At: namespace.Start})
+	n.Do(narrate.Call{
+		Text: "Fork, join all kinds of namespaces in the child's only thread, and exec",
+		Sys:  [][2]string{{"clone3(), setns(pidfd, CLONE_NEWUSER|…)", ""}, {`execve("/bin/sleep")`, ""}},
+		Go:   "namespace.Start(program, namespace.Birth{Join: process, JoinSet: namespace.All})",
+		Man:  "setns(2), pidfd_open(2)", Hand: fmt.Sprintf("nsenter --target %d --all sh", whole.PID),
+		At: namespace.Start, Without: "Fork, and exec without joining anything",
+	})
 	birth := namespace.Birth{Join: target, JoinSet: kinds}
 	if n.Without {
 		birth.Join = nil
 	}
 	birth.Attr.Pdeathsig = unix.SIGKILL
-	joiner, err := namespace.Start(namespace.Program{Path: "/bin/sleep", Args: []string{"sleep", "60"}}, birth)
+	sleep := namespace.Program{Path: "/bin/sleep", Args: []string{"sleep", "60"}}
+	joiner, err := namespace.Start(sleep, birth)
 	if err != nil {
 		return err
 	}
@@ -198,13 +231,28 @@ func joinAll(n *narrate.Narrator, threads *agent) error {
 		_ = joiner.Close()
 	}()
 	same, control := inCommon(joiner.PID, whole.PID), inCommon(os.Getpid(), whole.PID)
-	n.OldProof("a process with a single thread joins the user and time namespaces, too", same == len(kinds.Types()),
-		fmt.Sprintf("%d of %d the same", same, len(kinds.Types())), fmt.Sprintf("%d of %d the same", control, len(kinds.Types())))
+	total := len(kinds.Types())
+	n.Proof("A process with one thread can join a user namespace", same == total,
+		narrate.Compare("common namespaces", fmt.Sprintf("%d of %d", same, total),
+			"without", fmt.Sprintf("%d of %d", control, total)),
+		narrate.Show("setns(), threads", threads, "any Go program has threads"))
 	return nil
 }
 
-// inCommon counts the kinds of namespaces that a process has in common with target. For the PID
-// namespace, that of its children counts: nobody moves into another one. (pid_namespaces(7))
+// withThreads returns what setns(2) says to a process with threads that joins a user namespace. The
+// process is in ours: elsewhere, an ordinary user's would not even be allowed to ask (EPERM).
+func withThreads(target *agent) (outcome string, err error) {
+	a, err := newAgent(namespace.Spec{})
+	if err != nil {
+		return "", err
+	}
+	defer a.close()
+	err = a.ask(&outcome, joinUser, strconv.Itoa(target.PID))
+	return outcome, err
+}
+
+// inCommon counts the kinds of namespaces that a process has in common with target. Of the PID
+// namespace, that of its children counts: its own never changes. (pid_namespaces(7))
 func inCommon(pid, target int) (count int) {
 	theirs, err := procfs.Of(target)
 	if err != nil {
@@ -215,7 +263,8 @@ func inCommon(pid, target int) (count int) {
 		if kind == "pid" {
 			link = "pid_for_children"
 		}
-		if name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, link)); err == nil && name == procfs.Link(kind, inode) {
+		name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, link))
+		if err == nil && name == procfs.Link(kind, inode) {
 			count++
 		}
 	}

@@ -1,6 +1,7 @@
 //go:build linux
 
-// Stage 02: what a process can see. Each step is a file of its own; the calls stand in package namespace.
+// Stage 02: what a process can see. Each step has its own file. The system calls are in package
+// namespace.
 package main
 
 import (
@@ -14,6 +15,7 @@ var program = stage.Program{
 	Stage: course.Namespaces02,
 	Steps: stage.Steps{
 		"pid":    pid,
+		"pid1":   pid1,
 		"uts":    uts,
 		"mnt":    mnt,
 		"ipc":    ipc,
@@ -32,7 +34,7 @@ var program = stage.Program{
 
 func main() { program.Main() }
 
-// sweep removes what a killed run left: cgroups. Namespaces end with their processes.
+// sweep removes the cgroups that a killed run left. Its namespaces went with its processes.
 func sweep() error {
 	_, err := group.Sweep()
 	return err

@@ -15,9 +15,9 @@ import (
 )
 
 var (
-	makePrivate = can("make private", func([]string) (any, error) { return nil, namespace.MakePrivate() })
+	makePrivate = canDo("make private", namespace.MakePrivate)
 	// The tmpfs hides what is really in the directory, in this mount namespace only.
-	playHost = can("play the host", func(a []string) (any, error) {
+	simulateHost = can("simulate a host", func(a []string) (any, error) {
 		if err := namespace.MakePrivate(); err != nil {
 			return nil, err
 		}
@@ -35,82 +35,108 @@ var (
 )
 
 func mnt(n *narrate.Narrator) error {
-	n.Question("Does a mount inside show up outside?")
-	// A mount namespace plays the host: its /tmp (a tmpfs over the real one) is shared, as systemd shares everything.
+	n.Question("Does a mount in a container appear on the host?")
+	n.Idea("A new mount namespace starts as a copy of the old one. But the copy of a shared mount " +
+		"stays in its peer group: what you mount below one appears below the other. systemd makes " +
+		"all mounts shared.")
 	tmp, err := scratch.Place() // as mountinfo names it
 	if err != nil {
 		return err
 	}
-	host, err := newAgent(asNeeded(n, namespace.Mount))
+	spec := namespace.AsNeeded(namespace.Mount)
+	host, err := newAgent(spec)
 	if err != nil {
 		return err
 	}
 	defer host.close()
-	if err := host.ask(nil, playHost, tmp); err != nil {
+	if err := host.ask(nil, simulateHost, tmp); err != nil {
 		return err
 	}
+	leaked, err := sharedMount(n, host, tmp)
+	if err != nil {
+		return err
+	}
+	n.Do(narrate.Call{
+		Text: "Start a process in a new mount namespace, and make all mounts private first",
+		Sys: userFirst(spec, namespace.Mount, [2]string{"clone(CLONE_NEWNS)", ""},
+			[2]string{`mount("", "/", MS_REC|MS_PRIVATE)`, "leave all peer groups"},
+			[2]string{`mount("tmpfs", "…/private")`, ""}),
+		Go:  "namespace.Spec{New: namespace.Mount}.Apply(cmd); inside: namespace.MakePrivate()",
+		Man: "mount_namespaces(7)", Hand: "unshare --mount --propagation private sh",
+		At: namespace.MakePrivate, Without: "Mount in the host's mount namespace",
+	})
+	inside, err := host.agent(only(n.Without, namespace.Mount))
+	if err != nil {
+		return err
+	}
+	if err := differ(n, "mnt", host.PID, inside.PID); err != nil {
+		return err
+	}
+	return privateMount(n, host, inside, filepath.Join(tmp, "private"), leaked)
+}
+
+// sharedMount shows the control: a mount in a new mount namespace whose propagation is shared.
+func sharedMount(n *narrate.Narrator, host *agent, tmp string) (seen sight, err error) {
 	line, err := mountLine(host.PID, tmp)
 	if err != nil {
-		return err
+		return seen, err
 	}
-	n.OldBefore("a mount namespace plays the host; its "+tmp+" is shared, as systemd makes all mounts", narrate.Data{"mountinfo": line.Optional})
+	inside, err := host.agent(namespace.Spec{New: namespace.Mount})
+	if err != nil {
+		return seen, err
+	}
+	in, out, err := nsLinks("mnt", host.PID, inside.PID)
+	if err != nil {
+		return seen, err
+	}
+	dir := filepath.Join(tmp, "shared")
+	if err := inside.ask(nil, mountIn, dir); err != nil {
+		return seen, err
+	}
+	if seen, err = where(dir, host.PID, inside.PID); err != nil {
+		return seen, err
+	}
+	n.Control("A mount in a new mount namespace, with shared mounts (the host is simulated)",
+		narrate.Compare("/proc/PID/ns/mnt", in, "host", out),
+		narrate.Show("propagation", line.Optional, "in /proc/PID/mountinfo"),
+		narrate.Show("the mount, inside", seen.inside), narrate.Show("the mount, on host", seen.host))
+	return seen, nil
+}
 
-	n.Do(narrate.Call{Text: "start a process in a mount namespace of its own, and mount something there",
-		Go: "namespace.Spec{New: namespace.Mount}.Apply(cmd)", OldSys: `clone(CLONE_NEWNS), then inside mount("tmpfs", …)`,
-		Man: "mount_namespaces(7)", Hand: "unshare --mount --propagation unchanged sh", At: namespace.Spec.Apply})
-	leaky, err := host.agent(only(n.Without, namespace.Mount))
-	if err != nil {
-		return err
-	}
-	if err := differ(n, "mnt", host.PID, leaky.PID); err != nil {
-		return err
-	}
-	leak := filepath.Join(tmp, "leak")
-	if err := leaky.ask(nil, mountIn, leak); err != nil {
-		return err
-	}
-	leaked, err := where(leak, host.PID, leaky.PID)
-	if err != nil {
-		return err
-	}
-	n.OldEvidence("the new mount, in /proc/PID/mountinfo of both", leaked)
-	n.Note("a new mount namespace does not hide mounts while propagation is shared: the copy is a member of the same peer group")
-
-	n.Do(narrate.Call{Text: "once more, but make all mounts private first",
-		Go: "namespace.MakePrivate()", OldSys: `mount("", "/", MS_REC|MS_PRIVATE)`,
-		Man: "mount_namespaces(7)", Hand: "mount --make-rprivate /", At: namespace.MakePrivate})
-	tight, err := host.agent(only(n.Without, namespace.Mount))
-	if err != nil {
-		return err
-	}
+// privateMount proves that a mount of a process is in its mount namespace only.
+func privateMount(n *narrate.Narrator, host, inside *agent, dir string, leaked sight) error {
 	if !n.Without {
-		if err := tight.ask(nil, makePrivate); err != nil {
+		if err := inside.ask(nil, makePrivate); err != nil {
 			return err
 		}
 	}
-	room := filepath.Join(tmp, "room")
-	if err := tight.ask(nil, mountIn, room); err != nil {
+	if err := inside.ask(nil, mountIn, dir); err != nil {
 		return err
 	}
-	seen, err := where(room, host.PID, tight.PID)
+	seen, err := where(dir, host.PID, inside.PID)
 	if err != nil {
 		return err
 	}
-	n.OldProof("with private propagation a mount inside is not seen outside", seen == "outside no, inside yes", seen, leaked)
-	real, err := mountLine(os.Getpid(), room)
+	real, err := mounted(os.Getpid(), dir)
 	if err != nil {
 		return err
 	}
-	n.OldEvidence("the same mount on the real host", yes(real != nil))
-	n.ByHand(
+	n.Proof("A mount with private propagation doesn't appear on the host",
+		seen == sight{inside: "mounted", host: "not mounted"},
+		narrate.Compare("the mount, on host", seen.host, "shared", leaked.host),
+		narrate.Show("the mount, inside", seen.inside),
+		narrate.Show("on the real host", real))
+	n.Why("docker run --volume mounts with rprivate propagation; with :rshared, mounts in the " +
+		"volume reach the host.")
+	n.WithDocker("docker run --volume /mnt:/mnt:rprivate …",
 		"unshare --user --map-root-user --mount sh -c 'mount -t tmpfs tmpfs /mnt; grep -c \" /mnt \" /proc/self/mountinfo'",
 		"! grep ' /mnt .*tmpfs tmpfs' /proc/self/mountinfo",
 	)
-	n.Clean("the mounts ended with their namespaces")
+	n.Clean("the mounts went with their namespaces")
 	return nil
 }
 
-// mountLine finds a mount in the mountinfo of a process, read from outside; nil: it is not there.
+// mountLine finds a mount in /proc/PID/mountinfo. It returns nil if the mount is not there.
 func mountLine(pid int, dir string) (*mountinfo.Info, error) {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
 	if err != nil {
@@ -124,21 +150,22 @@ func mountLine(pid int, dir string) (*mountinfo.Info, error) {
 	return found[len(found)-1], nil
 }
 
-func where(dir string, outside, inside int) (string, error) {
-	out, err := mountLine(outside, dir)
-	if err != nil {
-		return "", err
+// A sight says whether a mount is in the mount namespaces of two processes.
+type sight struct{ inside, host string }
+
+// where looks for a mount in the mount namespaces of a process on the host and one inside.
+func where(dir string, host, inside int) (s sight, err error) {
+	if s.host, err = mounted(host, dir); err != nil {
+		return s, err
 	}
-	in, err := mountLine(inside, dir)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("outside %s, inside %s", yes(out != nil), yes(in != nil)), nil
+	s.inside, err = mounted(inside, dir)
+	return s, err
 }
 
-func yes(b bool) string {
-	if b {
-		return "yes"
+func mounted(pid int, dir string) (string, error) {
+	line, err := mountLine(pid, dir)
+	if line == nil {
+		return "not mounted", err
 	}
-	return "no"
+	return "mounted", err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +18,8 @@ import (
 )
 
 var (
-	links = can("links", func([]string) (any, error) { return linkList() })
-	bind  = can("bind", func(a []string) (any, error) {
+	findLinks = can("links", func([]string) (any, error) { return linkList() })
+	bind      = can("bind", func(a []string) (any, error) {
 		l, err := net.Listen("tcp4", a[0])
 		if errors.Is(err, unix.EADDRINUSE) {
 			return "address already in use", nil
@@ -43,48 +44,64 @@ var (
 	})
 )
 
-// linkList is what `ip -brief link` shows: "lo down".
-func linkList() (string, error) {
+// links are the names of the links in a network namespace.
+type links struct{ All, Up []string }
+
+func linkList() (l links, err error) {
 	all, err := net.Interfaces()
-	if err != nil {
-		return "", err
-	}
-	var list []string
-	for _, l := range all {
-		state := "down"
-		if l.Flags&net.FlagUp != 0 {
-			state = "up"
+	for _, link := range all {
+		l.All = append(l.All, link.Name)
+		if link.Flags&net.FlagUp != 0 {
+			l.Up = append(l.Up, link.Name)
 		}
-		list = append(list, l.Name+" "+state)
 	}
-	return strings.Join(list, ", "), nil
+	return l, err
+}
+
+// some joins names, of many only the first ones.
+func some(names []string) string {
+	const most = 5
+	switch {
+	case len(names) == 0:
+		return "none"
+	case len(names) > most:
+		return fmt.Sprintf("%s, … (%d)", strings.Join(names[:most], ", "), len(names))
+	}
+	return strings.Join(names, ", ")
 }
 
 func network(n *narrate.Narrator) error {
-	n.Question("What does a new network have in it?")
-	outside, err := linkList()
-	if err != nil {
-		return err
-	}
-	// On loopback: nobody but this machine can reach it.
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	n.Question("What can a container with docker run --network none reach?")
+	n.Idea("A network namespace has its own links, addresses, routes, ports and firewall rules. " +
+		"The only useful link in a new one is loopback (lo).")
+	l, err := net.Listen("tcp4", "127.0.0.1:0") // only this machine can reach it
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	address := l.Addr().String()
-	port := l.Addr().(*net.TCPAddr).Port
-	neighbour, err := newAgent(namespace.Spec{})
+	host, err := newAgent(namespace.Spec{})
 	if err != nil {
 		return err
 	}
-	defer neighbour.close()
-	n.OldBefore("this process listens on a port", narrate.Data{"address": address, "links": outside})
+	defer host.close()
+	control, err := reachOf(host, l.Addr().(*net.TCPAddr))
+	if err != nil {
+		return err
+	}
+	n.Control("On the host, next to a server on 127.0.0.1",
+		narrate.Show("links", some(control.links.All)),
+		narrate.Show("links that are up", some(control.links.Up)))
 
-	n.Do(narrate.Call{Text: "start a process in a network namespace of its own",
-		Go: "namespace.Spec{New: namespace.Net}.Apply(cmd)", OldSys: "clone(CLONE_NEWNET)",
-		Man: "network_namespaces(7)", Hand: "unshare --net ip link", At: namespace.Spec.Apply})
-	spec := asNeeded(n, namespace.Net)
+	spec := namespace.AsNeeded(namespace.Net)
+	n.Do(narrate.Call{
+		Text: "Start a process in a new network namespace, and look for the server",
+		Sys: userFirst(spec, namespace.Net, [2]string{"clone(CLONE_NEWNET)", ""},
+			[2]string{"bind(…)", "to the server's port"},
+			[2]string{"connect(…)", "to the server"}),
+		Go:  "namespace.Spec{New: namespace.Net}.Apply(cmd)",
+		Man: "network_namespaces(7)", Hand: "unshare --net ip link", At: namespace.Spec.Apply,
+		Without: "Start a process in the host's network namespace",
+	})
 	if n.Without {
 		spec = namespace.Spec{}
 	}
@@ -96,32 +113,46 @@ func network(n *narrate.Narrator) error {
 	if err := differ(n, "net", os.Getpid(), inside.PID); err != nil {
 		return err
 	}
-	var got, control string
-	if err := inside.ask(&got, links); err != nil {
+	got, err := reachOf(inside, l.Addr().(*net.TCPAddr))
+	if err != nil {
 		return err
 	}
-	// Some kernels put a few unused tunnels (sit0, tunl0…) into each network; they are down as well.
-	lo := strings.HasPrefix(got, "lo down") && !strings.Contains(got, " up")
-	n.OldProof("a new network has a loopback that is down, and no way out", lo, got, outside)
-
-	// On all addresses, because inside 127.0.0.1 does not exist before lo is up. Outside, that collides as well.
-	everywhere := fmt.Sprintf("0.0.0.0:%d", port)
-	if err := inside.ask(&got, bind, everywhere); err != nil {
-		return err
-	}
-	if err := neighbour.ask(&control, bind, everywhere); err != nil {
-		return err
-	}
-	n.OldProof(fmt.Sprintf("port %d is bound twice, once in each network", port), got == "bound", got, control)
-
-	if err := inside.ask(&got, dial, address); err != nil {
-		return err
-	}
-	if err := neighbour.ask(&control, dial, address); err != nil {
-		return err
-	}
-	n.OldProof("our server cannot be reached from inside", got != "connected" && control == "connected", got, control)
-	n.ByHand("unshare --user --map-root-user --net ip -brief link")
-	n.Note("how to wire it is stage 04")
+	proveReach(n, got, control)
+	n.Why("docker run --network none leaves a container like this; the default adds a veth pair " +
+		"and a bridge (stage 04).")
+	n.WithDocker("docker run --rm --network none alpine ip link",
+		"unshare --user --map-root-user --net ip -brief link")
 	return nil
+}
+
+// reach is what a process has of a network, and which answers it gets to bind(2) and connect(2).
+type reach struct {
+	links         links
+	bind, connect string
+}
+
+// reachOf lets a process bind to the port of a server, and connect to it.
+func reachOf(a *agent, server *net.TCPAddr) (r reach, err error) {
+	if err := a.ask(&r.links, findLinks); err != nil {
+		return r, err
+	}
+	// All addresses, because there is no 127.0.0.1 while lo is down. On the host, they collide, too.
+	if err := a.ask(&r.bind, bind, fmt.Sprintf("0.0.0.0:%d", server.Port)); err != nil {
+		return r, err
+	}
+	err = a.ask(&r.connect, dial, server.String())
+	return r, err
+}
+
+func proveReach(n *narrate.Narrator, got, control reach) {
+	// Some kernels put unused tunnels (sit0, tunl0…) into each network namespace. They are down, too.
+	down := slices.Contains(got.links.All, "lo") && len(got.links.Up) == 0
+	n.Proof("In a new network namespace even lo is down", down,
+		narrate.Compare("links", some(got.links.All), "host", some(control.links.All)),
+		narrate.Compare("links that are up", some(got.links.Up), "host", some(control.links.Up)))
+	n.Proof("Each network namespace has its own ports", got.bind == "bound",
+		narrate.Compare("bind(2)", got.bind, "host", control.bind))
+	n.Proof("The host's server is unreachable from inside",
+		got.connect != "connected" && control.connect == "connected",
+		narrate.Compare("connect(2)", got.connect, "host", control.connect))
 }

@@ -17,25 +17,27 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// container is the container so far: what makes eight new namespaces of use. The files are still the host's.
+// container is the container at stage 02: eight new namespaces, and what makes them useful. Its
+// files are the host's.
 var container = box.New("sofar-02", func(struct{}, []*os.File) error {
-	// Private first: no mount of ours may reach the host.
-	if err := errors.Join(namespace.SetHostname("containerkit"), namespace.MakePrivate(), namespace.MountProc("/proc")); err != nil {
+	// Private first: the mount of /proc must not reach the host.
+	if err := errors.Join(namespace.SetHostname("containerkit"), namespace.MakePrivate(),
+		namespace.MountProc("/proc")); err != nil {
 		return err
 	}
-	// Root outside may be nobody in particular inside, who cannot be where he is.
+	// Root on the host can be another user inside, without access to the working directory.
 	if unix.Access(".", unix.X_OK) != nil {
 		return os.Chdir("/")
 	}
 	return nil
 })
 
-// soFar runs a command within the budget, and now with its own view of everything but the files.
+// soFar runs a command with the limits of stage 01 and its own view of everything except files.
 func soFar(p stage.Payload) (status int, err error) {
 	return container.Run(p, nil, func(*procfs.Process) (struct{}, error) { return struct{}{}, nil })
 }
 
-// leaks tells what namespaces seal, beside what the budget does.
+// leaks prints the leak table of the container at stage 02.
 func leaks(n *narrate.Narrator) error {
 	_, err := group.Find()
 	return leak.Table(n, 2, os.Geteuid() == 0, err == nil, soFar)

@@ -26,7 +26,7 @@ func TestByHand(t *testing.T)       { stagetest.ByHand(t, course.Namespaces02) }
 func TestByHandAsUser(t *testing.T) { stagetest.AsUser(t).ByHand(t, course.Namespaces02) }
 func TestTranscripts(t *testing.T)  { stagetest.Transcripts(t, "README.md") }
 
-// both runs a test as whoever runs the tests, and as an ordinary user.
+// both runs a test as the current user, and as an ordinary user.
 func both(t *testing.T, f func(t *testing.T, r *stagetest.Runner)) {
 	t.Run("me", func(t *testing.T) { f(t, stagetest.Me()) })
 	t.Run("user", func(t *testing.T) { f(t, stagetest.AsUser(t)) })
@@ -55,7 +55,7 @@ func TestSoFar(t *testing.T) {
 	})
 }
 
-// What the payload sees is its own.
+// TestView checks that the command sees its own namespaces.
 func TestView(t *testing.T) {
 	host, err := os.Hostname()
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestView(t *testing.T) {
 	require.Equal(t, host, now)
 }
 
-// A signal for the program reaches the command, which may do with it what it likes.
+// TestSoFarForwards checks that a signal for the program reaches the command, once.
 func TestSoFarForwards(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
@@ -99,7 +99,7 @@ func TestSoFarForwards(t *testing.T) {
 	})
 }
 
-// On a terminal there is job control, and a Ctrl-C arrives once.
+// TestTerminal checks that a command on a terminal has job control, and gets a Ctrl-C once.
 func TestTerminal(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -121,7 +121,7 @@ func TestTerminal(t *testing.T) {
 				require.NoError(t, err)
 			}
 			if err != nil {
-				break // EIO: everybody has closed the other side
+				break // EIO: the other side is closed
 			}
 		}
 		require.NoError(t, cmd.Wait(), out.String())
@@ -131,7 +131,7 @@ func TestTerminal(t *testing.T) {
 	})
 }
 
-// Nobody stays behind when the program is killed.
+// TestKilled checks that no process stays when the program is killed.
 func TestKilled(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -142,7 +142,7 @@ func TestKilled(t *testing.T) {
 	_, err = out.Read(make([]byte, 6))
 	require.NoError(t, err)
 	require.NoError(t, cmd.Process.Kill())
-	// The pipe ends when the last one who holds it does, which is long before the sleep would.
+	// The pipe is closed when the last process that has it open exits, long before the sleep would.
 	start := time.Now()
 	_, _ = new(bytes.Buffer).ReadFrom(out)
 	_ = cmd.Wait()
@@ -156,12 +156,12 @@ func TestUnknownStep(t *testing.T) {
 	require.Contains(t, res.Stderr, `"cgroup"`)
 }
 
-// The container so far seals what the README's table promises, and leaks the rest.
+// TestLeaks checks that the container at stage 02 seals what the table promises and leaks the rest.
 func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
-// Where /proc is another PID namespace's, the program touches no process of it.
+// TestForeignProc checks that the program touches no process of a /proc of another PID namespace.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
 func TestOneEntryForEachVariable(t *testing.T) {

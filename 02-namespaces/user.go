@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -90,9 +91,11 @@ func user(n *narrate.Narrator) error {
 	spec.New, spec.Setgroups = namespace.User, false
 	uids := spec.UIDs[0]
 	n.Do(narrate.Call{
-		Text: fmt.Sprintf("Start a process in a new user namespace, with root mapped to UID %d", uids.Outside),
+		Text: fmt.Sprintf("Start a process in a new user namespace, with root mapped to UID %d",
+			uids.Outside),
 		Sys: [][2]string{{"clone(CLONE_NEWUSER)", ""},
-			{fmt.Sprintf(`write("/proc/PID/uid_map", "0 %d %d")`, uids.Outside, uids.Count), "inside, host, how many"}},
+			{fmt.Sprintf(`write("/proc/PID/uid_map", "0 %d %d")`, uids.Outside, uids.Count),
+				"inside, host, how many"}},
 		Go:  "namespace.Container().Apply(cmd) with New: namespace.User",
 		Man: "user_namespaces(7)", Hand: "unshare --user --map-root-user", At: namespace.Spec.Apply,
 		Without: "Start a process without a user namespace",
@@ -117,11 +120,11 @@ func user(n *narrate.Narrator) error {
 	n.Proof("A file that root creates inside is owned by the mapped UID on the host",
 		got.fileIn == 0 && got.fileOut == got.outside,
 		narrate.Compare("owner of the file", got.files, "without", control.files),
-		narrate.Show("owner of the host's /", got.root, "UID 0 is not mapped: nobody"))
+		narrate.Show("owner of host's /", got.root, unmapped(got.rootIn)))
 	return userPrivileges(n, inside, plain, got, control)
 }
 
-// userPrivileges shows what root inside can do, and what it cannot.
+// userPrivileges proves what root inside can do, and what it can't.
 func userPrivileges(n *narrate.Narrator, inside, plain *agent, got, control identity) error {
 	caps, err := procfs.Status(inside.PID, "CapEff")
 	if err != nil {
@@ -136,18 +139,38 @@ func userPrivileges(n *narrate.Narrator, inside, plain *agent, got, control iden
 	}
 	n.Proof("Root inside can set its own hostname but not the host's",
 		can.Hosts == "refused" && can.Own == "allowed",
-		narrate.Show("CapEff", caps, "every capability"),
+		narrate.Show("CapEff", caps, every(caps)),
 		narrate.Compare("the host's hostname", can.Hosts, "without", before.Hosts),
 		narrate.Compare("its own hostname", can.Own, "without", before.Own))
 	n.Proof("Root inside can't drop supplementary groups", got.setgroups == "deny",
 		narrate.Compare("/proc/PID/setgroups", got.setgroups, "without", control.setgroups))
 	n.Note("A group can be what keeps you out of a file, so dropping it is denied.")
-	n.Why("dockerd --userns-remap starts every container like this: a process that escapes is an ordinary user.")
+	n.Why("dockerd --userns-remap starts every container like this: a process that escapes is an " +
+		"ordinary user.")
 	n.WithDocker("dockerd --userns-remap=default",
 		"unshare --user --map-root-user sh -c 'id -u; cat /proc/self/uid_map /proc/self/setgroups'",
 		"f=$(mktemp) && unshare --user --map-root-user stat -c %u $f; stat -c %u $f; rm $f",
 	)
 	return nil
+}
+
+// unmapped explains the UID that the kernel shows for one that has no mapping. (user_namespaces(7))
+func unmapped(uid uint32) string {
+	if uid == 65534 {
+		return "UID 0 isn't mapped: nobody"
+	}
+	return ""
+}
+
+// every says so if a set of capabilities, in hexadecimal, has all that the kernel knows.
+func every(caps string) string {
+	last, err1 := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	n, err2 := strconv.Atoi(strings.TrimSpace(string(last)))
+	set, err3 := strconv.ParseUint(caps, 16, 64)
+	if errors.Join(err1, err2, err3) == nil && set == 1<<(n+1)-1 {
+		return "every capability"
+	}
+	return ""
 }
 
 // ownHostname returns a UTS namespace if we could set the real hostname otherwise.
@@ -160,8 +183,8 @@ func ownHostname() namespace.Set {
 
 // An identity is a process's user as seen from both sides.
 type identity struct {
-	uid, outside, fileIn, fileOut        uint32
-	uids, files, root, uidMap, setgroups string
+	uid, outside, fileIn, fileOut, rootIn uint32
+	uids, files, root, uidMap, setgroups  string
 }
 
 func identityOf(a *agent) (w identity, err error) {
@@ -190,15 +213,14 @@ func identityOf(a *agent) (w identity, err error) {
 	}
 	w.files = fmt.Sprintf("inside %d, host %d", w.fileIn, w.fileOut)
 
-	var rootIn uint32
-	if err := a.ask(&rootIn, owner, "/"); err != nil {
+	if err := a.ask(&w.rootIn, owner, "/"); err != nil {
 		return w, err
 	}
 	rootOut, err := ownerOf("/")
 	if err != nil {
 		return w, err
 	}
-	w.root = fmt.Sprintf("inside %d, host %d", rootIn, rootOut)
+	w.root = fmt.Sprintf("inside %d, host %d", w.rootIn, rootOut)
 	for file, text := range map[string]*string{"/uid_map": &w.uidMap, "/setgroups": &w.setgroups} {
 		raw, err := os.ReadFile(dir + file)
 		if err != nil {

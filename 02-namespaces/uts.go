@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	"containerkit/02-namespaces/namespace"
@@ -12,65 +11,83 @@ import (
 
 var (
 	hostname    = can("hostname", func([]string) (any, error) { return os.Hostname() })
-	setHostname = can("set hostname", func(a []string) (any, error) { return nil, namespace.SetHostname(a[0]) })
+	setHostname = can("set hostname", func(a []string) (any, error) {
+		return nil, namespace.SetHostname(a[0])
+	})
 )
 
 func uts(n *narrate.Narrator) error {
-	n.Question("If a process changes the hostname, whose hostname changes?")
-	// A process with a hostname of its own plays the host, so that the real one is safe whatever happens.
-	host, err := newAgent(asNeeded(n, namespace.UTS))
+	n.Question("Does docker run --hostname rename your machine?")
+	n.Idea("sethostname(2) sets the hostname of the caller's UTS namespace: of all processes in it, " +
+		"and of no other process. UTS is the name of the structure that uname(2) fills.")
+	// A process with its own hostname stands in for the host, so that the real hostname is safe.
+	spec := namespace.AsNeeded(namespace.UTS)
+	host, err := newAgent(spec)
 	if err != nil {
 		return err
 	}
 	defer host.close()
-	if err := host.ask(nil, setHostname, "the-host"); err != nil {
-		return err
-	}
-	// The control: a process without a namespace of its own changes the name for all.
-	careless, err := host.agent(namespace.Spec{})
+	control, err := renamed(host, namespace.Spec{})
 	if err != nil {
 		return err
 	}
-	if err := careless.ask(nil, setHostname, "changed"); err != nil {
-		return err
-	}
-	var control string
-	if err := host.ask(&control, hostname); err != nil {
-		return err
-	}
-	n.OldBefore("a process that shares the host's UTS namespace sets the name, and the host has it", narrate.Data{"host": control})
-	if err := host.ask(nil, setHostname, "the-host"); err != nil {
-		return err
-	}
+	n.Control("A process in the (simulated) host's UTS namespace sets the hostname",
+		narrate.Compare("host's hostname", control.after, "before", control.before))
 
-	n.Do(narrate.Call{Text: "start a process in a UTS namespace of its own, and set the name there",
-		Go: "namespace.Spec{New: namespace.UTS}.Apply(cmd)", OldSys: `clone(CLONE_NEWUTS), then inside sethostname("container")`,
-		Man: "uts_namespaces(7)", Hand: "unshare --uts sh -c 'hostname container; hostname'", At: namespace.Spec.Apply})
-	inside, err := host.agent(only(n.Without, namespace.UTS))
+	n.Do(narrate.Call{
+		Text: "Start a process in a new UTS namespace, and set the hostname there",
+		Sys: userFirst(spec, namespace.UTS, [2]string{"clone(CLONE_NEWUTS)", ""},
+			[2]string{`sethostname("container")`, ""}),
+		Go:  "namespace.Spec{New: namespace.UTS}.Apply(cmd)",
+		Man: "uts_namespaces(7)", Hand: "unshare --uts sh -c 'hostname container; hostname'",
+		At: namespace.Spec.Apply, Without: "Start another process in the host's UTS namespace",
+	})
+	inside, err := renamed(host, only(n.Without, namespace.UTS))
 	if err != nil {
 		return err
 	}
-	if err := inside.ask(nil, setHostname, "container"); err != nil {
+	if err := differ(n, "uts", host.PID, inside.pid); err != nil {
 		return err
 	}
-	if err := differ(n, "uts", host.PID, inside.PID); err != nil {
-		return err
-	}
-	var in, out string
-	if err := inside.ask(&in, hostname); err != nil {
-		return err
-	}
-	if err := host.ask(&out, hostname); err != nil {
-		return err
-	}
-	n.OldEvidence("hostname inside", in)
-	n.OldEvidence("hostname of the host", out)
-	n.OldProof("the name set inside is inside only", in == "container" && out == "the-host",
-		fmt.Sprintf("inside %s, host %s", in, out), fmt.Sprintf("inside %s, host %s", control, control))
-	n.ByHand(
+	n.Proof("A hostname set inside doesn't change the host's hostname",
+		inside.own == "container" && inside.after == inside.before,
+		narrate.Compare("host's hostname", inside.after, "without", control.after),
+		narrate.Show("hostname inside", inside.own))
+	n.Why("docker run --hostname names a container in its own UTS namespace; --uts=host leaves " +
+		"it in the host's.")
+	n.WithDocker("docker run --rm --hostname container alpine hostname",
 		"before=$(uname -n)",
 		"unshare --user --map-root-user --uts sh -ec 'hostname container; uname -n'",
 		`test "$(uname -n)" = "$before"`,
 	)
 	return nil
+}
+
+// A renaming holds the host's hostname before and after a process set its own.
+type renaming struct {
+	pid                int
+	before, after, own string
+}
+
+// renamed starts a process that sets its hostname. The host's hostname is set anew before it.
+func renamed(host *agent, s namespace.Spec) (r renaming, err error) {
+	if err := host.ask(nil, setHostname, "the-host"); err != nil {
+		return r, err
+	}
+	if err := host.ask(&r.before, hostname); err != nil {
+		return r, err
+	}
+	a, err := host.agent(s)
+	if err != nil {
+		return r, err
+	}
+	r.pid = a.PID
+	if err := a.ask(nil, setHostname, "container"); err != nil {
+		return r, err
+	}
+	if err := a.ask(&r.own, hostname); err != nil {
+		return r, err
+	}
+	err = host.ask(&r.after, hostname)
+	return r, err
 }

@@ -83,7 +83,7 @@ func TestReadShowsWhatItIsAsked(t *testing.T) {
 		{"read uts", 0, []string{"# 02-namespaces/uts\n"}},
 		{"read errnos.md", 2, []string{`no chapter "errnos.md"; did you mean "errnos"?`}},
 		{"read docs/errnos.md", 0, []string{"# Errnos\n"}},
-		{"read ./02-namespaces/", 0, []string{"# 02: what a process can see\n", "*Picture: The eight namespaces, and what each hides*\n(docs/pictures/namespaces.svg)\n"}},
+		{"read ./02-namespaces/", 0, []string{"# Stage 2: namespaces — what a process can see\n", "*Picture: The eight namespaces, and what each hides*\n(docs/pictures/namespaces.svg)\n"}},
 		{"read archtecture", 2, []string{`no chapter "archtecture"; did you mean "architecture"?`}},
 		{"read 02-namespaces/utz", 2, []string{`did you mean "02-namespaces/uts"?`}},
 		{"read uts mnt", 2, nil},
@@ -110,13 +110,13 @@ func TestReadRuns(t *testing.T) {
 	require.Zero(t, status, out+errs)
 	require.Contains(t, errs, "$ go run ./02-namespaces -quiet uts\n")
 	if !strings.Contains(out, "skipped") {
-		require.Contains(t, out, "✓ the name set inside is inside only")
+		require.Contains(t, out, "✓ A hostname set inside doesn't change the host's hostname")
 	}
 	status, out, errs = lessons("read", "uts", "-run", "2")
 	require.Contains(t, errs, "$ go run ./lessons break -quiet 02-namespaces/uts\n")
 	if !strings.Contains(out, "skipped") {
 		require.Equal(t, 1, status, out+errs)
-		require.Contains(t, out, "✗ the name set inside is inside only")
+		require.Contains(t, out, "✗ A hostname set inside doesn't change the host's hostname")
 	}
 }
 
@@ -131,7 +131,7 @@ func TestBreak(t *testing.T) {
 	}
 	require.Equal(t, 1, status, out+errs)
 	require.True(t, strings.HasPrefix(out, "--- 02-namespaces/uts.go\n-\tinside, err :="), out)
-	require.Contains(t, out, "✗ the name set inside is inside only")
+	require.Contains(t, out, "✗ A hostname set inside doesn't change the host's hostname")
 	after, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, before, after)

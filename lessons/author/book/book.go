@@ -157,6 +157,7 @@ func (c Chapter) Commands(root string) ([]string, error) {
 var pieces = regexp.MustCompile("(?ms)" + strings.Join([]string{
 	"^```.*?^```[^\\n]*$", "^    [^\\n]*$", // code in blocks
 	`^<!--.*?-->[ \t]*\n?`, `<!--.*?-->`, // comments
+	`^</details>\n+`, `</?(?:details|summary)>`, // a folded answer
 	"!?\\[(?:[^\\[\\]`]|`[^`]*`)*\\]\\([^)\\s]+\\)", // pictures and links
 	"`[^`]*`", // code in a line
 }, "|"))
@@ -174,7 +175,7 @@ func (c Chapter) Plain(root string) (string, error) {
 		return "", err
 	}
 	return pieces.ReplaceAllStringFunc(text, func(piece string) string {
-		if strings.HasPrefix(piece, "<!--") {
+		if strings.HasPrefix(piece, "<") {
 			return ""
 		}
 		m := link.FindStringSubmatch(piece)

@@ -30,7 +30,8 @@ func kit(t *testing.T) string {
 const page = "# Two\n\n<!-- from: table x.csv\n  y -->\n| a |\n<!-- end -->\n" +
 	"See [One](one.md), [`uts.go`](../02-namespaces/uts.go), [that](../02-namespaces/uts.go), [above](#two), [pid](../02-namespaces/README.md#pid), [the VM](vm/),\n" +
 	"[there](https://example.org/), <!-- from: line x -->[02-namespaces/uts.go:7](../02-namespaces/uts.go#L7)<!-- end -->, `[no](link)` and `<!-- no comment -->`.\n\n" +
-	"![A picture of\nit](p.svg)\n\n```sh\n$ go run ./02-namespaces uts\n[kept](one.md) <!-- kept -->\n```\n\n    go test ./...   # all\n    [kept](one.md)\n"
+	"![A picture of\nit](p.svg)\n\n```sh\n$ go run ./02-namespaces uts\n[kept](one.md) <!-- kept -->\n```\n\n    go test ./...   # all\n    [kept](one.md)\n\n" +
+	"Why?\n\n<details><summary>Answer</summary>\n\nSo.\n\n</details>\n\nOn.\n"
 
 func TestPlain(t *testing.T) {
 	root := kit(t)
@@ -42,7 +43,8 @@ func TestPlain(t *testing.T) {
 	require.Equal(t, "# Two\n\n| a |\n"+
 		"See One (read one), `uts.go`, that (02-namespaces/uts.go), above, pid (read 02-namespaces/pid), the VM (read vm),\n"+
 		"[there](https://example.org/), 02-namespaces/uts.go:7, `[no](link)` and `<!-- no comment -->`.\n\n"+
-		"*Picture: A picture of\nit* (docs/p.svg)\n\n```sh\n$ go run ./02-namespaces uts\n[kept](one.md) <!-- kept -->\n```\n\n    go test ./...   # all\n    [kept](one.md)\n", plain)
+		"*Picture: A picture of\nit* (docs/p.svg)\n\n```sh\n$ go run ./02-namespaces uts\n[kept](one.md) <!-- kept -->\n```\n\n    go test ./...   # all\n    [kept](one.md)\n\n"+
+		"Why?\n\nAnswer\n\nSo.\n\nOn.\n", plain)
 	commands, err := c.Commands(root)
 	require.NoError(t, err)
 	require.Equal(t, []string{"go run ./02-namespaces uts", "go test ./..."}, commands)

@@ -96,6 +96,13 @@ func said(t *testing.T, k Kit) string {
 
 func TestAGoodCourseHasNoProblem(t *testing.T) { require.Empty(t, said(t, goodKit(t, nil))) }
 
+// A lesson without an exercise has a question to think about, or says why there is neither.
+func TestAQuestionStandsForAnExercise(t *testing.T) {
+	page := strings.Replace(good["01-a/README.md"], "**No exercise.** It is", "**Think about it.** Is it", 1)
+	require.NotEqual(t, good["01-a/README.md"], page)
+	require.Empty(t, said(t, goodKit(t, map[string]string{"01-a/README.md": page})))
+}
+
 // Each rule is broken on purpose in a file, and must be told with its place.
 func TestEveryRuleFindsWhatBreaksIt(t *testing.T) {
 	const wrong = "lessons/exercise/testdata/wrong/01-a/one/x.go"

@@ -70,18 +70,19 @@ var Cgroups01 = Stage{
 // Namespaces02 is stage 02.
 var Namespaces02 = Stage{
 	Dir: "02-namespaces", Title: "what a process can see",
-	Adds: "all eight namespaces of its own, and a /proc that fits them",
+	Adds: "its own namespaces of all eight kinds, and a new /proc",
 	Steps: []Step{
-		{"pid", "one process has two numbers, and number 1 is special", []Feature{PIDNS, MountNS}},
-		{"uts", "a hostname set inside does not change outside", []Feature{UTSNS}},
-		{"mnt", "a mount inside is not seen outside, once propagation is private", []Feature{MountNS}},
-		{"ipc", "System V and POSIX queues belong to one namespace", []Feature{IPCNS, MountNS}},
+		{"pid", "a process has a PID in each PID namespace that it is in", []Feature{PIDNS, MountNS}},
+		{"pid1", "PID 1 adopts orphans and ignores signals without a handler", []Feature{PIDNS}},
+		{"uts", "a hostname set inside doesn't change the host's hostname", []Feature{UTSNS}},
+		{"mnt", "private propagation keeps a mount off the host", []Feature{MountNS}},
+		{"ipc", "message queues belong to one IPC namespace", []Feature{IPCNS}},
 		{"user", "root in a user namespace is unprivileged on the host", []Feature{UserNS}},
-		{"net", "a new network has nothing but a loopback that is down", []Feature{NetNS}},
-		{"time", "uptime can start again, if the offset is set before anyone enters", []Feature{TimeNS}},
+		{"net", "a new network namespace has only a loopback that is down", []Feature{NetNS}},
+		{"time", "a time namespace lets uptime start at zero", []Feature{TimeNS}},
 		{"cgroup", "a process sees its own cgroup as the root", []Feature{CgroupNS}},
-		{"join", "one can enter the namespaces of a running process, as exec does", []Feature{UTSNS, PIDNS, MountNS}},
-		{"all", "all eight at once: the namespaces of a container", []Feature{UserNS, PIDNS, UTSNS, MountNS, IPCNS, NetNS, TimeNS, CgroupNS}},
+		{"join", "docker exec joins the namespaces of a running process", []Feature{UTSNS, PIDNS, MountNS}},
+		{"all", "a container has its own namespace of each of eight kinds", []Feature{UserNS, PIDNS, UTSNS, MountNS, IPCNS, NetNS, TimeNS, CgroupNS}},
 	},
 }
 
