@@ -17,7 +17,8 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// soFar runs a command within the budget: it is born in a group of its own. Everything else is still the host's.
+// soFar runs a command with limits: in its own cgroup, where it starts. It shares everything else
+// with the host.
 func soFar(p stage.Payload) (status int, err error) {
 	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	if cmd.Err != nil {
@@ -25,7 +26,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	}
 	cmd.Env, cmd.ExtraFiles = p.Env, p.Extra
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Streams()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it dies if we die
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // if we are killed
 
 	g, err := cgroup.New("sofar", cgroup.Budget)
 	var no *cgroup.Unavailable
@@ -37,7 +38,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	case err != nil:
 		return 0, err
 	default:
-		defer func() { err = errors.Join(err, g.Remove()) }() // and whoever the command left behind goes with it
+		defer func() { err = errors.Join(err, g.Remove()) }() // with what the command left running
 		after, err := g.Prepare(cmd)
 		if err != nil {
 			return 0, err
@@ -60,16 +61,16 @@ func soFar(p stage.Payload) (status int, err error) {
 	return stage.Status(cmd.ProcessState), nil
 }
 
-// blame is the exit status for an error of os/exec: 127 if there is no such command, 126 if it
-// cannot be executed, 0 if it is not the command's fault.
+// blame returns the exit status for an error of os/exec: 127 if there is no such command, 126 if
+// the kernel can't execute it, 0 if the error is not the command's.
 func blame(err error) int {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
 		return 127
 	}
 	// exec.ErrDot: PATH has it in the working directory. The errnos are those that execve(2) has and
 	// clone(2) does not: os/exec calls both by one name.
-	for _, number := range []error{exec.ErrDot, fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR, syscall.ELOOP,
-		syscall.ETXTBSY, syscall.ENAMETOOLONG, syscall.E2BIG, syscall.EISDIR} {
+	for _, number := range []error{exec.ErrDot, fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR,
+		syscall.ELOOP, syscall.ETXTBSY, syscall.ENAMETOOLONG, syscall.E2BIG, syscall.EISDIR} {
 		if errors.Is(err, number) {
 			return 126
 		}
@@ -77,7 +78,7 @@ func blame(err error) int {
 	return 0
 }
 
-// leaks tells what the budget seals, and that it seals nothing else.
+// leaks prints what the limits seal, and proves that they seal nothing else.
 func leaks(n *narrate.Narrator) error {
 	_, err := cgroup.Find()
 	return leak.Table(n, 1, os.Geteuid() == 0, err == nil, soFar)
