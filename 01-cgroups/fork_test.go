@@ -12,7 +12,7 @@ import (
 )
 
 // TestCopiesAreNotPreempted forks while the garbage collector asks every goroutine to stop again
-// and again. A copy that heeded it would wait forever for threads that it does not have.
+// and again. A copy that did so would wait forever for threads that it does not have.
 func TestCopiesAreNotPreempted(t *testing.T) {
 	stop, stopped := make(chan bool), make(chan bool)
 	go func() {
