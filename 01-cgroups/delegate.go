@@ -18,7 +18,7 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// nobody is the ordinary user to whom root delegates a cgroup. An ordinary user delegates nothing:
+// nobody is the UID that root delegates a cgroup to. An ordinary user delegates nothing:
 // the cgroup is theirs already.
 const nobody = 65534
 
@@ -87,15 +87,15 @@ func delegate(n *narrate.Narrator) error {
 // delegation describes how the user gets the cgroup. Only root has to do something for it.
 func delegation(v cgroup.Version, root bool) narrate.Call {
 	call := narrate.Call{
-		Text: "Use the cgroup that systemd has delegated to you",
-		Man:  "cgroups(7)",
+		Text: "Use the cgroup that is delegated to you already",
+		Man:  "cgroups(7), chown(2)",
 		Hand: "systemd-run --user --scope -p Delegate=yes sh", At: (*cgroup.Group).Delegate,
-		Without: "Leave the cgroup to root",
+		Without: "Try the same where nothing is delegated",
 	}
 	if root {
 		call.Text = fmt.Sprintf("Delegate a cgroup to UID %d", nobody)
-		call.Sys = [][2]string{{fmt.Sprintf(`chown("…", %d, %d)`, nobody, nobody), either(v,
-			"the directory, cgroup.procs and tasks", "directory, files in /sys/kernel/cgroup/delegate")}}
+		call.Sys = [][2]string{{fmt.Sprintf(`fchownat("…", %d, %d)`, nobody, nobody), either(v,
+			"the directory, cgroup.procs and tasks", "and the files in /sys/kernel/cgroup/delegate")}}
 		call.Go = fmt.Sprintf("g.Delegate(%d, %d)", nobody, nobody)
 	}
 	return call

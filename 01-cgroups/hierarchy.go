@@ -42,7 +42,7 @@ func hierarchy(n *narrate.Narrator) error {
 	}
 	n.Do(narrate.Call{
 		Text:    "Create a cgroup, and start a child in it",
-		Sys:     [][2]string{{`mkdir("…/demo", 0711)`, "the kernel fills it with files"}, join},
+		Sys:     [][2]string{{`mkdirat(…, "demo", 0711)`, "the kernel fills it with files"}, join},
 		Go:      `g, err := cgroup.New("demo", …); g.Prepare(cmd); cmd.Start()`,
 		Man:     "cgroups(7), mkdir(2), clone(2)",
 		Hand:    "mkdir demo; sh -c 'echo $$ > demo/cgroup.procs; exec sleep 1'",

@@ -16,7 +16,7 @@ import (
 func kill(n *narrate.Narrator) error {
 	n.Question("How do you stop a container with everything that it has started?")
 	n.Idea("A child starts in its parent's cgroup, and stays there when the parent exits or the " +
-		"child starts a session of its own. So a cgroup finds every process.")
+		"child starts a new session. So a cgroup finds every process.")
 	h, err := find(n)
 	if h == nil {
 		return err

@@ -152,7 +152,7 @@ var bomb = child.Register("bomb", func(c *child.Conn) error {
 // A Go program has threads, and fork copies only the one that calls it. So the copy can't go on as
 // a Go program: it can neither allocate nor switch goroutines, and this function only makes raw
 // system calls. It can't check its stack either, as every function does at its start unless it is
-// marked nosplit: there the scheduler, which was copied too, may have left a request to be called.
+// marked nosplit: there the scheduler, which was copied too, can have left a request to be called.
 //
 //go:nosplit
 func bombCopy(generations int) {
