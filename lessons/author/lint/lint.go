@@ -140,7 +140,7 @@ var parts = []struct{ what, pattern string }{
 	{"something to notice: **Notice.** …", `(?m)^\*\*Notice\.\*\* \S`},
 	{"what to do by hand: below **By hand.** a block ```sh with the commands that the step prints", "(?m)^\\*\\*By hand\\.\\*\\*(?s:.*?)^```sh\n"},
 	{"something to break: **Break it.** …", `(?m)^\*\*Break it\.\*\* \S`},
-	{"an exercise: **Exercise.** … (or, with the reason, **No exercise.** …)", "(?m)^\\*\\*(Exercise|No exercise)(\\.| `)"},
+	{"an exercise: **Exercise `ID`.** … or **Think about it.** … (or, with the reason, **No exercise.** …)", "(?m)^\\*\\*(Exercise|Think about it|No exercise)(\\.| `)"},
 	{"where to go on: **Next.** …", `(?m)^\*\*Next\.\*\* \S`},
 }
 
