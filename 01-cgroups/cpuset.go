@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -18,9 +19,10 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// cpuset: pinned to one CPU, a process runs nowhere else.
 func cpuset(n *narrate.Narrator) error {
-	n.Question("Can a program be kept off a CPU, also when it asks for it?")
+	n.Question("Can you keep a container off a CPU, even if it asks for that CPU?")
+	n.Idea("cpuset.cpus lists the CPUs on which the processes of a cgroup can run. A process " +
+		"can choose its CPUs with sched_setaffinity(2), as taskset does.")
 	h, err := find(n)
 	if h == nil {
 		return err
@@ -30,7 +32,8 @@ func cpuset(n *narrate.Narrator) error {
 		return err
 	}
 	if len(all) < 2 {
-		n.Skip(fmt.Sprintf("only CPU %v may be used here, so there is nothing to choose from; to run it: a machine with two CPUs", all), true)
+		n.Skip(fmt.Sprintf("only CPU %d can be used here; to run it: a machine with two CPUs",
+			all[0]), true)
 		return nil
 	}
 	free, done, err := open(n, h, "free", cgroup.Resources{Count: []string{"cpuset"}})
@@ -42,7 +45,8 @@ func cpuset(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.OldBefore("without a cpuset a program with several threads is everywhere", narrate.Data{"may run on": without.May, "ran on": without.Ran})
+	n.Control("Without a cpuset: a program with a busy thread for each CPU",
+		narrate.Show("allowed CPUs", list(without.May)), narrate.Show("CPUs in use", list(without.Ran)))
 
 	last := strconv.Itoa(all[len(all)-1])
 	limit := cgroup.Resources{CPUs: last, Count: []string{"cpuset"}}
@@ -50,47 +54,73 @@ func cpuset(n *narrate.Narrator) error {
 		limit.CPUs = ""
 	}
 	n.Do(narrate.Call{
-		Text:   "make a group that may use one CPU only",
-		Go:     fmt.Sprintf(`cgroup.New("cpuset", cgroup.Resources{CPUs: %q})`, last),
-		OldSys: fmt.Sprintf(`write("…/cpuset.cpus", "%s")`, last),
-		Man:    "cpuset(7)",
-		Hand:   fmt.Sprintf("echo %s > cpuset.cpus", last),
-		At:     cgroup.New,
+		Text: "Run the program in a cgroup with one CPU",
+		Sys:  [][2]string{{writeCall(h.Version, "cpuset.cpus", last), "the last one"}},
+		Go:   fmt.Sprintf(`cgroup.New("cpuset", cgroup.Resources{CPUs: %q})`, last),
+		Man:  "cpuset(7), sched_setaffinity(2), " + kernelDocs(h.Version, "cpusets.rst", "Cpuset"),
+		Hand: fmt.Sprintf("echo %s > cpuset.cpus", last), At: cgroup.New,
+		Without: "Run the program again, without a cpuset",
 	})
 	g, done, err := open(n, h, "cpuset", limit)
 	if g == nil {
 		return err
 	}
 	defer done()
-	show(n, g, "cpuset.cpus", "cpuset.cpus.effective")
 	got, err := wander(g, all)
 	if err != nil {
 		return err
 	}
-	one := fmt.Sprint([]int{all[len(all)-1]})
-	n.OldEvidence("sched_getaffinity(2), from inside", got.May)
-	n.OldEvidence("where its threads were seen running (getcpu(2))", got.Ran)
-	n.OldEvidence("what it may use after it asked for all CPUs (sched_setaffinity(2))", got.Asked)
-	n.OldProof("a process in the group may run on one CPU", fmt.Sprint(got.May) == one, got.May, without.May)
-	n.OldProof("and ran nowhere else", fmt.Sprint(got.Ran) == one, got.Ran, without.Ran)
-	n.OldProof("it cannot ask its way out: sched_setaffinity gives it no CPU that the group does not have",
-		fmt.Sprint(got.Asked) == one, got.Asked, without.Asked)
-	n.Note("nproc and Go's runtime.NumCPU see a cpuset, since they ask sched_getaffinity. A quota is no set of CPUs: NumCPU does not see it, and GOMAXPROCS only from Go 1.25 on")
-	dir := h.Parents["cpuset"] + "/" + cgroup.ByHand
-	var commands []string
-	if h.Version == cgroup.V1 {
-		commands = append(commands, "cat "+h.Parents["cpuset"]+"/cpuset.mems > "+dir+"/cpuset.mems   # v1: empty at first, and then nobody can join")
-	}
-	byHand(n, h, "cpuset", dir, "rmdir "+dir, append(commands,
-		"echo "+last+" > "+dir+"/cpuset.cpus",
-		"sh -c 'echo $$ > "+dir+"/cgroup.procs && exec nproc'")...)
+	show(n, g, "cpuset.cpus", "cpuset.cpus.effective")
+	cpusetClaims(n, got, without, last)
+	n.Why("docker run --cpuset-cpus sets this list, for a container that shares no CPU with others.")
+	cpusetByHand(n, h, last)
 	return nil
 }
 
-// A walk is where a program with several threads may run, and where it ran.
+func cpusetClaims(n *narrate.Narrator, got, without walk, one string) {
+	const control = "without a cpuset"
+	n.Proof("A process in the cgroup can run only on the CPU of its cpuset", list(got.May) == one,
+		narrate.Compare("allowed CPUs", list(got.May), control, list(without.May)))
+	n.Proof("The threads of the process run on no other CPU", list(got.Ran) == one,
+		narrate.Compare("CPUs in use", list(got.Ran), control, list(without.Ran)))
+	n.Proof("A process can't leave its cpuset with sched_setaffinity", list(got.Asked) == one,
+		narrate.Compare("asked for all CPUs", list(got.Asked), control, list(without.Asked)))
+	n.Note("nproc and runtime.NumCPU see a cpuset: they call sched_getaffinity(2).")
+}
+
+func cpusetByHand(n *narrate.Narrator, h *cgroup.Hierarchy, cpu string) {
+	dir := h.Parents["cpuset"] + "/" + cgroup.ByHand
+	var commands []string
+	if h.Version == cgroup.V1 {
+		commands = append(commands, "cat "+h.Parents["cpuset"]+"/cpuset.mems > "+dir+"/cpuset.mems"+
+			"   # v1: no process can join an empty cpuset")
+	}
+	byHand(n, h, "docker run --cpuset-cpus "+cpu+" …", "cpuset", dir, "rmdir "+dir, append(commands,
+		"echo "+cpu+" > "+dir+"/cpuset.cpus",
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && exec nproc'")...)
+}
+
+// list returns CPUs as the kernel prints them: "0-3,7".
+func list(cpus []int) string {
+	var ranges []string
+	for i := 0; i < len(cpus); {
+		first := i
+		for i++; i < len(cpus) && cpus[i] == cpus[i-1]+1; i++ {
+		}
+		text := strconv.Itoa(cpus[first])
+		if i-first > 1 {
+			text = fmt.Sprint(text, "-", cpus[i-1])
+		}
+		ranges = append(ranges, text)
+	}
+	return strings.Join(ranges, ",")
+}
+
+// A walk is where a program with several threads can run, where it ran, and where it can run after
+// it has asked for all CPUs.
 type walk struct{ May, Ran, Asked []int }
 
-// wander runs the wanderer in the group. CPUs are those that it asks for at the end.
+// wander runs the wanderer in the cgroup. It asks for these CPUs in the end.
 func wander(g *cgroup.Group, cpus []int) (w walk, err error) {
 	p, err := start(g, wanderer)
 	if err != nil {
@@ -103,7 +133,8 @@ func wander(g *cgroup.Group, cpus []int) (w walk, err error) {
 	return w, p.Receive(&w)
 }
 
-// wanderer keeps every CPU busy that it can get, notes on which it was, and then asks for those that it is told.
+// wanderer keeps every CPU busy that it can get, notes them, and then asks for those that it
+// receives.
 var wanderer = child.Register("wanderer", func(c *child.Conn) error {
 	var want []int
 	if err := c.Receive(&want); err != nil {
@@ -126,12 +157,15 @@ var wanderer = child.Register("wanderer", func(c *child.Conn) error {
 	for range len(want) {
 		threads.Go(func() {
 			runtime.LockOSThread()
-			// A third of a second shows where they run; on a busy machine it may take longer until all were used.
-			for time.Since(began) < 300*time.Millisecond || len(w.May) > 1 && !everywhere() && time.Since(began) < 5*time.Second {
+			// A third of a second shows where they run. On a busy machine it can take longer until all CPUs
+			// were used.
+			for time.Since(began) < 300*time.Millisecond ||
+				len(w.May) > 1 && !everywhere() && time.Since(began) < 5*time.Second {
 				for range 100_000 {
 				}
 				var cpu uint32
-				if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); errno != 0 {
+				at := uintptr(unsafe.Pointer(&cpu))
+				if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, at, 0, 0); errno != 0 {
 					return
 				}
 				mu.Lock()

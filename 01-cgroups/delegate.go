@@ -18,12 +18,14 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// nobody is the ordinary user that root hands a group to. (An ordinary user hands it to nobody: he has one.)
+// nobody is the UID that root delegates a cgroup to. An ordinary user delegates nothing:
+// the cgroup is theirs already.
 const nobody = 65534
 
-// delegate: who is handed a group rules below it, and cannot get out.
 func delegate(n *narrate.Narrator) error {
-	n.Question("Only root may change /sys/fs/cgroup. How can an ordinary user have containers with limits?")
+	n.Question("How can rootless Docker limit containers, if only root can write to cgroups?")
+	n.Idea("Root can give a user the directory of a cgroup, and the files that say which processes " +
+		"are in it. The files with its limits stay root's.")
 	h, err := find(n)
 	if h == nil {
 		return err
@@ -33,14 +35,14 @@ func delegate(n *narrate.Narrator) error {
 		return err
 	}
 	defer done()
-	home, err := g.Below("home") // who hands controllers down may have no processes: the tenant needs a leaf to live in
+	home, err := g.Below("home") // the user needs a leaf to live in: no internal processes
 	if err != nil {
 		return err
 	}
-	// For root there is an estate to hand over. An ordinary user has been handed one, and it begins above his groups.
+	// Root delegates a cgroup in this step. To an ordinary user one is delegated already, above the
+	// step's own.
 	p := plan{Dir: g.Path("pids"), Border: h.Root, Others: 1}
-	nowhere := filepath.Dir(h.Root) // where nothing was handed over to him
-	text := "nothing: " + h.Root + " was handed over to us, by root or systemd, in this way"
+	nowhere := filepath.Dir(h.Root) // where nothing is delegated
 	root := os.Geteuid() == 0
 	if root {
 		other, err := start(nil, resident)
@@ -50,24 +52,17 @@ func delegate(n *narrate.Narrator) error {
 		defer other.Close()
 		p.Border, p.Others = p.Dir, other.Process.Pid
 		nowhere = p.Dir // not yet
-		text = "hand the group to a user: the directory, and the files that say who is in it; not the limits"
 	}
 	before, err := live(home, plan{nowhere, p.Border, p.Others})
 	if err != nil {
 		return err
 	}
-	n.OldBefore("an ordinary user where nothing was handed over to him", narrate.Data{"what he tried": before.below(h.Version)})
+	n.Control("Without delegation: a user tries to create a cgroup",
+		narrate.Show("mkdir(2)", answer(before.Made)))
 
-	n.Do(narrate.Call{
-		Text:   text,
-		Go:     fmt.Sprintf("g.Delegate(%d, %d)", nobody, nobody),
-		OldSys: fmt.Sprintf(`chown("…", %d, %d); the same for each file in /sys/kernel/cgroup/delegate`, nobody, nobody),
-		Man:    "cgroups(7), \"Cgroups delegation: delegating a hierarchy to a less privileged user\"",
-		Hand:   "systemd-run --user --scope -p Delegate=yes sh",
-		At:     (*cgroup.Group).Delegate,
-	})
+	n.Do(delegation(h.Version, root))
 	if n.Without {
-		p.Dir = filepath.Dir(p.Border) // not handed over
+		p.Dir = filepath.Dir(p.Border) // not delegated
 	} else if root {
 		if err := g.Delegate(nobody, nobody); err != nil {
 			return err
@@ -77,30 +72,65 @@ func delegate(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.OldEvidence("who owns what in "+p.Border, owners(p.Border, "cgroup.procs", "cgroup.subtree_control", h.Version.Local("pids.max")))
-	n.OldEvidence("what he did below it", got.below(h.Version))
-	n.OldEvidence("what he tried at its border", fmt.Sprintf("raise pids.max: %s, leave: %s, pull in another's process: %s", word(got.Raised), word(got.Left), word(got.Pulled)))
-	n.OldProof("below the group he makes groups, limits them and moves his processes there, without any privilege",
-		got.ruled(), got.below(h.Version), before.below(h.Version))
-	n.OldProof("his own limit he cannot raise: the group's is not his (EACCES); the control is the limit of a group that he made",
-		got.Raised == syscall.EACCES && got.Limited == 0, word(got.Raised), word(got.Limited))
-	n.OldProof("he cannot leave, and cannot pull in others (EACCES); the control is his move to a group of his own",
-		got.Left == syscall.EACCES && got.Pulled == syscall.EACCES && got.Moved == 0, word(got.Left)+", "+word(got.Pulled), word(got.Moved))
+	n.Detail(narrate.Show("cgroup", p.Border))
+	n.Detail(owners(p.Border, "cgroup.procs", "cgroup.subtree_control", "pids.max")...)
+	delegateClaims(n, h.Version, got, before)
 	if err := border(n, h); err != nil {
 		return err
 	}
+	n.Why("Rootless Docker and Podman limit containers like this: systemd delegates a cgroup to " +
+		"each user.")
 	delegateByHand(n, h)
 	return nil
 }
 
-// border shows what holds root in a container, to whom owners mean nothing: the cgroup namespace.
+// delegation describes how the user gets the cgroup. Only root has to do something for it.
+func delegation(v cgroup.Version, root bool) narrate.Call {
+	call := narrate.Call{
+		Text: "Use the cgroup that is delegated to you already",
+		Man:  "cgroups(7), chown(2)",
+		Hand: "systemd-run --user --scope -p Delegate=yes sh", At: (*cgroup.Group).Delegate,
+		Without: "Try the same where nothing is delegated",
+	}
+	if root {
+		call.Text = fmt.Sprintf("Delegate a cgroup to UID %d", nobody)
+		call.Sys = [][2]string{{fmt.Sprintf(`fchownat("…", %d, %d)`, nobody, nobody), either(v,
+			"the directory, cgroup.procs and tasks", "and the files in /sys/kernel/cgroup/delegate")}}
+		call.Go = fmt.Sprintf("g.Delegate(%d, %d)", nobody, nobody)
+	}
+	return call
+}
+
+func delegateClaims(n *narrate.Narrator, v cgroup.Version, got, before deeds) {
+	var rows []narrate.Row
+	row := func(label string, now, then syscall.Errno) {
+		rows = append(rows, narrate.Compare(label, answer(now), "without delegation", answer(then)))
+	}
+	row("mkdir(2)", got.Made, before.Made)
+	if v == cgroup.V2 { // v1 has no controllers to enable
+		row("subtree_control", got.Enabled, before.Enabled)
+	}
+	row("pids.max", got.Limited, before.Limited)
+	row("cgroup.procs", got.Moved, before.Moved)
+	n.Proof("The user controls the cgroups below the delegated one", got.ruled(), rows...)
+	n.Proof("The user can't raise the limit of the delegated cgroup",
+		got.Raised == syscall.EACCES && got.Limited == 0,
+		narrate.Compare("…/pids.max", answer(got.Raised), "cgroup below", answer(got.Limited)))
+	n.Proof("The user can't move processes across the border of the cgroup",
+		got.Left == syscall.EACCES && got.Pulled == syscall.EACCES && got.Moved == 0,
+		narrate.Compare("move out", answer(got.Left), "cgroup below", answer(got.Moved)),
+		narrate.Compare("move in", answer(got.Pulled), "cgroup below", answer(got.Moved)))
+}
+
+// border shows what limits root in a container, who owns all files: the cgroup namespace.
 func border(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 	if h.Version == cgroup.V1 {
-		n.Note("v1 has only the owners of files: root in a container who can write there changes his own limits. Runtimes mount it read-only, and delegate nothing")
+		n.Note("On cgroup v1, owners are the only border: root in a container has none.")
 		return nil
 	}
 	if !h.NSDelegate() {
-		n.Skip("the cgroup tree is mounted without nsdelegate, so a cgroup namespace is no border; to run it: mount -o remount,nsdelegate /sys/fs/cgroup, as systemd does at boot", false)
+		n.Skip("the cgroup hierarchy is mounted without nsdelegate, so a cgroup namespace is no "+
+			"border; to run it: mount -o remount,nsdelegate /sys/fs/cgroup, as systemd does at boot", false)
 		return nil
 	}
 	above, done, err := open(n, h, "border", cgroup.Resources{Count: []string{"pids"}})
@@ -108,92 +138,100 @@ func border(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 		return err
 	}
 	defer done()
-	g, err := above.Below("owned") // the root of the namespace is where the process is, so there the limit must be
+	// The root of the namespace is where the process is, so the limit must be there.
+	g, err := above.Below("owned")
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(above.HandDown("pids"), g.Set("pids.max", "50")); err != nil {
 		return err
 	}
-	p, err := child.Command(landlord)
+	p, err := startOwner(g)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	if os.Geteuid() != 0 {
-		// Root over his own namespaces: a cgroup namespace takes CAP_SYS_ADMIN.
-		p.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
-		p.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-	}
-	if err := bear(g, p); err != nil {
-		return err
-	}
 	n.Do(narrate.Call{
-		Text:   "now the owner himself, in a cgroup namespace whose root is the group, raises the group's limit",
-		Go:     "unix.Unshare(unix.CLONE_NEWCGROUP)",
-		OldSys: fmt.Sprintf(`unshare(CLONE_NEWCGROUP); write("%s", "max")`, g.File("pids.max")),
-		Man:    "cgroup_namespaces(7); Documentation/admin-guide/cgroup-v2.rst \"Model of Delegation\"",
-		Hand:   "unshare --cgroup sh -c 'echo max > …/pids.max'",
+		Text:    "Raise the limit as the owner of the file, in a cgroup namespace",
+		Sys:     [][2]string{{"unshare(CLONE_NEWCGROUP)", "the cgroup is the namespace's root"}},
+		Go:      "unix.Unshare(unix.CLONE_NEWCGROUP)",
+		Man:     "cgroup_namespaces(7), " + kernelDocs(h.Version, "", "Model of Delegation"),
+		Hand:    "unshare --cgroup sh -c 'echo max > …/pids.max'",
+		Without: "Raise the limit as the owner of the file",
 	})
 	var said [3]syscall.Errno
 	if err := errors.Join(p.Send(g.Path("")), p.Send(!n.Without), p.Receive(&said)); err != nil {
 		return err
 	}
 	show(n, g, "pids.max")
-	n.OldEvidence("a group below it, made from inside the namespace", word(said[2]))
-	if n.Without {
-		return nil
-	}
-	n.OldProof("inside a cgroup namespace not even the owner raises the limit (EPERM); before he unshared it, he could",
-		said[1] == syscall.EPERM, word(said[1]), word(said[0]))
+	n.Proof("In a cgroup namespace, not even the owner can raise the limit", said[1] == syscall.EPERM,
+		narrate.Compare("…/pids.max", answer(said[1]), "before", answer(said[0])),
+		narrate.Show("mkdir(2) below", answer(said[2])))
 	return nil
 }
 
+// startOwner starts a process that owns its cgroup.
+func startOwner(g *cgroup.Group) (*child.Process, error) {
+	p, err := child.Command(landlord)
+	if err != nil {
+		return nil, err
+	}
+	if os.Geteuid() != 0 {
+		// Root in its own user namespace: a cgroup namespace needs CAP_SYS_ADMIN.
+		p.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		p.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+	}
+	if err := startIn(g, p); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
 func delegateByHand(n *narrate.Narrator, h *cgroup.Hierarchy) {
+	const docker = "dockerd-rootless.sh"
 	dir := h.Parents["pids"] + "/" + cgroup.ByHand
 	if os.Geteuid() != 0 {
-		byHand(n, h, "pids", dir, "rmdir "+dir,
-			"echo 5 > "+dir+"/pids.max   # below what was handed to you",
+		byHand(n, h, docker, "pids", dir, "rmdir "+dir,
+			"echo 5 > "+dir+"/pids.max   # below the delegated cgroup",
 			"echo max > "+h.Root+"/pids.max || true   # its own limit",
-			"echo $$ > "+filepath.Dir(h.Root)+"/cgroup.procs || true   # and out of it",
+			"echo $$ > "+filepath.Dir(h.Root)+"/cgroup.procs || true   # out of it",
 		)
 		return
 	}
 	files := []string{dir}
-	for _, f := range map[cgroup.Version][]string{cgroup.V1: {"cgroup.procs", "tasks"}, cgroup.V2: {"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}}[h.Version] {
+	for _, f := range strings.Fields(either(h.Version, "cgroup.procs tasks",
+		"cgroup.procs cgroup.subtree_control cgroup.threads")) {
 		files = append(files, dir+"/"+f)
 	}
-	byHand(n, h, "pids", dir, "rmdir "+dir+"/mine "+dir,
+	byHand(n, h, docker, "pids", dir, "rmdir "+dir+"/mine "+dir,
 		"echo 50 > "+dir+"/pids.max",
 		fmt.Sprintf("chown %d %s", nobody, strings.Join(files, " ")),
-		fmt.Sprintf("setpriv --reuid %d --regid %d --clear-groups sh -c 'mkdir %s/mine; echo max > %s/pids.max' || true   # the first he may, the second not", nobody, nobody, dir, dir),
+		fmt.Sprintf("setpriv --reuid %d --regid %d --clear-groups sh -c "+
+			"'mkdir %s/mine; echo max > %s/pids.max' || true   # mkdir succeeds, the write fails",
+			nobody, nobody, dir, dir),
 		"ls -ld "+dir+"/mine; cat "+dir+"/pids.max")
 }
 
-// A plan says where the tenant lives and what he is to try.
+// A plan is what the user tries, and where.
 type plan struct {
-	Dir    string // in which he makes a group
-	Border string // the group that was handed over
-	Others int    // a process of somebody else, outside
+	Dir    string // in which the user creates a cgroup
+	Border string // the delegated cgroup
+	Others int    // the PID of a process outside
 }
 
-// deeds are what the kernel said to the tenant: 0 is yes.
+// deeds are the kernel's answers to the user: 0 is yes.
 type deeds struct {
-	Made, Handed, Limited, Moved syscall.Errno // below
-	Raised, Left, Pulled         syscall.Errno // at the border
+	Made, Enabled, Limited, Moved syscall.Errno // below
+	Raised, Left, Pulled          syscall.Errno // at the border
 }
 
-func (d deeds) ruled() bool { return d.Made == 0 && d.Handed == 0 && d.Limited == 0 && d.Moved == 0 }
-
-func (d deeds) below(v cgroup.Version) string {
-	handed := ""
-	if v == cgroup.V2 { // v1 hands nothing down
-		handed = "hand pids down: " + word(d.Handed) + ", "
-	}
-	return fmt.Sprintf("mkdir: %s, %slimit: %s, move: %s", word(d.Made), handed, word(d.Limited), word(d.Moved))
+// ruled reports whether the user could do everything below the delegated cgroup.
+func (d deeds) ruled() bool {
+	return d.Made == 0 && d.Enabled == 0 && d.Limited == 0 && d.Moved == 0
 }
 
-// live lets a tenant live in a leaf, as an ordinary user, and returns what he could do.
+// live runs a tenant in a leaf, as an ordinary user, and returns what the tenant could do.
 func live(home *cgroup.Group, does plan) (d deeds, err error) {
 	p, err := child.Command(tenant)
 	if err != nil {
@@ -203,13 +241,13 @@ func live(home *cgroup.Group, does plan) (d deeds, err error) {
 	if os.Geteuid() == 0 {
 		p.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
-	if err := bear(home, p); err != nil {
+	if err := startIn(home, p); err != nil {
 		return d, err
 	}
 	return d, errors.Join(p.Send(does), p.Receive(&d))
 }
 
-// tenant makes himself at home, and then tries the door.
+// tenant creates a cgroup, moves there, and then tries to cross the border.
 var tenant = child.Register("tenant", func(c *child.Conn) error {
 	var p plan
 	if err := c.Receive(&p); err != nil {
@@ -218,8 +256,8 @@ var tenant = child.Register("tenant", func(c *child.Conn) error {
 	mine := filepath.Join(p.Dir, "mine")
 	var d deeds
 	d.Made = errnoOf(os.Mkdir(mine, 0o755))
-	if _, err := os.Stat(p.Dir + "/cgroup.subtree_control"); err == nil { // v1 hands nothing down
-		d.Handed = put(p.Dir+"/cgroup.subtree_control", "+pids")
+	if _, err := os.Stat(p.Dir + "/cgroup.subtree_control"); err == nil { // v1 has none
+		d.Enabled = put(p.Dir+"/cgroup.subtree_control", "+pids")
 	}
 	d.Limited = put(mine+"/pids.max", "5000")
 	d.Moved = put(mine+"/cgroup.procs", "0")
@@ -229,9 +267,10 @@ var tenant = child.Register("tenant", func(c *child.Conn) error {
 	return c.Send(d)
 })
 
-// landlord owns his group. He changes its limit, makes a cgroup namespace of it if he is told to, and tries again.
+// landlord owns its cgroup. It changes the limit, unshares its cgroup namespace if it receives
+// true, and tries again.
 var landlord = child.Register("landlord", func(c *child.Conn) error {
-	runtime.LockOSThread() // a namespace is a thread's
+	runtime.LockOSThread() // unshare(2) is about one thread
 	var dir string
 	var unshare bool
 	if err := errors.Join(c.Receive(&dir), c.Receive(&unshare)); err != nil {
@@ -248,7 +287,7 @@ var landlord = child.Register("landlord", func(c *child.Conn) error {
 	return c.Send(said)
 })
 
-// put writes to a file of the kernel, and returns what the kernel said; 0 is yes.
+// put writes to a file of the kernel, and returns the answer.
 func put(path, data string) syscall.Errno {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err == nil {
@@ -258,27 +297,13 @@ func put(path, data string) syscall.Errno {
 	return errnoOf(err)
 }
 
-func errnoOf(err error) (errno syscall.Errno) {
-	if err != nil && !errors.As(err, &errno) {
-		errno = syscall.EIO
-	}
-	return errno
-}
-
-func word(errno syscall.Errno) string {
-	if errno == 0 {
-		return "done"
-	}
-	return unix.ErrnoName(errno)
-}
-
-// owners tells whose files are, by their user's number.
-func owners(dir string, files ...string) (list []string) {
+// owners returns the UIDs that own files.
+func owners(dir string, files ...string) (rows []narrate.Row) {
 	for _, file := range append([]string{"."}, files...) {
 		var st unix.Stat_t
 		if unix.Stat(filepath.Join(dir, file), &st) == nil {
-			list = append(list, fmt.Sprintf("%s: %d", file, st.Uid))
+			rows = append(rows, narrate.Show(file, st.Uid, "UID of the owner"))
 		}
 	}
-	return list
+	return rows
 }

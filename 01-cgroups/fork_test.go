@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCopiesAreNotPreempted forks while the garbage collector asks every goroutine to stop again and again. A copy that
-// heeded it would wait for ever for the threads that it does not have.
+// TestCopiesAreNotPreempted forks while the garbage collector asks every goroutine to stop again
+// and again. A copy that did so would wait forever for threads that it does not have.
 func TestCopiesAreNotPreempted(t *testing.T) {
 	stop, stopped := make(chan bool), make(chan bool)
 	go func() {
@@ -38,7 +38,8 @@ func TestCopiesAreNotPreempted(t *testing.T) {
 		got, end := 0, time.Now().Add(2*time.Second)
 		for ; got == 0 && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
 			var err error
-			got, err = unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, nil) // WALL: it sends no signal when it ends
+			// WALL: it sends no signal when it exits.
+			got, err = unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, nil)
 			require.NoError(t, err)
 		}
 		if got == 0 {

@@ -18,12 +18,13 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// freezeFor is how long the counter must stand still.
+// freezeFor is how long the counter must not change.
 const freezeFor = 300 * time.Millisecond
 
-// freeze: a frozen process stands still, and goes on as if nothing had happened.
 func freeze(n *narrate.Narrator) error {
-	n.Question("Can a program be stopped so that it does not notice?")
+	n.Question("What does docker pause do, and can a program notice?")
+	n.Idea("The freezer stops every process of a cgroup at once, and no signal is sent. A program " +
+		"counts in memory that it shares with us, about once a millisecond.")
 	h, err := find(n)
 	if h == nil {
 		return err
@@ -34,16 +35,11 @@ func freeze(n *narrate.Narrator) error {
 	}
 	defer done()
 
-	// The counter and we share a page of memory: nobody has to run for the value to be read.
-	fd, err := unix.MemfdCreate("containerkit-counter", unix.MFD_CLOEXEC)
+	page, err := newPage()
 	if err != nil {
-		return fmt.Errorf("memfd_create: %w", err)
-	}
-	page := os.NewFile(uintptr(fd), "counter")
-	defer page.Close()
-	if err := page.Truncate(16); err != nil {
 		return err
 	}
+	defer page.Close()
 	p, err := start(g, counter, page)
 	if err != nil {
 		return err
@@ -52,90 +48,124 @@ func freeze(n *narrate.Narrator) error {
 	if err := p.Receive(nil); err != nil {
 		return err
 	}
-	ticks := func() (ticks, gap uint64) {
-		var b [16]byte
-		if _, err := page.ReadAt(b[:], 0); err != nil {
-			return 0, 0
-		}
-		return binary.NativeEndian.Uint64(b[:8]), binary.NativeEndian.Uint64(b[8:])
-	}
-	moved := func() uint64 {
-		from, _ := ticks()
-		time.Sleep(freezeFor)
-		to, _ := ticks()
-		return to - from
-	}
+	before := watch(page)
+	n.Control("Running: the program counts",
+		narrate.Show("ticks in 300 ms", before.ticks), narrate.Show("longest gap", inMS(before.gap)))
 
-	running := moved()
-	_, gapBefore := ticks()
-	n.OldBefore("a program counts; we read its counter from outside", narrate.Data{"ticks in 300 ms": running, "longest gap it saw, ms": gapBefore / 1e6})
+	state := func(v1, v2 string) string {
+		return writeCall(h.Version, "cgroup.freeze", either(h.Version, v1, v2))
+	}
 	n.Do(narrate.Call{
-		Text:   "freeze the group",
-		Go:     "g.Freeze()",
-		OldSys: fmt.Sprintf(`write("%s", "%s")`, g.File("cgroup.freeze"), map[cgroup.Version]string{1: "FROZEN", 2: "1"}[h.Version]),
-		Man:    "Documentation/admin-guide/cgroup-v2.rst \"cgroup.freeze\"; v1: cgroup-v1/freezer-subsystem.rst",
-		Hand:   "echo 1 > cgroup.freeze    (v1: echo FROZEN > freezer.state)",
-		At:     (*cgroup.Group).Freeze,
+		Text:    "Freeze the cgroup",
+		Sys:     [][2]string{{state("FROZEN", "1"), ""}},
+		Go:      "g.Freeze()",
+		Man:     "cgroups(7), " + kernelDocs(h.Version, "freezer-subsystem.rst", "cgroup.freeze"),
+		Hand:    either(h.Version, "echo FROZEN > freezer.state", "echo 1 > cgroup.freeze"),
+		At:      (*cgroup.Group).Freeze,
+		Without: "Leave the cgroup running",
 	})
 	if !n.Without {
 		if err := g.Freeze(); err != nil {
 			return err
 		}
 	}
-	frozen := moved()
+	frozen := watch(page)
 	show(n, g, "cgroup.events")
-	state, err := processState(p.Process.Pid)
+	status, err := processState(p.Process.Pid)
 	if err != nil {
 		return err
 	}
-	n.OldEvidence(fmt.Sprintf("/proc/%d/status", p.Process.Pid), state)
-	n.OldProof("a frozen process stands still", frozen == 0, fmt.Sprint(frozen, " ticks"), fmt.Sprint(running, " ticks"))
+	n.Proof("A frozen process doesn't run", frozen.ticks == 0,
+		narrate.Compare("ticks in 300 ms", frozen.ticks, "running", before.ticks),
+		narrate.Show("/proc/PID/status", status))
 
 	n.Do(narrate.Call{
-		Text:   "thaw it",
-		Go:     "g.Thaw()",
-		OldSys: fmt.Sprintf(`write("%s", "%s")`, g.File("cgroup.freeze"), map[cgroup.Version]string{1: "THAWED", 2: "0"}[h.Version]),
-		Man:    "Documentation/admin-guide/cgroup-v2.rst",
-		Hand:   "echo 0 > cgroup.freeze    (v1: echo THAWED > freezer.state)",
-		At:     (*cgroup.Group).Thaw,
+		Text:    "Thaw the cgroup",
+		Sys:     [][2]string{{state("THAWED", "0"), ""}},
+		Go:      "g.Thaw()",
+		Hand:    either(h.Version, "echo THAWED > freezer.state", "echo 0 > cgroup.freeze"),
+		At:      (*cgroup.Group).Thaw,
+		Without: "Leave the cgroup running",
 	})
 	if err := g.Thaw(); err != nil {
 		return err
 	}
-	again := moved()
-	_, gapAfter := ticks()
-	n.OldProof("and goes on where it was", again > 0 && frozen == 0, fmt.Sprint(again > 0, ", it counts"), fmt.Sprint(frozen > 0, ", frozen it did not"))
-	n.OldProof("inside, nothing happened but that the clock jumped",
-		time.Duration(gapAfter) >= freezeFor && gapBefore < gapAfter,
-		fmt.Sprint(gapAfter/1e6, " ms between two ticks"), fmt.Sprint(gapBefore/1e6, " ms at most before"))
-	n.Note("unlike SIGSTOP it cannot be undone from inside, the parent is not told, and it reaches everybody in the group at once")
-	if h.Version == cgroup.V1 {
-		n.Note("on v1 a frozen process does not even die of SIGKILL before it is thawed; on v2 it does")
-	}
-	dir := h.Parents["freezer"] + "/" + cgroup.ByHand
-	file, ice, warm := "freezer.state", "FROZEN", "THAWED"
-	if h.Version == cgroup.V2 {
-		dir, file, ice, warm = h.Root+"/"+cgroup.ByHand, "cgroup.freeze", "1", "0"
-	}
-	byHand(n, h, "", dir, "echo "+warm+" > "+dir+"/"+file+"; wait; rmdir "+dir,
-		"sh -c 'echo $$ > "+dir+"/cgroup.procs && exec sleep 1' &",
-		"sleep 0.3; echo "+ice+" > "+dir+"/"+file,
-		"sleep 1.5; grep State /proc/$(cat "+dir+"/cgroup.procs)/status   # it should be over, and is not",
-	)
+	after := watch(page)
+	n.Proof("A thawed process goes on", after.ticks > 0 && frozen.ticks == 0,
+		narrate.Compare("ticks in 300 ms", after.ticks, "frozen", frozen.ticks))
+	n.Proof("A thawed process sees only that the clock has jumped",
+		after.gap >= freezeFor && before.gap < after.gap,
+		narrate.Compare("longest gap", inMS(after.gap), "running", inMS(before.gap)))
+	n.Note("SIGSTOP is visible: the parent is notified, and SIGCONT wakes the process.")
+	n.Why("docker pause freezes the container's cgroup, and docker unpause thaws it.")
+	freezeByHand(n, h)
 	return nil
 }
 
-// processState is the State line of proc_pid_status(5).
+func freezeByHand(n *narrate.Narrator, h *cgroup.Hierarchy) {
+	dir := h.Parents["freezer"] + "/" + cgroup.ByHand
+	file, ice, warm := "freezer.state", "FROZEN", "THAWED"
+	if h.Version == cgroup.V2 {
+		dir = h.Root + "/" + cgroup.ByHand
+		file, ice, warm = "cgroup.freeze", "1", "0"
+	}
+	end := "echo " + warm + " > " + dir + "/" + file + "; wait; rmdir " + dir
+	byHand(n, h, "docker pause NAME", "", dir, end,
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && exec sleep 1' &",
+		"until grep -q . "+dir+"/cgroup.procs; do sleep 0.1; done",
+		"echo "+ice+" > "+dir+"/"+file,
+		"sleep 1.5; grep State /proc/$(cat "+dir+"/cgroup.procs)/status"+
+			"   # sleep 1 should have exited by now",
+	)
+}
+
+// newPage creates memory to share with a child, so that the counter can be read while the child is
+// frozen (memfd_create(2)).
+func newPage() (*os.File, error) {
+	fd, err := unix.MemfdCreate("containerkit-counter", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	page := os.NewFile(uintptr(fd), "counter")
+	return page, page.Truncate(16)
+}
+
+// A watching is what the counter did in a while, and the longest gap that the program has seen so
+// far.
+type watching struct {
+	ticks uint64
+	gap   time.Duration
+}
+
+// watch reads the counter twice, with a pause between.
+func watch(page *os.File) watching {
+	from, _ := readPage(page)
+	time.Sleep(freezeFor)
+	to, gap := readPage(page)
+	return watching{to - from, gap}
+}
+
+func readPage(page *os.File) (ticks uint64, gap time.Duration) {
+	var b [16]byte
+	if _, err := page.ReadAt(b[:], 0); err != nil {
+		return 0, 0
+	}
+	return binary.NativeEndian.Uint64(b[:8]), time.Duration(binary.NativeEndian.Uint64(b[8:]))
+}
+
+func inMS(d time.Duration) string { return fmt.Sprint(d.Milliseconds(), " ms") }
+
+// processState returns the state of a process, as proc_pid_status(5) has it: "S (sleeping)".
 func processState(pid int) (string, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return "", err
 	}
-	return strings.Join(strings.Fields(lines(string(raw), "State:")[0]), " "), nil
+	return strings.Join(strings.Fields(lines(string(raw), "State:")[0])[1:], " "), nil
 }
 
-// counter counts in the memory behind its descriptor 3, about once a millisecond, and notes the longest gap between
-// two ticks by its own clock, in nanoseconds.
+// counter counts in the memory of file descriptor 3, about once a millisecond, and notes the
+// longest gap between two ticks by its own clock, in nanoseconds.
 var counter = child.Register("counter", func(c *child.Conn) error {
 	mem, err := unix.Mmap(3, 0, 16, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,50 +13,65 @@ import (
 	"syscall"
 
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/narrate"
 )
 
-// hierarchy: a cgroup is a directory.
 func hierarchy(n *narrate.Narrator) error {
 	n.Question("What is a cgroup, and how does a process get into one?")
+	n.Idea("A cgroup is a directory that the kernel fills with files. A child starts in its " +
+		"parent's cgroup, unless it is created in another one.")
 	h, err := find(n)
 	if h == nil {
 		return err
 	}
-	n.Note("this machine has %s; groups are made in %s; controllers here: %s", describe(h), h.Parents[anyOf(h)], strings.Join(h.Controllers(), " "))
 	mine, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return err
 	}
-	n.OldBefore("we are in these groups already, as every process is", narrate.Data{"/proc/self/cgroup": strings.Fields(string(mine))})
+	n.Control("Without joining: every process is in a cgroup already, like this program",
+		narrate.Show("/proc/self/cgroup", short(pathIn(h.Version, string(mine)))))
+	n.Detail(narrate.Show("version", describe(h)),
+		narrate.Show("cgroups created in", h.Parents[anyOf(h)]),
+		narrate.Show("controllers", strings.Join(h.Controllers(), " ")),
+		narrate.Show("/proc/self/cgroup", string(mine)))
 
+	join := [2]string{"clone3(CLONE_INTO_CGROUP)", "the child starts in the cgroup"}
+	if h.Version == cgroup.V1 {
+		join = [2]string{`write("…/tasks", "0")`, "the child joins before it execs"}
+	}
 	n.Do(narrate.Call{
-		Text:   "make a directory: the kernel fills it with files",
-		Go:     `cgroup.New("hierarchy", cgroup.Resources{})`,
-		OldSys: fmt.Sprintf(`mkdir("%s/containerkit/hierarchy-…", 0711)`, h.Parents[anyOf(h)]),
-		Man:    "cgroups(7), mkdir(2)",
-		Hand:   "mkdir containerkit-byhand; ls containerkit-byhand",
-		At:     cgroup.New,
+		Text:    "Create a cgroup, and start a child in it",
+		Sys:     [][2]string{{`mkdirat(…, "demo", 0711)`, "the kernel fills it with files"}, join},
+		Go:      `g, err := cgroup.New("demo", …); g.Prepare(cmd); cmd.Start()`,
+		Man:     "cgroups(7), mkdir(2), clone(2)",
+		Hand:    "mkdir demo; sh -c 'echo $$ > demo/cgroup.procs; exec sleep 1'",
+		At:      (*cgroup.Group).Prepare,
+		Without: "Create a cgroup, but start the child in its parent's cgroup",
 	})
-	g, done, err := open(n, h, "hierarchy", cgroup.Resources{})
+	g, done, err := open(n, h, "demo", cgroup.Resources{})
 	if g == nil {
 		return err
 	}
 	defer done()
-	files, err := filepath.Glob(g.Path("freezer") + "/*")
-	if err != nil {
+	if err := membership(n, g); err != nil {
 		return err
 	}
-	n.OldEvidence(fmt.Sprintf("files in %s, none of them made by us", g.Path("freezer")), len(files))
+	if h.Version == cgroup.V2 {
+		if err := enabling(n, h); err != nil {
+			return err
+		}
+	}
+	n.Why("docker run creates a cgroup for each container; --cgroup-parent says where.")
+	dir := filepath.Join(either(h.Version, h.Own, h.Root), cgroup.ByHand)
+	byHand(n, h, "docker run --cgroup-parent …", "", dir, "rmdir "+dir,
+		"ls "+dir,
+		"sh -c 'echo $$ > "+dir+"/cgroup.procs && cat /proc/self/cgroup'")
+	return nil
+}
 
-	n.Do(narrate.Call{
-		Text:   "start a child in the group: it is born there, so it never runs outside",
-		Go:     "g.Prepare(cmd); cmd.Start()",
-		OldSys: joinCall(h.Version),
-		Man:    "clone(2), CLONE_INTO_CGROUP; cgroups(7)",
-		Hand:   "sh -c 'echo $$ > containerkit-byhand/cgroup.procs; exec sleep 1'",
-		At:     (*cgroup.Group).Prepare,
-	})
+// membership compares a child in the cgroup with one that started where its parent is.
+func membership(n *narrate.Narrator, g *cgroup.Group) error {
 	outside, err := start(nil, resident)
 	if err != nil {
 		return err
@@ -63,7 +79,7 @@ func hierarchy(n *narrate.Narrator) error {
 	defer outside.Close()
 	home := g
 	if n.Without {
-		home = nil // the feature left out: born where its parent is
+		home = nil
 	}
 	inside, err := start(home, resident)
 	if err != nil {
@@ -71,57 +87,54 @@ func hierarchy(n *narrate.Narrator) error {
 	}
 	defer inside.Close()
 
-	saysInside, err := ask(inside)
-	if err != nil {
+	saysInside, err1 := ask(inside)
+	saysOutside, err2 := ask(outside)
+	seen, err3 := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", inside.Process.Pid))
+	members, err4 := g.Procs()
+	files, err5 := filepath.Glob(g.Path("freezer") + "/*")
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
 	}
-	saysOutside, err := ask(outside)
-	if err != nil {
-		return err
+	n.Evidence(narrate.Show("files in the cgroup", len(files), "all created by the kernel"))
+	show(n, g, "cgroup.procs")
+	n.Detail(narrate.Show("PID of the child", inside.Process.Pid))
+	listed := func(p *child.Process) string {
+		if slices.Contains(members, p.Process.Pid) {
+			return "lists the child"
+		}
+		return "does not list it"
 	}
-	seen, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", inside.Process.Pid))
-	if err != nil {
-		return err
-	}
-	members, err := g.Procs()
-	if err != nil {
-		return err
-	}
-	n.OldEvidence(fmt.Sprintf("/proc/%d/cgroup, from outside", inside.Process.Pid), lines(string(seen), g.Name))
-	n.OldEvidence("/proc/self/cgroup, read by the child itself", lines(saysInside, g.Name))
-	n.OldEvidence(g.File("cgroup.procs"), members)
-	n.OldProof("a child born in the group is listed in its cgroup.procs, and one born outside is not",
+	n.Proof("A child created in a cgroup is listed in its cgroup.procs",
 		slices.Equal(members, []int{inside.Process.Pid}),
-		slices.Contains(members, inside.Process.Pid), slices.Contains(members, outside.Process.Pid))
-	n.OldProof("/proc/PID/cgroup names the group, from outside and from inside; a child born outside reads its parent's",
+		narrate.Compare("…/cgroup.procs", listed(inside), "without joining", listed(outside)))
+	path := func(text string) string { return short(pathIn(g.Version, text)) }
+	n.Proof("/proc/PID/cgroup names the cgroup of a process",
 		strings.Contains(saysInside, "/"+g.Name) && saysInside == string(seen),
-		lines(saysInside, g.Name), lines(saysOutside, g.Name))
-
-	if h.Version == cgroup.V2 {
-		err = handedDown(n, h)
-	} else {
-		err = oneTreeEach(n, g, saysInside, saysOutside)
+		narrate.Compare("/proc/PID/cgroup", path(string(seen)), "without joining", path(saysOutside)),
+		narrate.Show("/proc/self/cgroup", path(saysInside), "read by the child"))
+	if g.Version == cgroup.V1 {
+		eachItsOwn(n, g, saysInside, saysOutside)
 	}
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(h.Own, cgroup.ByHand)
-	if h.Version == cgroup.V2 {
-		dir = filepath.Join(h.Root, cgroup.ByHand)
-	}
-	byHand(n, h, "", dir, "rmdir "+dir,
-		"ls "+dir,
-		"sh -c 'echo $$ > "+dir+"/cgroup.procs && cat /proc/self/cgroup'",
-	)
-	n.Note("read on: Documentation/admin-guide/cgroup-v2.rst, \"Organizing Processes and Threads\"; the exercise in this directory's README.md")
 	return nil
 }
 
-// handedDown shows v2's two rules on one group with another below it: a child has the controllers that its parent
-// hands down, and who hands down may not have processes itself.
-func handedDown(n *narrate.Narrator, h *cgroup.Hierarchy) error {
+// eachItsOwn shows a property of v1: every controller has its own hierarchy, and a process a place
+// in each of them.
+func eachItsOwn(n *narrate.Narrator, g *cgroup.Group, inside, outside string) {
+	joined := func(text string) string {
+		return fmt.Sprintf("%d of %d", len(lines(text, g.Name)), strings.Count(text, "\n"))
+	}
+	n.Proof("On cgroup v1, a process has its own cgroup in each hierarchy",
+		len(lines(inside, g.Name)) == 1 && strings.Count(inside, "\n") > 1,
+		narrate.Compare("hierarchies joined", joined(inside), "without joining", joined(outside)))
+}
+
+// enabling shows two rules of v2: a cgroup has the controllers that its parent enables, and a
+// cgroup with processes can't enable them (cgroups(7), "no internal processes").
+func enabling(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 	if !h.Has("memory") {
-		n.Skip("the memory controller is not handed down to "+h.Root+", so there is none to hand on; to run it: the same step as root", false)
+		n.Skip("the memory controller is not enabled for "+h.Root+
+			"; to run it: go run -exec sudo ./01-cgroups hierarchy", false)
 		return nil
 	}
 	parent, done, err := open(n, h, "parent", cgroup.Resources{Count: []string{"memory"}})
@@ -133,79 +146,62 @@ func handedDown(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 	if err != nil {
 		return err
 	}
-	show(n, parent, "cgroup.controllers", "cgroup.subtree_control")
 	before, err := below.Get("cgroup.controllers")
 	if err != nil {
 		return err
 	}
 	n.Do(narrate.Call{
-		Text:   "hand the memory controller down from a group to the one below it",
-		Go:     `g.HandDown("memory")`,
-		OldSys: fmt.Sprintf(`write("%s", "+memory")`, parent.File("cgroup.subtree_control")),
-		Man:    "cgroups(7), \"Managing controllers\"",
-		Hand:   "echo +memory > cgroup.subtree_control",
-		At:     (*cgroup.Group).HandDown,
+		Text: "Enable the memory controller for the cgroups below a cgroup",
+		Sys:  [][2]string{{writeCall(h.Version, "cgroup.subtree_control", "+memory"), ""}},
+		Go:   `g.HandDown("memory")`,
+		Man:  "cgroups(7)",
+		Hand: "echo +memory > cgroup.subtree_control", At: (*cgroup.Group).HandDown,
+		Without: "Enable no controller for the cgroups below a cgroup",
 	})
-	var empty error
 	if !n.Without {
-		if empty = parent.HandDown("memory"); empty != nil {
-			return empty
+		if err := parent.HandDown("memory"); err != nil {
+			return err
 		}
 	}
 	after, err := below.Get("cgroup.controllers")
 	if err != nil {
 		return err
 	}
-	show(n, parent, "cgroup.subtree_control")
-	n.OldEvidence(below.File("cgroup.controllers"), fmt.Sprintf("%q, and before: %q", after, before))
-	n.OldProof("a group has the controllers that its parent hands down (the control is its list before)",
-		after == "memory", "["+after+"]", "["+before+"]")
+	show(n, parent, "cgroup.controllers", "cgroup.subtree_control")
+	n.Proof("A cgroup has the controllers that its parent enables", after == "memory",
+		narrate.Compare("cgroup.controllers", cmp.Or(after, "none"), "before", cmp.Or(before, "none")))
+	if n.Without {
+		return nil
+	}
+	return noInternalProcesses(n, below)
+}
 
-	p, err := start(below, resident)
+// noInternalProcesses enables a controller from a cgroup in which a process lives. The control is
+// the empty cgroup above, in which that has succeeded.
+func noInternalProcesses(n *narrate.Narrator, g *cgroup.Group) error {
+	p, err := start(g, resident)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	err = below.HandDown("memory")
-	n.OldEvidence("the same write to the group below, in which a process lives", err)
-	if n.Without {
-		return nil
-	}
-	n.Note("the rule is for controllers of whole processes (memory, io); those that can tell threads apart (cpu, cpuset, pids) the kernel lets through")
-	n.OldProof("no internal processes: who has processes may not hand down (EBUSY); the control is the empty group above",
-		errors.Is(err, syscall.EBUSY), word(errnoOf(err)), word(errnoOf(empty)))
+	err = g.HandDown("memory")
+	n.Detail(narrate.Show("error", fmt.Sprint(err)))
+	n.Proof("A cgroup with processes can't enable the memory controller",
+		errors.Is(err, syscall.EBUSY),
+		narrate.Compare("subtree_control", answer(errnoOf(err)), "empty cgroup", answer(0)))
+	n.Note(`The "no internal processes" rule holds for memory and io, not for pids.`)
 	return nil
 }
 
-// oneTreeEach shows what differs on v1: every controller is a tree of its own, and a process has a place in each.
-func oneTreeEach(n *narrate.Narrator, g *cgroup.Group, inside, outside string) error {
-	moved := len(lines(inside, g.Name))
-	total := strings.Count(inside, "\n")
-	n.OldProof(fmt.Sprintf("v1: each controller is a tree of its own; the child moved in one of %d and stayed in the others", total),
-		moved == 1, moved, len(lines(outside, g.Name)))
-	n.Note("v1 has no subtree_control: a controller is there all the way down its own tree, and rules for processes in inner groups do not exist. v2 has one tree for all, and hands controllers down")
-	return nil
-}
-
-// lines are the lines that contain a text.
-func lines(text, with string) []string {
-	list := []string{}
-	for l := range strings.Lines(text) {
-		if strings.Contains(l, with) {
-			list = append(list, strings.TrimSpace(l))
-		}
-	}
-	return list
-}
-
+// describe returns the version of cgroups, in words.
 func describe(h *cgroup.Hierarchy) string {
 	if h.Hybrid {
-		return h.Version.String() + " (hybrid: an empty v2 tree stands beside it)"
+		return h.Version.String() + " (hybrid: there is an empty v2 hierarchy too)"
 	}
 	return h.Version.String()
 }
 
-// anyOf is a controller to ask for a place with: the freezer on v1, which is always there.
+// anyOf returns a controller to ask for a place with: on v1 the freezer, which is always there.
 func anyOf(h *cgroup.Hierarchy) string {
 	if h.Version == cgroup.V1 || len(h.Controllers()) == 0 {
 		return "freezer"
@@ -213,9 +209,22 @@ func anyOf(h *cgroup.Hierarchy) string {
 	return h.Controllers()[0]
 }
 
-func joinCall(v cgroup.Version) string {
-	if v == cgroup.V2 {
-		return "clone3({flags: CLONE_INTO_CGROUP, cgroup: fd of the directory})"
+// pathIn returns the cgroup's path from the text of /proc/PID/cgroup; on v1 the one in the
+// freezer's hierarchy (cgroups(7)).
+func pathIn(v cgroup.Version, text string) string {
+	for _, line := range lines(text, either(v, "freezer", "0::")) {
+		return strings.SplitN(line, ":", 3)[2]
 	}
-	return `in the child, before exec: write("…/tasks", "0")`
+	return "none"
+}
+
+// short returns a path with as many of its last names as fit into a column.
+func short(path string) string {
+	const width = 22
+	names := strings.Split(path, "/")
+	for len(names) > 2 && len(strings.Join(names, "/")) > width {
+		names = names[1:]
+		names[0] = "…"
+	}
+	return strings.Join(names, "/")
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Stage 01: what a process may use. Each step is a file of its own; the calls stand in package cgroup.
+// Stage 01 limits what a process can use. Each step is a file, and the calls are in package cgroup.
 package main
 
 import (
@@ -32,7 +32,7 @@ var program = stage.Program{
 
 func main() { program.Main() }
 
-// sweep removes what a killed run left.
+// sweep removes the cgroups that a killed run has left.
 func sweep() error {
 	_, err := cgroup.Sweep()
 	return err

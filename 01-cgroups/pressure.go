@@ -15,12 +15,14 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// pressure: the kernel tells who waits.
 func pressure(n *narrate.Narrator) error {
-	n.Question("How do I see that a program waits, and for what?")
+	n.Question("How do you see that a container waits, and for what?")
+	n.Idea("Pressure stall information (PSI) adds up the time that processes wait for CPU, memory " +
+		"or I/O: \"some\" if at least one of them waits, \"full\" if all do.")
 	if _, err := os.ReadFile("/proc/pressure/cpu"); err != nil {
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.EOPNOTSUPP) {
-			n.Skip(fmt.Sprintf("the kernel does not measure pressure (%v); to run it: boot with psi=1", err), true)
+			n.Skip(fmt.Sprintf("the kernel does not measure pressure (%v); to run it: boot with psi=1",
+				err), true)
 			return nil
 		}
 		return err
@@ -38,15 +40,16 @@ func pressure(n *narrate.Narrator) error {
 	if err != nil {
 		return err
 	}
-	n.OldBefore("a group with two processes that do nothing", narrate.Data{"waited for a CPU, ms in a second": without.Milliseconds()})
+	n.Control("Two idle processes in a cgroup", narrate.Show("waiting for a CPU", inASecond(without)))
 
 	n.Do(narrate.Call{
-		Text:   "let two busy loops fight over one CPU, and read how long one of them had to wait",
-		Go:     `g.Get("cpu.pressure")`,
-		OldSys: fmt.Sprintf(`read("…/cpu.pressure")%s`, map[bool]string{true: " in the v2 tree beside v1"}[h.Hybrid]),
-		Man:    "Documentation/accounting/psi.rst",
-		Hand:   "cat cpu.pressure",
-		At:     (*cgroup.Group).Get,
+		Text: "Run two busy loops in a cgroup, on the same CPU",
+		Sys: [][2]string{{"sched_setaffinity(…)", "each loop chooses the same CPU"},
+			{`read("…/cpu.pressure")`, "before and after a second"}},
+		Go:   `g.Get("cpu.pressure")`,
+		Man:  "Documentation/accounting/psi.rst, sched_setaffinity(2)",
+		Hand: "cat cpu.pressure", At: (*cgroup.Group).Get,
+		Without: "Run two idle processes in a cgroup again",
 	})
 	g, done, err := open(n, h, "pressure", cgroup.Resources{Count: []string{"pressure"}})
 	if g == nil {
@@ -58,20 +61,24 @@ func pressure(n *narrate.Narrator) error {
 		return err
 	}
 	show(n, g, "cpu.pressure")
-	n.OldProof("PSI shows that somebody in the group waits for a CPU",
-		got > 300*time.Millisecond && got > 2*without, fmt.Sprint(got.Milliseconds(), " ms in a second"), fmt.Sprint(without.Milliseconds(), " ms"))
-	n.Note("\"some\": at least one waited; \"full\": all of them did, and no work was done at all. Load average cannot tell the two apart, nor whose wait it was")
-	n.Note("a group that is stopped by its CPU quota waits too: look here when a container is slow and its CPU is not busy")
+	n.Proof("PSI shows that a process in the cgroup waits for a CPU",
+		got > 300*time.Millisecond && got > 2*without,
+		narrate.Compare("cpu.pressure, some", inASecond(got), "idle", inASecond(without)))
+	n.Note("The load average can't say which resource is short, or in which cgroup.")
+	n.Why("A container that --cpus throttles is slow while its CPU is idle. Its cpu.pressure shows " +
+		"the wait.")
 	n.ByHand(
 		"cat /proc/pressure/cpu /proc/pressure/memory /proc/pressure/io   # the whole machine",
-		"timeout 2 sh -c 'while :; do :; done' & timeout 2 sh -c 'while :; do :; done' & timeout 2 sh -c 'while :; do :; done' & wait",
+		strings.Repeat("timeout 2 sh -c 'while :; do :; done' & ", 3)+"wait",
 		"cat /proc/pressure/cpu",
 	)
 	return nil
 }
 
-// waited runs two processes in the group, busy on the same CPU or idle, and returns how long at least one of them
-// waited for it, in about a second.
+func inASecond(d time.Duration) string { return inMS(d) + " in 1 s" }
+
+// waited runs two processes in the cgroup, busy on the same CPU or idle, and returns how long at
+// least one of them waits for a CPU, in about a second.
 func waited(g *cgroup.Group, busy bool) (time.Duration, error) {
 	cpus, err := affinity()
 	if err != nil {
@@ -105,7 +112,7 @@ func waited(g *cgroup.Group, busy bool) (time.Duration, error) {
 	return after - before, errors.Join(err, g.Kill())
 }
 
-// stalled reads the total of the line "some avg10=… total=MICROSECONDS".
+// stalled returns the total of the line "some avg10=… total=MICROSECONDS".
 func stalled(g *cgroup.Group) (time.Duration, error) {
 	text, err := g.Get("cpu.pressure")
 	if err != nil {
@@ -114,7 +121,7 @@ func stalled(g *cgroup.Group) (time.Duration, error) {
 	var us int64
 	some := lines(text, "some ")
 	if len(some) == 0 {
-		return 0, fmt.Errorf("%s says %q", g.File("cpu.pressure"), text)
+		return 0, fmt.Errorf("%s: no line \"some\": %q", g.File("cpu.pressure"), text)
 	}
 	_, err = fmt.Sscanf(some[0][strings.LastIndex(some[0], "total="):], "total=%d", &us)
 	return time.Duration(us) * time.Microsecond, err

@@ -16,7 +16,8 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// soFar runs a command within the budget: it is born in a group of its own. Everything else is still the host's.
+// soFar runs a command with limits: in its own cgroup, where it starts. It shares everything else
+// with the host.
 func soFar(p stage.Payload) (status int, err error) {
 	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	if cmd.Err != nil {
@@ -24,7 +25,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	}
 	cmd.Env, cmd.ExtraFiles = p.Env, p.Extra
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Streams()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it dies if we die
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // if we are killed
 
 	g, err := cgroup.New("sofar", cgroup.Budget)
 	var no *cgroup.Unavailable
@@ -36,7 +37,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	case err != nil:
 		return 0, err
 	default:
-		defer func() { err = errors.Join(err, g.Remove()) }() // and whoever the command left behind goes with it
+		defer func() { err = errors.Join(err, g.Remove()) }() // with what the command left running
 		after, err := g.Prepare(cmd)
 		if err != nil {
 			return 0, err
@@ -59,7 +60,7 @@ func soFar(p stage.Payload) (status int, err error) {
 	return stage.Status(cmd.ProcessState), nil
 }
 
-// leaks tells what the budget seals, and that it seals nothing else.
+// leaks prints what the limits seal, and proves that they seal nothing else.
 func leaks(n *narrate.Narrator) error {
 	_, err := cgroup.Find()
 	return leak.Table(n, 1, os.Geteuid() == 0, err == nil, soFar)

@@ -26,7 +26,7 @@ func TestClaims(t *testing.T)      { stagetest.Claims(t, course.Cgroups01) }
 func TestByHand(t *testing.T)      { stagetest.ByHand(t, course.Cgroups01) }
 func TestTranscripts(t *testing.T) { stagetest.Transcripts(t, "README.md") }
 
-// An ordinary user without a delegated group is told so, once for each step, with a way out.
+// Without a delegated cgroup, each step says so once to an ordinary user, with a way out.
 func TestOrdinaryUser(t *testing.T) {
 	user := stagetest.AsUser(t)
 	for _, s := range course.Cgroups01.Steps {
@@ -43,7 +43,7 @@ func TestOrdinaryUser(t *testing.T) {
 	require.LessOrEqual(t, strings.Count(res.Stderr, "\n"), 1, res.Stderr)
 }
 
-// needGroups skips a test where this process may not make groups.
+// needGroups skips a test where this process can't create cgroups.
 func needGroups(t *testing.T) *cgroup.Hierarchy {
 	t.Helper()
 	h, err := cgroup.Find()
@@ -62,7 +62,7 @@ func TestSoFar(t *testing.T) {
 	needGroups(t)
 	res := stagetest.Run(t, "--", "cat", "/proc/self/cgroup")
 	require.Zero(t, res.Status, res.Stderr)
-	require.Contains(t, res.Stdout, "/containerkit/sofar-", "it is born in the group")
+	require.Contains(t, res.Stdout, "/containerkit/sofar-", "it starts in the cgroup")
 
 	for _, c := range []struct {
 		argv   []string
@@ -75,7 +75,8 @@ func TestSoFar(t *testing.T) {
 		{[]string{"no-such-command"}, 127, "no-such-command"},
 		{[]string{"/no/such/file"}, 127, "/no/such/file"},
 		{[]string{"/etc/passwd"}, 126, "permission denied"},
-		{[]string{"dd", "if=/dev/zero", "of=/dev/null", "bs=400M", "count=1"}, 128 + 9, ""}, // the budget is 256 MiB
+		// The limit is 256 MiB.
+		{[]string{"dd", "if=/dev/zero", "of=/dev/null", "bs=400M", "count=1"}, 128 + 9, ""},
 	} {
 		t.Run(strings.Join(c.argv, " "), func(t *testing.T) {
 			res := stagetest.Run(t, append([]string{"--"}, c.argv...)...)
@@ -85,21 +86,21 @@ func TestSoFar(t *testing.T) {
 	}
 }
 
-// What the command leaves running goes with its group.
-func TestSoFarLeavesNobody(t *testing.T) {
+// What the command leaves running is killed with its cgroup.
+func TestSoFarLeavesNoProcess(t *testing.T) {
 	needGroups(t)
 	began := time.Now()
 	res := stagetest.Run(t, "--", "sh", "-c", "setsid sleep 50 >/dev/null 2>&1 & echo $!")
 	require.Zero(t, res.Status, res.Stderr)
 	require.Less(t, time.Since(began), 20*time.Second)
-	// Dead is enough: reaping it is init's work now.
+	// A zombie is enough: reaping it is init's work now.
 	stat, err := os.ReadFile("/proc/" + strings.TrimSpace(res.Stdout) + "/stat")
 	if err == nil {
 		require.Contains(t, string(stat), ") Z ")
 	}
 }
 
-// A command in a group may be this program again, which then makes its groups below.
+// The command can be this program again, which then creates its cgroups below.
 func TestSoFarInItself(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -112,12 +113,13 @@ func TestSoFarInItself(t *testing.T) {
 func TestSoFarForwardsSignals(t *testing.T) {
 	needGroups(t)
 	for range 5 {
-		said := stagetest.Run(t, "--", "sh", "-c", `trap "exit 9" TERM; kill -TERM $PPID; while :; do sleep 0.1; done`)
+		said := stagetest.Run(t, "--", "sh", "-c",
+			`trap "exit 9" TERM; kill -TERM $PPID; while :; do sleep 0.1; done`)
 		require.Equal(t, 9, said.Status, said)
 	}
 }
 
-// After kill -9 in the middle of a step, the next run sweeps what was left.
+// After kill -9 in the middle of a step, the next run removes what was left.
 func TestKilledInTheMiddle(t *testing.T) {
 	needGroups(t)
 	for step, middle := range map[string]time.Duration{
@@ -132,14 +134,15 @@ func TestKilledInTheMiddle(t *testing.T) {
 			cmd.Stdout, cmd.Stderr = &out, &out
 			mine := leftBy(t)
 			require.NoError(t, cmd.Start())
-			for end := time.Now().Add(20 * time.Second); len(leftBy(t)) <= len(mine) && time.Now().Before(end); {
+			end := time.Now().Add(20 * time.Second)
+			for len(leftBy(t)) <= len(mine) && time.Now().Before(end) {
 				time.Sleep(5 * time.Millisecond)
 			}
 			time.Sleep(middle)
 			left := leftBy(t)
 			require.NoError(t, cmd.Process.Kill())
 			_ = cmd.Wait()
-			require.Greater(t, len(left), len(mine), "nothing was left to sweep: %s", &out)
+			require.Greater(t, len(left), len(mine), "nothing was left to remove: %s", &out)
 
 			require.Zero(t, stagetest.Run(t, "-quiet", "kill").Status)
 			for _, dir := range left {
@@ -157,7 +160,8 @@ func TestInterrupted(t *testing.T) {
 	cmd := stagetest.Me().Command(ctx, "-json", "cpu")
 	before := leftBy(t)
 	require.NoError(t, cmd.Start())
-	for end := time.Now().Add(20 * time.Second); len(leftBy(t)) <= len(before) && time.Now().Before(end); {
+	end := time.Now().Add(20 * time.Second)
+	for len(leftBy(t)) <= len(before) && time.Now().Before(end) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	time.Sleep(100 * time.Millisecond)
@@ -170,7 +174,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// leftBy lists the groups of this stage's steps that are there now.
+// leftBy lists the cgroups of this stage's steps that are there now.
 func leftBy(t *testing.T) (dirs []string) {
 	t.Helper()
 	h, err := cgroup.Find()
@@ -193,12 +197,12 @@ func leftBy(t *testing.T) (dirs []string) {
 	return dirs
 }
 
-// The container so far seals what the README's table promises, and leaks the rest.
+// The container at this stage seals what the README's table promises, and leaks the rest.
 func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
-// Where /proc is another PID namespace's, the program touches no process of it.
+// Where /proc belongs to another PID namespace, the program touches no process of it.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
 func TestOneEntryForEachVariable(t *testing.T) {

@@ -85,7 +85,7 @@ func TestSessions(t *testing.T) {
 		for _, s := range sessions(string(raw)) {
 			t.Run(fmt.Sprintf("%s:%d", file, s.line), func(t *testing.T) {
 				for i, printed := range s.run(t) {
-					if _, why, ok := strings.Cut("\n"+printed, "\n  skipped "); ok && !strings.Contains(s.printed[i], "  skipped ") {
+					if _, why, ok := strings.Cut("\n"+printed, "\n  – "); ok && !strings.Contains(s.printed[i], "  – ") {
 						t.Skip("this machine cannot run it: " + why)
 					}
 					require.Empty(t, stagetest.Differ(s.printed[i], printed), "%s:%d: $ %s\nprints now\n%s", file, s.line, s.commands[i], printed)

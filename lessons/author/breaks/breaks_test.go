@@ -88,7 +88,7 @@ func run(t *testing.T, b Break, program, home string) {
 	said, err := cmd.CombinedOutput()
 	out := string(said)
 	require.NoError(t, ctx.Err(), "did not end\n%s", out)
-	if _, why, ok := strings.Cut("\n"+out, "\n  skipped "); ok && !strings.Contains(b.Printed, "  skipped ") {
+	if _, why, ok := strings.Cut("\n"+out, "\n  – "); ok && !strings.Contains(b.Printed, "  – ") {
 		t.Skip("this machine or user cannot run it: " + why)
 	}
 	require.Empty(t, wrong(b, err, out), "%s/README.md:%d: with the change the step prints\n%s", b.Stage, b.Line, out)
@@ -170,7 +170,7 @@ func TestWhatIsWrongWithABreakIsFound(t *testing.T) {
 			return refused, ""
 		}
 		out, err := b.Command(t.Context(), program, b.Flags...).CombinedOutput()
-		if strings.Contains(string(out), "  skipped ") {
+		if strings.Contains(string(out), "  – ") {
 			t.Skipf("this machine cannot run it: %s", out)
 		}
 		return wrong(b, err, string(out)), string(out)

@@ -51,19 +51,19 @@ var Stages = []Stage{Cgroups01, Namespaces02, Rootfs03, Network04, Full05}
 
 // Cgroups01 is stage 01.
 var Cgroups01 = Stage{
-	Dir: "01-cgroups", Title: "what a process may use",
+	Dir: "01-cgroups", Title: "what a process can use",
 	Adds: "limits on processes, memory and CPU",
 	Steps: []Step{
-		{"hierarchy", "a cgroup is a directory: make it, join it, find it in /proc/PID/cgroup", []Feature{Cgroups}},
+		{"hierarchy", "a cgroup is a directory in which a process can start", []Feature{Cgroups}},
 		{"pids", "a fork bomb stops at the limit", []Feature{Cgroups, Pids}},
-		{"memory", "who touches more memory than the limit is killed, and nobody else", []Feature{Cgroups, Memory}},
-		{"cpu", "a quota holds a busy loop; weights share one CPU in proportion", []Feature{Cgroups, CPU}},
-		{"cpuset", "pinned to one CPU, a process runs nowhere else", []Feature{Cgroups, Cpuset, CPUs2}},
-		{"io", "a write is held to its bytes per second", []Feature{Cgroups, IO}},
-		{"freeze", "a frozen process stands still, and goes on as if nothing had happened", []Feature{Cgroups, Freezer}},
-		{"kill", "the whole group dies at once, grandchildren too", []Feature{Cgroups}},
-		{"pressure", "the kernel tells who waits for CPU or memory", []Feature{Cgroups, PSI}},
-		{"delegate", "who is handed a group rules below it, and cannot get out", []Feature{Cgroups, Pids}},
+		{"memory", "the kernel kills a process that exceeds the memory limit", []Feature{Cgroups, Memory}},
+		{"cpu", "a quota limits CPU time, and weights divide it", []Feature{Cgroups, CPU}},
+		{"cpuset", "a process runs only on the CPUs of its cpuset", []Feature{Cgroups, Cpuset, CPUs2}},
+		{"io", "the kernel slows down writes that exceed the limit", []Feature{Cgroups, IO}},
+		{"freeze", "a frozen process notices only that the clock has jumped", []Feature{Cgroups, Freezer}},
+		{"kill", "killing a cgroup leaves no process behind", []Feature{Cgroups}},
+		{"pressure", "PSI shows how long processes wait for a CPU", []Feature{Cgroups, PSI}},
+		{"delegate", "a user controls what is below a delegated cgroup", []Feature{Cgroups, Pids}},
 	},
 }
 
