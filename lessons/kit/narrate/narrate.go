@@ -15,7 +15,7 @@
 //	                  or error and explained, if the step failed
 //	byhand            docker, if Docker has a command for it
 //	skip              whole: whether nothing of the step can run; the text is the reason
-//	leak              probe, saw, promised
+//	leak              probe, saw, promised; reason: what would seal a leak
 //
 // A row has label and value, and may have control_label and control, or a note.
 package narrate
@@ -256,7 +256,7 @@ func (n *Narrator) Fail(err error) {
 	if why := errno.Explain(err); why != "" {
 		d["explained"] = why
 	}
-	n.emit(Event{Kind: Proof, Text: "the step ran to its end", OK: &ok, Data: d})
+	n.emit(Event{Kind: Proof, Text: "The step runs to its end", OK: &ok, Data: d})
 }
 
 // Note explains a result that surprises, in one line below it.
@@ -289,13 +289,13 @@ func (n *Narrator) Skip(reason string, whole bool) {
 // Clean says what was removed.
 func (n *Narrator) Clean(text string) { n.emit(Event{Kind: Clean, Text: text}) }
 
-// Leak shows one line of the leak table.
-func (n *Narrator) Leak(name, question string, sealed bool, d Data) {
+// Leak shows one line of the leak table: an attack, such as "kill a host process", and whether it failed.
+func (n *Narrator) Leak(name, attack string, sealed bool, d Data) {
 	if d == nil {
 		d = Data{}
 	}
 	d["probe"] = name
-	n.emit(Event{Kind: Leak, Text: question, OK: &sealed, Data: d})
+	n.emit(Event{Kind: Leak, Text: attack, OK: &sealed, Data: d})
 }
 
 // source returns the place of a function in the repository: "01-cgroups/cgroup/limits.go:42".
