@@ -46,7 +46,7 @@ func (s *settings) flags(fs *flag.FlagSet) {
 		s.Resources.Memory, err = parseSize(v)
 		return err
 	})
-	fs.StringVar(&s.network, "network", "lo", "`network`: lo for loopback alone, bridge for a veth pair")
+	fs.StringVar(&s.network, "network", "lo", "attach to `name`: lo for loopback alone, bridge for a veth pair")
 	fs.Func("volume", "mount a file or directory of the host: `SOURCE:TARGET[:ro]`; repeatable", func(v string) error {
 		volume, err := rootfs.ParseVolume(v)
 		s.Root.Volumes = append(s.Root.Volumes, volume)

@@ -120,7 +120,7 @@ var Network04 = Stage{
 // Full05 is stage 05.
 var Full05 = Stage{
 	Dir: "05-full", Title: "the container: everything together",
-	Adds: "few capabilities, no new privileges, masked and read-only paths",
+	Adds: "few capabilities, no_new_privs, masked paths",
 	Steps: []Step{
 		{"assemble", "a process becomes a container, one part at a time", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
 		{"init", "PID 1 forwards signals and reaps orphans", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
