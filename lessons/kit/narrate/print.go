@@ -79,7 +79,7 @@ func (n *Narrator) separate(k Kind) {
 	below := map[Kind][]Kind{ // what follows without an empty line
 		Proof:    {Proof, Note, ""},
 		Note:     {Proof, Note, Evidence, Do, Before, Leak},
-		Evidence: {Do, Evidence},
+		Evidence: {Before, Do, Evidence},
 		Leak:     {Leak, Skip},
 		Skip:     {Skip, Leak},
 		Clean:    {Clean},
