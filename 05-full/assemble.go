@@ -3,6 +3,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"containerkit/01-cgroups/cgroup"
@@ -58,7 +59,7 @@ func assembled(n *narrate.Narrator, ordinary measured) error {
 		if c.Hostname == ordinary.Hostname {
 			c.Hostname = "inner" // or its own hostname would look like the host's
 		}
-		c.Root.Volumes = append(c.Root.Volumes[:len(c.Root.Volumes):len(c.Root.Volumes)], example)
+		c.Root.Volumes = append(slices.Clone(c.Root.Volumes), example)
 		return plugIn(c, func(why string) { n.Skip(why, false) })
 	})
 	look.print() // also if a part failed: those before it are done
@@ -83,7 +84,8 @@ func assembled(n *narrate.Narrator, ordinary measured) error {
 	}
 	gone := waitGone(command)
 	n.Proof("When PID 1 exits, the kernel kills every process in the container", gone,
-		narrate.Compare("the command", present(!gone), "ordinary child", present(alive(ordinary.Process))))
+		narrate.Compare("the command", present(!gone),
+			"ordinary child", present(alive(ordinary.Process))))
 	n.Why("runc makes the same calls for docker run, in a similar order.")
 	n.WithDocker("docker run --hostname container alpine ps",
 		"unshare --user --map-root-user --pid --fork --mount-proc --uts --ipc --net sh -ec 'hostname container; hostname; ps ax'")
@@ -141,6 +143,8 @@ type facts struct {
 }
 
 func (m measured) facts() facts {
-	return facts{namespacesNotOurs(m.PID), len(strings.Fields(status(m.PID, "NSpid"))), hostRoots(m.PID),
-		m.Hostname, address(m.Process), cgroupOf(m.PID)}
+	return facts{
+		namespaces: namespacesNotOurs(m.PID), pids: len(strings.Fields(status(m.PID, "NSpid"))),
+		roots: hostRoots(m.PID), hostname: m.Hostname, address: address(m.Process), cgroup: cgroupOf(m.PID),
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,10 +68,12 @@ func harmless(n *narrate.Narrator) error {
 	n.Proof("The host's directories survive rm -rf in the container",
 		fmt.Sprint(before) == fmt.Sprint(after) && left["/usr/bin"] == 0 && left["/var"] == 0,
 		compare("/usr/bin"), compare("/var"))
-	n.Detail(narrate.Show("host's /, /etc, /usr", fmt.Sprintf("%d, %d, %d entries", after["/"], after["/etc"], after["/usr"])))
+	n.Detail(narrate.Show("host's /, /etc, /usr",
+		fmt.Sprintf("%d, %d, %d entries", after["/"], after["/etc"], after["/usr"])))
 	n.Why("docker run -v mounts a volume writable unless you append :ro.")
 	n.WithDocker("docker run -v DIR:/volume:ro …",
-		"unshare --user --map-root-user --mount sh -ec 'mount -t tmpfs none /mnt; touch /mnt/mine; rm -rf /mnt/*; ls -A /mnt'",
+		"unshare --user --map-root-user --mount sh -ec "+
+			"'mount -t tmpfs none /mnt; touch /mnt/mine; rm -rf /mnt/*; ls -A /mnt'",
 		"ls /usr/bin | wc -l")
 	n.Clean("The container has exited, and its layer in memory is gone. The volume is removed.")
 	return nil
@@ -86,7 +89,7 @@ func deleteAll(volume *os.File, readOnly bool) (left map[string]int, file string
 		return nil, "", err
 	}
 	out, _, err := run(remove, func(c *container.Config) {
-		c.Root.Volumes = append(c.Root.Volumes[:len(c.Root.Volumes):len(c.Root.Volumes)],
+		c.Root.Volumes = append(slices.Clone(c.Root.Volumes),
 			rootfs.Volume{Source: volume.Name(), Target: "/volume", ReadOnly: readOnly},
 		)
 	})

@@ -48,14 +48,16 @@ func initProcess(n *narrate.Narrator) error {
 	}
 	n.Proof("PID 1 reaps orphans", with.zombies == 0,
 		narrate.Compare("zombies", with.zombies, "without an init", without.zombies))
-	rows := []narrate.Row{narrate.Compare("sleep after SIGTERM", with.sleep, "without an init", without.sleep)}
+	rows := []narrate.Row{
+		narrate.Compare("sleep after SIGTERM", with.sleep, "without an init", without.sleep),
+	}
 	if !n.Without {
 		rows = append(rows, narrate.Show("exit status", with.status, "128 + 15 (SIGTERM)"))
 	}
 	n.Proof("PID 1 forwards SIGTERM to the command",
 		with.sleep == present(false) && with.status == 128+int(syscall.SIGTERM), rows...)
 	n.Why("docker stop waits ten seconds if PID 1 ignores SIGTERM; docker run --init adds an init.")
-	// Without --fork the shell stays outside, and its first child is PID 1: $! is its PID here, for certain.
+	// Without --fork the shell stays outside, and its first child is PID 1: $! is its PID here.
 	n.WithDocker("docker run --init …",
 		"unshare --user --map-root-user --pid sh -e <<'END'",
 		"sleep 5 & kill -TERM $!",
@@ -109,7 +111,8 @@ func withInit(n *narrate.Narrator) (f fate, err error) {
 	if err := becomes(command.PID, "sleep"); err != nil {
 		return f, err
 	}
-	for end := time.Now().Add(5 * time.Second); len(children(ct.Process.PID)) != 1 && time.Now().Before(end); {
+	end := time.Now().Add(5 * time.Second)
+	for len(children(ct.Process.PID)) != 1 && time.Now().Before(end) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	n.Evidence(narrate.Show("processes", nameOf(ct.Process.PID)+" (PID 1), "+nameOf(command.PID)))
@@ -140,8 +143,10 @@ func asPID1(script string) (p *procfs.Process, end func(), err error) {
 	defer null.Close()
 	birth := namespace.Birth{}
 	birth.Attr.Pdeathsig = syscall.SIGKILL
-	p, err = namespace.AsNeeded(namespace.PID).Start(namespace.Program{Path: "/bin/sh",
-		Args: []string{"sh", "-c", script}, Env: container.DefaultEnv, Files: []*os.File{null, null, null}}, birth)
+	p, err = namespace.AsNeeded(namespace.PID).Start(namespace.Program{
+		Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: container.DefaultEnv,
+		Files: []*os.File{null, null, null},
+	}, birth)
 	if err != nil {
 		return nil, nil, fmt.Errorf("start a process in a PID namespace: %w", err)
 	}

@@ -26,7 +26,8 @@ import (
 // launch starts a container whose command is a function of this program, and returns our end of the
 // conversation with that function. change can adapt the configuration. The returned function, or
 // Ctrl-C, kills the container.
-func launch(n *narrate.Narrator, function string, change func(*container.Config) error) (*container.Container, *child.Conn, func(), error) {
+func launch(n *narrate.Narrator, function string, change func(*container.Config) error) (
+	*container.Container, *child.Conn, func(), error) {
 	exe, err := child.Executable()
 	if err != nil {
 		return nil, nil, nil, err

@@ -37,7 +37,7 @@ type part struct {
 var parts = map[container.Part]part{
 	container.Born: {"namespaces", "clone3, unshare", narrate.Call{
 		Text: "Start PID 1 in its cgroup and in new namespaces",
-		Sys: [][2]string{{"clone3(CLONE_NEWUSER|CLONE_NEWPID|CLONE_NEWNS|…)", "six namespaces"},
+		Sys: [][2]string{{"clone3(CLONE_NEWUSER|CLONE_NEWPID|…)", "six namespaces"},
 			{`execveat(fd, "", …, AT_EMPTY_PATH)`, "our own program again"},
 			{"unshare(CLONE_NEWCGROUP)", "with its cgroup as the root"},
 			{"unshare(CLONE_NEWTIME)", "for its children"}},
@@ -56,7 +56,8 @@ var parts = map[container.Part]part{
 		Go: "rootfs.Begin(spec); root.Base()", Man: "mount_namespaces(7)", At: (*rootfs.Rootfs).Base,
 	}, (*look).mounts},
 	container.Etc: {"/etc", "openat, symlinkat", narrate.Call{
-		Text: "Create its /etc", Go: "root.Etc()", Man: "hosts(5), resolv.conf(5)", At: (*rootfs.Rootfs).Etc,
+		Text: "Create its /etc", Go: "root.Etc()", Man: "hosts(5), resolv.conf(5)",
+		At: (*rootfs.Rootfs).Etc,
 	}, entries("etc")},
 	container.Dev: {"/dev", "mount, mknodat", narrate.Call{
 		Text: "Create its /dev: six devices bind-mounted from the host, and its own terminals",
@@ -88,8 +89,8 @@ var parts = map[container.Part]part{
 	}},
 	container.Covered: {"masked paths", "mount, mount_setattr", narrate.Call{
 		Text: "Mask what /proc and /sys show of the host, or make it read-only",
-		Sys: [][2]string{{`mount("/proc/interrupts", "/proc/keys", …, MS_BIND)`, "the null device, over a file"},
-			{`mount_setattr(…, "/proc/sys", …, {MOUNT_ATTR_RDONLY|…})`, ""}},
+		Sys: [][2]string{{`mount(…, "/proc/keys", …, MS_BIND, …)`, "the null device, over a file"},
+			{`mount_setattr(…, "/proc/sys", …)`, "read-only, with mounts below"}},
 		Go: "rootfs.Cover(null, masked, readOnly)", Man: "proc(5)", At: rootfs.Cover,
 	}, (*look).mounts},
 	container.Connected: {"network", "ioctl(SIOCSIFFLAGS)", narrate.Call{
@@ -109,8 +110,8 @@ var parts = map[container.Part]part{
 // start is how PID 1 starts the command, once all parts are done. Nothing has changed yet.
 var start = narrate.Call{
 	Text: "Start the command without our file descriptors; PID 1 stays and is its init",
-	Sys: [][2]string{{"clone3(…), execve(…)", "the command"}, {"close_range(…)", "every other file descriptor"},
-		{"wait4(-1, …)", "reaps every child"}},
+	Sys: [][2]string{{"clone3(…), execve(…)", "the command"},
+		{"close_range(…)", "every other file descriptor"}, {"wait4(-1, …)", "reaps every child"}},
 	Go: "initproc.Start(argv, env, files, birth)", Man: "pid_namespaces(7)", At: initproc.Start,
 }
 
@@ -151,22 +152,23 @@ func (l *look) print() {
 
 // details are what a part has changed that the table has no room for.
 func (l *look) details(init *procfs.Process, name container.Part) []narrate.Row {
-	dir := fmt.Sprintf("/proc/%d", init.PID)
 	switch name {
 	case container.Born:
-		return []narrate.Row{narrate.Show(dir+"/status, NSpid", status(init.PID, "NSpid"), "on the host, inside"),
-			narrate.Show(dir+"/uid_map", squeeze(read(dir+"/uid_map")), "inside, outside, how many")}
+		return []narrate.Row{
+			narrate.Show("NSpid", status(init.PID, "NSpid"), "on the host, inside"),
+			narrate.Show("/proc/PID/uid_map", squeeze(read(fmt.Sprintf("/proc/%d/uid_map", init.PID))), "inside, outside, how many"),
+		}
 	case container.Connected:
 		return []narrate.Row{narrate.Show("interfaces", addresses(init))}
 	case container.Walled:
-		return []narrate.Row{narrate.Show(dir+"/status, NoNewPrivs", status(init.PID, "NoNewPrivs"))}
+		return []narrate.Row{narrate.Show("NoNewPrivs", status(init.PID, "NoNewPrivs"))}
 	}
-	return []narrate.Row{narrate.Show(dir+"/mountinfo", plural(l.had, "mount", "mounts"))}
+	return []narrate.Row{narrate.Show("/proc/PID/mountinfo", plural(l.had, "mount", "mounts"))}
 }
 
 func (*look) namespaces(init *procfs.Process) string {
 	pids := len(strings.Fields(status(init.PID, "NSpid")))
-	return fmt.Sprintf("%s, %s", plural(namespacesNotOurs(init.PID), "namespace", "namespaces"), plural(pids, "PID", "PIDs"))
+	return plural(namespacesNotOurs(init.PID), "namespace", "namespaces") + ", " + plural(pids, "PID", "PIDs")
 }
 
 // mounts says how many mounts a part has added.

@@ -38,21 +38,26 @@ var options = &settings{Config: container.Config{Resources: cgroup.Budget}}
 func (s *settings) flags(fs *flag.FlagSet) {
 	fs.StringVar(&s.Hostname, "hostname", container.DefaultHostname, "hostname, at most 64 characters")
 	fs.StringVar(&s.Dir, "workdir", "/", "working `directory` in the container")
-	fs.StringVar(&s.Root.Dir, "rootfs", "", "`directory` with the container's files (default: made from the host's /usr)")
+	fs.StringVar(&s.Root.Dir, "rootfs", "",
+		"`directory` with the container's files (default: made from the host's /usr)")
 	fs.BoolVar(&s.Root.ReadOnly, "read-only", false, "mount the container's files read-only")
-	fs.Int64Var(&s.Resources.Pids, "pids", s.Resources.Pids, "limit the `number` of processes and threads; 0: no limit")
-	fs.Float64Var(&s.Resources.CPU, "cpus", s.Resources.CPU, "limit CPU time to this `number` of CPUs; 0: no limit")
-	fs.Func("memory", "limit memory to this many `bytes`, or with k, m, g; 0: no limit (default 256m)", func(v string) (err error) {
-		s.Resources.Memory, err = parseSize(v)
-		return err
-	})
-	fs.StringVar(&s.network, "network", "lo", "attach to `name`: lo for loopback alone, bridge for a veth pair")
-	fs.Func("volume", "mount a file or directory of the host: `SOURCE:TARGET[:ro]`; repeatable", func(v string) error {
+	fs.Int64Var(&s.Resources.Pids, "pids", s.Resources.Pids,
+		"limit the `number` of processes and threads; 0: no limit")
+	fs.Float64Var(&s.Resources.CPU, "cpus", s.Resources.CPU,
+		"limit CPU time to this `number` of CPUs; 0: no limit")
+	fs.Func("memory", "limit memory to this many `bytes`, or with k, m, g; 0: no limit (default 256m)",
+		func(v string) (err error) {
+			s.Resources.Memory, err = parseSize(v)
+			return err
+		})
+	fs.StringVar(&s.network, "network", "lo",
+		"attach to `name`: lo for loopback alone, bridge for a veth pair")
+	fs.Func("volume", "mount a host `path`: SOURCE:TARGET[:ro]; repeatable", func(v string) error {
 		volume, err := rootfs.ParseVolume(v)
 		s.Root.Volumes = append(s.Root.Volumes, volume)
 		return err
 	})
-	fs.Func("env", "set an environment variable: `NAME=VALUE`; repeatable", func(v string) error {
+	fs.Func("env", "set an environment `variable`: NAME=VALUE; repeatable", func(v string) error {
 		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
 			return fmt.Errorf("want NAME=VALUE")
 		}
@@ -158,7 +163,8 @@ func soFar(p stage.Payload) (int, error) {
 		return container.Status(err), err
 	}
 	if ct.Unmapped != nil {
-		say(fmt.Sprintf("no ID mapping for the files of -rootfs, so nobody (65534) owns them in the container: %v", ct.Unmapped))
+		say(fmt.Sprintf("no ID mapping for the files of -rootfs, so nobody (65534) owns them in the container: %v",
+			ct.Unmapped))
 	}
 	// Beside the command, which does not have to wait: before its start, this would take 4 % of a start.
 	// A signal that comes until then terminates us, and the container with us.

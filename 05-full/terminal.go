@@ -52,14 +52,16 @@ func terminal(n *narrate.Narrator) error {
 	}
 	n.Proof("Ctrl-C on that terminal interrupts the command",
 		with.sleep == present(false) && with.status == 128+int(unix.SIGINT), rows...)
-	n.Why("without docker run -t, a shell has no prompt and no job control, and Ctrl-C goes to the docker client.")
+	n.Why("without docker run -t, a shell has no prompt and no job control, " +
+		"and Ctrl-C goes to the docker client.")
 	n.WithDocker("docker run -t …", "script -qc 'tty; stty size' /dev/null </dev/null")
 	n.Clean("The containers have exited, and the terminal is gone.")
 	return nil
 }
 
 // ask says what terminal the command has, and stays.
-const ask = `tty; size=$(stty size 2>/dev/null) && echo ${size% *} rows, ${size#* } columns || echo unknown
+const ask = `tty
+size=$(stty size 2>/dev/null) && echo ${size% *} rows, ${size#* } columns || echo unknown
 echo ready; exec sleep 3600`
 
 // typed is what a command says of its terminal, and what Ctrl-C does to it.

@@ -11,8 +11,8 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-const everyWall = container.Capabilities | container.NoNewPrivs | container.Descriptors | container.Undumpable |
-	container.CoveredPaths | container.SessionKeys
+const everyWall = container.Capabilities | container.NoNewPrivs | container.Descriptors |
+	container.Undumpable | container.CoveredPaths | container.SessionKeys
 
 // forgottenKey is the name of a key of the caller.
 const forgottenKey = "containerkit-forgotten"
@@ -44,8 +44,9 @@ func walls(n *narrate.Narrator) error {
 			{"keyctl(KEYCTL_JOIN_SESSION_KEYRING)", "join an empty session keyring"},
 			{"prctl(PR_SET_DUMPABLE, 0)", "deny access to the memory of PID 1"},
 			{"mount(…), mount_setattr(…)", "mask files, or make them read-only"}},
-		Go: "container.KeepCapabilities()", Man: "capabilities(7), prctl(2), close_range(2), session-keyring(7)",
-		Hand: "docker run --security-opt no-new-privileges …; setpriv --bounding-set …", At: container.KeepCapabilities,
+		Go: "container.KeepCapabilities()", At: container.KeepCapabilities,
+		Hand:    "docker run --security-opt no-new-privileges …; setpriv --bounding-set …",
+		Man:     "capabilities(7), prctl(2), close_range(2), session-keyring(7)",
 		Without: "Start the unrestricted container again",
 	})
 	walled, err := viewFrom(n, without)
@@ -54,7 +55,7 @@ func walls(n *narrate.Narrator) error {
 	}
 	prove(n, walled, bare, noKeys)
 	n.Why("docker run --privileged drops no capabilities and masks nothing; --cap-drop drops more.")
-	n.WithDocker("docker run --cap-drop ALL --security-opt no-new-privileges …",
+	n.WithDocker("docker run --cap-drop ALL …",
 		"setpriv --no-new-privs grep NoNewPrivs /proc/self/status",
 		"unshare --user --map-root-user setpriv --bounding-set=-all sh -c 'grep Cap /proc/self/status'")
 	n.Clean("Both containers have exited.")
@@ -118,7 +119,10 @@ func leaveKey() error {
 // viewFrom returns the view of a command in a container that lacks some restrictions.
 func viewFrom(n *narrate.Narrator, without container.Wall) (view, error) {
 	var v view
-	_, conn, end, err := launch(n, viewer, func(c *container.Config) error { c.Without = without; return nil })
+	_, conn, end, err := launch(n, viewer, func(c *container.Config) error {
+		c.Without = without
+		return nil
+	})
 	if err != nil {
 		return v, err
 	}
