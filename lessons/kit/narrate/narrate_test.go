@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain tells the story once more to a terminal, for TestColor.
+// TestMain prints the step to a terminal, for TestColor.
 func TestMain(m *testing.M) {
 	if os.Getenv("CONTAINERKIT_TELL") != "" {
 		tell(New("01-cgroups", "pids", Options{}))

@@ -161,7 +161,7 @@ func (n *Narrator) calls(d Data) {
 	}
 }
 
-// callWidth is how long a call may be for its purpose to stand beside it.
+// callWidth is the length up to which a call has its purpose beside it.
 const callWidth = 44
 
 func (n *Narrator) danger(d Data) {
