@@ -103,7 +103,7 @@ func (p Probe) needs(stage int, root, limits bool) string {
 		return p.Unsealable()
 	}
 	if p.Limit && !limits {
-		return "their own cgroup: see `go run ./lessons doctor`"
+		return "a cgroup, which you can't create here: see `go run ./lessons doctor`"
 	}
 	for s := stage; s <= 5; s++ {
 		if !p.Leaks(s, root, limits) {

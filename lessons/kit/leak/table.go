@@ -45,6 +45,7 @@ func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) erro
 	same := needs{n: n}
 	for _, f := range findings {
 		if f.Cannot != "" {
+			same.next("")
 			n.Skip(fmt.Sprintf("can't try to %s: %s", f.Attack, f.Cannot), false)
 			continue
 		}
