@@ -37,6 +37,9 @@ func assemble(n *narrate.Narrator) error {
 		return err
 	}
 	defer outside.Close()
+	if _, err := options.limits(); err != nil {
+		n.Skip("no limits: "+err.Error(), false)
+	}
 	n.Do(narrate.Call{
 		Text:    "Build a container: each part, its calls, and what the host sees then",
 		Man:     "namespaces(7), cgroups(7), pivot_root(2), capabilities(7)",
@@ -54,7 +57,7 @@ func assemble(n *narrate.Narrator) error {
 // assembled builds the container, shows each part, and compares the command with an ordinary process.
 func assembled(n *narrate.Narrator, ordinary measured) error {
 	look := &look{n: n}
-	ct, conn, end, err := launch(n, viewer, func(c *container.Config) error {
+	ct, conn, end, err := launch(viewer, func(c *container.Config) error {
 		c.Trace = look.at
 		if c.Hostname == ordinary.Hostname {
 			c.Hostname = "inner" // or its own hostname would look like the host's

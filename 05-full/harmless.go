@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +13,6 @@ import (
 
 	"containerkit/02-namespaces/namespace"
 	"containerkit/03-rootfs/rootfs"
-	"containerkit/05-full/container"
 	"containerkit/lessons/kit/narrate"
 	"containerkit/lessons/kit/scratch"
 	"containerkit/lessons/kit/stage"
@@ -88,11 +86,9 @@ func deleteAll(volume *os.File, readOnly bool) (left map[string]int, file string
 	if err := mark(volume); err != nil {
 		return nil, "", err
 	}
-	out, _, err := run(remove, func(c *container.Config) {
-		c.Root.Volumes = append(slices.Clone(c.Root.Volumes),
-			rootfs.Volume{Source: volume.Name(), Target: "/volume", ReadOnly: readOnly},
-		)
-	})
+	out, err := run(remove,
+		rootfs.Volume{Source: volume.Name(), Target: "/volume", ReadOnly: readOnly},
+	)
 	if err != nil {
 		return nil, "", err
 	}

@@ -14,19 +14,18 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/procfs"
+	"containerkit/03-rootfs/rootfs"
 	"containerkit/05-full/container"
 	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/errno"
-	"containerkit/lessons/kit/narrate"
 	"containerkit/lessons/kit/stage"
 )
 
 // launch starts a container whose command is a function of this program, and returns our end of the
 // conversation with that function. change can adapt the configuration. The returned function, or
 // Ctrl-C, kills the container.
-func launch(n *narrate.Narrator, function string, change func(*container.Config) error) (
+func launch(function string, change func(*container.Config) error) (
 	*container.Container, *child.Conn, func(), error) {
 	exe, err := child.Executable()
 	if err != nil {
@@ -38,12 +37,9 @@ func launch(n *narrate.Narrator, function string, change func(*container.Config)
 		return nil, nil, nil, err
 	}
 	defer theirs.Close()
-	c := options.Config
+	c := withLimits(options.Config)
 	c.Args, c.Extra = child.Argv(function, 3, 4, ""), []*os.File{exe, theirs}
 	c.Stderr = os.Stderr
-	if c.Resources, err = options.limits(); err != nil {
-		n.Skip("no limits: "+err.Error(), false)
-	}
 	if err := change(&c); err != nil {
 		ours.Close()
 		return nil, nil, nil, err
@@ -63,30 +59,25 @@ func launch(n *narrate.Narrator, function string, change func(*container.Config)
 	return ct, ours, func() { cancel(); end() }, nil
 }
 
-// run runs a shell command in a container and returns what it printed and its exit status.
-func run(script string, change func(*container.Config)) (string, int, error) {
+// run runs a shell script in a container that has these volumes, and returns what it prints.
+func run(script string, volumes ...rootfs.Volume) (string, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	defer r.Close()
-	c := options.Config
+	c := withLimits(options.Config)
 	c.Args, c.Stdout, c.Stderr = []string{"/bin/sh", "-c", script}, w, w
-	if c.Resources, err = options.limits(); err != nil {
-		c.Resources = cgroup.Resources{}
-	}
-	if change != nil {
-		change(&c)
-	}
+	c.Root.Volumes = append(slices.Clone(c.Root.Volumes), volumes...)
 	ct, err := container.Start(c)
 	w.Close()
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	defer stage.OnInterrupt(func() { _ = ct.Close() })()
 	out, err := io.ReadAll(r)
-	status, waitErr := ct.Wait()
-	return strings.TrimSpace(string(out)), status, errors.Join(err, waitErr)
+	_, waitErr := ct.Wait()
+	return strings.TrimSpace(string(out)), errors.Join(err, waitErr)
 }
 
 // A view is what a process reports of itself and its surroundings.

@@ -27,7 +27,7 @@ func walls(n *narrate.Narrator) error {
 	}
 	defer unix.Close(forgotten)
 	noKeys := leaveKey()
-	bare, err := viewFrom(n, everyWall)
+	bare, err := viewFrom(everyWall)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func walls(n *narrate.Narrator) error {
 		Man:     "capabilities(7), prctl(2), close_range(2), session-keyring(7)",
 		Without: "Start the unrestricted container again",
 	})
-	walled, err := viewFrom(n, without)
+	walled, err := viewFrom(without)
 	if err != nil {
 		return err
 	}
@@ -117,9 +117,9 @@ func leaveKey() error {
 }
 
 // viewFrom returns the view of a command in a container that lacks some restrictions.
-func viewFrom(n *narrate.Narrator, without container.Wall) (view, error) {
+func viewFrom(without container.Wall) (view, error) {
 	var v view
-	_, conn, end, err := launch(n, viewer, func(c *container.Config) error {
+	_, conn, end, err := launch(viewer, func(c *container.Config) error {
 		c.Without = without
 		return nil
 	})
