@@ -155,7 +155,7 @@ func (l *look) details(init *procfs.Process, name container.Part) []narrate.Row 
 	switch name {
 	case container.Born:
 		return []narrate.Row{
-			narrate.Show("NSpid", status(init.PID, "NSpid"), "on the host, inside"),
+			narrate.Show("NSpid", squeeze(status(init.PID, "NSpid")), "on the host, inside"),
 			narrate.Show("/proc/PID/uid_map", squeeze(read(fmt.Sprintf("/proc/%d/uid_map", init.PID))), "inside, outside, how many"),
 		}
 	case container.Connected:
