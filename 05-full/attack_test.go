@@ -15,19 +15,19 @@ import (
 	"containerkit/lessons/kit/stagetest"
 )
 
-// stranger is a user that neither we nor a container's root are.
+// stranger is the UID of a user that is neither ours nor mapped into a container.
 const stranger = 65532
 
-// attack is what the stranger is told: where the programs create their directories, and the files
-// that it wants them to damage. It answers with what it did.
+// An attack names the directory in which the programs create theirs, and the files that the stranger
+// wants them to damage. It answers with what it did.
 type attack struct{ Tmp, Canary, Victim string }
 
 type attacked struct{ Seen, Planted int }
 
 // bait are the names that the programs use in their directories.
-var bait = []string{"secret", "written", "mount", "marker", "lent"}
+var bait = []string{"secret", "written", "mount", "marker", "volume"}
 
-// attacker plants links in the programs' directories, as fast as it can, until it is told to stop.
+// attacker plants links in the programs' directories, as fast as it can, until it has to stop.
 var attacker = child.Register("attacker", func(c *child.Conn) error {
 	var a attack
 	if err := c.Receive(&a); err != nil {
@@ -52,7 +52,7 @@ var attacker = child.Register("attacker", func(c *child.Conn) error {
 				did.Planted += plant(dir, a.Canary)
 			}
 		}
-		// What clean and the sweep find: a name of ours that leads elsewhere, now and then.
+		// The cleanup of leftovers finds a name of ours that sometimes leads elsewhere.
 		_ = os.Remove(decoy)
 		_ = os.Mkdir(decoy, 0o777)
 		_ = os.Remove(decoy)
@@ -60,7 +60,7 @@ var attacker = child.Register("attacker", func(c *child.Conn) error {
 	}
 })
 
-// plant puts links to the canary in the place of the bait, and says how many it could.
+// plant replaces the bait with links to the canary, and returns how many links it created.
 func plant(dir, canary string) (planted int) {
 	if os.Rename(dir, dir+"-moved") == nil {
 		planted++
@@ -76,11 +76,11 @@ func plant(dir, canary string) (planted int) {
 	return planted
 }
 
-// Whatever another user does in the directory for temporary files while root's programs use it, no
-// file of root's changes, in content or in mode.
+// Another user can't make root's programs change a file of root, neither its content nor its mode, by
+// links in the directory for temporary files.
 func TestAnotherUsersLinksAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root, who has something to lose")
+		t.Skip("needs root, whose files are at stake")
 	}
 	top, err := os.MkdirTemp("", "stagetest-")
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestAnotherUsersLinksAsRoot(t *testing.T) {
 
 	p, err := child.Command(attacker)
 	require.NoError(t, err)
-	p.Path = stagetest.AsUser(t).Command(t.Context()).Path // a copy that the stranger can execute
+	p.Path = stagetest.AsUser(t).Command(t.Context()).Path // a copy that the stranger can run
 	p.SysProcAttr.Credential = &syscall.Credential{Uid: stranger, Gid: stranger}
 	require.NoError(t, p.Start())
 	defer p.Close()
@@ -123,7 +123,7 @@ func TestAnotherUsersLinksAsRoot(t *testing.T) {
 	require.NoError(t, p.Send(true))
 	var did attacked
 	require.NoError(t, p.Receive(&did))
-	require.NotZero(t, did.Seen, "the attacker has seen no directory: this shows nothing")
+	require.NotZero(t, did.Seen, "the attacker saw no directory: this proves nothing")
 	require.Zero(t, did.Planted, "links in a directory of ours")
 	require.Zero(t, damaged, "of %d runs damaged the canary", 2*rounds)
 }

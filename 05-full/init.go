@@ -18,87 +18,124 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// orphans leaves three dead children behind, whose parents died first, and stays, longer than any reader thinks.
+// orphans leaves three exited children whose parents exited first, and stays longer than any reader.
 const orphans = "for i in 1 2 3; do (sleep 0.1 &); done; exec sleep 3600"
 
 func initProcess(n *narrate.Narrator) error {
-	n.Question("Why is the command not process number 1 itself?")
-	n.Note("number 1 is special twice: the kernel drops every signal for it that it has no handler for (but SIGKILL and SIGSTOP from outside), and every orphan becomes its child.")
-
-	alone, end, err := asNumberOne(orphans)
+	n.Question("Why not run your command as PID 1?")
+	n.Idea("PID 1 is special in two ways. The kernel drops any signal it has no handler for " +
+		"(except SIGKILL and SIGSTOP from outside the container), and every orphaned process " +
+		"is reparented to it.")
+	without, err := withoutInit()
 	if err != nil {
 		return err
 	}
-	defer end()
-	left := waitZombies(alone.PID)
-	if err := alone.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	time.Sleep(200 * time.Millisecond)
-	ignored := present(alive(alone))
-	n.OldBefore("sleep as number 1: SIGTERM from outside, and three orphans that ended", narrate.Data{"after SIGTERM": ignored, "zombies": left})
-	end()
-
+	n.Control("Without an init: sleep is PID 1, and three orphans have exited",
+		narrate.Show("zombies", without.zombies), narrate.Show("sleep after SIGTERM", without.sleep))
 	n.Do(narrate.Call{
-		Text: "PID 1 is this program again, as an init: it starts the command as its child, forwards signals to it, and waits for every child that exits",
-		Go:   "initproc.RunSession(argv, env, files, birth)", OldSys: "wait4(-1, …), pidfd_send_signal(command, …)",
-		Man: "pid_namespaces(7), wait(2)", Hand: "docker run --init …", At: initproc.RunSession})
-	number, forwarded, status := left, ignored, 0
+		Text: "With an init: our program is PID 1 and starts sleep",
+		Sys: [][2]string{{"wait4(-1, …)", "reaps every child, orphans too"},
+			{"pidfd_send_signal(command, …)", "forwards signals to the command"}},
+		Go: "initproc.RunSession(argv, env, files, birth)", Man: "pid_namespaces(7), wait(2)",
+		Hand: "docker run --init …", At: initproc.RunSession,
+		Without: "Without an init again: sleep is PID 1",
+	})
+	with := without
 	if !n.Without {
-		c := options.Config
-		c.Args, c.Stderr = []string{"/bin/sh", "-c", orphans}, os.Stderr
-		ct, err := container.Start(withLimits(c))
-		if err != nil {
+		if with, err = withInit(n); err != nil {
 			return err
 		}
-		defer stage.OnInterrupt(func() { _ = ct.Close() })()
-		defer ct.Close()
-		payload, err := commandOf(ct)
-		if err != nil {
-			return err
-		}
-		defer payload.Close()
-		// When the shell has become sleep, all orphans are number 1's children. They end after a tenth of a second, on a
-		// busy machine later; zombies would stay.
-		if err := becomes(payload.PID, "sleep"); err != nil {
-			return err
-		}
-		for end := time.Now().Add(5 * time.Second); len(children(ct.Process.PID)) != 1 && time.Now().Before(end); {
-			time.Sleep(20 * time.Millisecond)
-		}
-		n.OldEvidence("its processes: number 1, and the command", strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", ct.Process.PID)))+", "+strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", payload.PID))))
-		number = zombies(ct.Process.PID)
-		if err := ct.Signal(syscall.SIGTERM); err != nil {
-			return err
-		}
-		if status, err = ct.Wait(); err != nil {
-			return err
-		}
-		forwarded = present(alive(payload))
 	}
-	n.OldProof("orphans are buried: no zombies are left", number == 0, number, left)
-	n.OldProof("SIGTERM ends the command", forwarded == "gone" && status == 128+int(syscall.SIGTERM), forwarded, ignored)
-	n.OldEvidence("exit status of the container: 128 + 15, the signal that ended the command", status)
-	// Without --fork the shell stays outside, and its first child is PID 1: $! is its PID here, for certain.
-	n.ByHand(
+	n.Proof("PID 1 reaps orphans", with.zombies == 0,
+		narrate.Compare("zombies", with.zombies, "without an init", without.zombies))
+	rows := []narrate.Row{
+		narrate.Compare("sleep after SIGTERM", with.sleep, "without an init", without.sleep),
+	}
+	if !n.Without {
+		rows = append(rows, narrate.Show("exit status", with.status, "128 + 15 (SIGTERM)"))
+	}
+	n.Proof("PID 1 forwards SIGTERM to the command",
+		with.sleep == present(false) && with.status == 128+int(syscall.SIGTERM), rows...)
+	n.Why("docker stop waits ten seconds if PID 1 ignores SIGTERM; docker run --init adds an init.")
+	// Without --fork the shell stays outside, and its first child is PID 1: $! is its PID here.
+	n.WithDocker("docker run --init …",
 		"unshare --user --map-root-user --pid sh -e <<'END'",
 		"sleep 5 & kill -TERM $!",
 		"sleep 0.2; kill -0 $! && echo 'PID 1 ignored SIGTERM'",
 		"kill -KILL $!",
 		"END",
 	)
-	n.Clean("both containers have ended")
+	n.Clean("The container and the control process have exited.")
 	return nil
 }
 
-// withLimits is the configuration with the limits that can be had here.
+// A fate is what became of the orphans and of the command.
+type fate struct {
+	zombies, status int
+	sleep           string
+}
+
+// withoutInit runs sleep as PID 1, and sends SIGTERM to it.
+func withoutInit() (f fate, err error) {
+	alone, end, err := asPID1(orphans)
+	if err != nil {
+		return f, err
+	}
+	defer end()
+	f.zombies = waitZombies(alone.PID)
+	if err := alone.Signal(syscall.SIGTERM); err != nil {
+		return f, err
+	}
+	time.Sleep(200 * time.Millisecond)
+	f.sleep = present(alive(alone))
+	return f, nil
+}
+
+// withInit runs sleep in a container, as a child of PID 1, and sends SIGTERM to PID 1.
+func withInit(n *narrate.Narrator) (f fate, err error) {
+	c := options.Config
+	c.Args, c.Stderr = []string{"/bin/sh", "-c", orphans}, os.Stderr
+	ct, err := container.Start(withLimits(c))
+	if err != nil {
+		return f, err
+	}
+	defer stage.OnInterrupt(func() { _ = ct.Close() })()
+	defer ct.Close()
+	command, err := commandOf(ct)
+	if err != nil {
+		return f, err
+	}
+	defer command.Close()
+	// When the shell has become sleep, all orphans are children of PID 1. They exit after a tenth of a
+	// second, on a busy machine later; zombies would stay.
+	if err := becomes(command.PID, "sleep"); err != nil {
+		return f, err
+	}
+	end := time.Now().Add(5 * time.Second)
+	for len(children(ct.Process.PID)) != 1 && time.Now().Before(end) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	n.Evidence(narrate.Show("processes", nameOf(ct.Process.PID)+" (PID 1), "+nameOf(command.PID)))
+	f.zombies = zombies(ct.Process.PID)
+	if err := ct.Signal(syscall.SIGTERM); err != nil {
+		return f, err
+	}
+	f.status, err = ct.Wait()
+	f.sleep = present(alive(command))
+	return f, err
+}
+
+// nameOf returns the name of a process's program: proc_pid_comm(5).
+func nameOf(pid int) string { return strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", pid))) }
+
+// withLimits returns the configuration with the limits that are possible here.
 func withLimits(c container.Config) container.Config {
 	c.Resources, _ = options.limits()
 	return c
 }
 
-// asNumberOne runs a shell script as number 1 of a PID namespace, with nobody to take care of it.
-func asNumberOne(script string) (p *procfs.Process, end func(), err error) {
+// asPID1 runs a shell script as PID 1 of a PID namespace that has no init.
+func asPID1(script string) (p *procfs.Process, end func(), err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, nil, err
@@ -106,8 +143,10 @@ func asNumberOne(script string) (p *procfs.Process, end func(), err error) {
 	defer null.Close()
 	birth := namespace.Birth{}
 	birth.Attr.Pdeathsig = syscall.SIGKILL
-	p, err = namespace.AsNeeded(namespace.PID).Start(namespace.Program{Path: "/bin/sh",
-		Args: []string{"sh", "-c", script}, Env: container.DefaultEnv, Files: []*os.File{null, null, null}}, birth)
+	p, err = namespace.AsNeeded(namespace.PID).Start(namespace.Program{
+		Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: container.DefaultEnv,
+		Files: []*os.File{null, null, null},
+	}, birth)
 	if err != nil {
 		return nil, nil, fmt.Errorf("start a process in a PID namespace: %w", err)
 	}
@@ -118,7 +157,7 @@ func asNumberOne(script string) (p *procfs.Process, end func(), err error) {
 	}), nil
 }
 
-// waitZombies gives the orphans time to end, and counts them.
+// waitZombies waits until the orphans have exited, and counts them.
 func waitZombies(pid int) (count int) {
 	for range 100 {
 		if count = zombies(pid); count == 3 {

@@ -14,18 +14,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/procfs"
+	"containerkit/03-rootfs/rootfs"
 	"containerkit/05-full/container"
 	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/errno"
-	"containerkit/lessons/kit/narrate"
 	"containerkit/lessons/kit/stage"
 )
 
-// launch starts a container whose payload is a function of this program, and returns our end of the conversation with
-// it. change may adapt the configuration. The container is gone after the returned function, and after Ctrl-C.
-func launch(n *narrate.Narrator, function string, change func(*container.Config) error) (*container.Container, *child.Conn, func(), error) {
+// launch starts a container whose command is a function of this program, and returns our end of the
+// conversation with that function. change can adapt the configuration. The returned function, or
+// Ctrl-C, kills the container.
+func launch(function string, change func(*container.Config) error) (
+	*container.Container, *child.Conn, func(), error) {
 	exe, err := child.Executable()
 	if err != nil {
 		return nil, nil, nil, err
@@ -36,17 +37,14 @@ func launch(n *narrate.Narrator, function string, change func(*container.Config)
 		return nil, nil, nil, err
 	}
 	defer theirs.Close()
-	c := options.Config
+	c := withLimits(options.Config)
 	c.Args, c.Extra = child.Argv(function, 3, 4, ""), []*os.File{exe, theirs}
 	c.Stderr = os.Stderr
-	if c.Resources, err = options.limits(); err != nil {
-		n.Skip("no limits: "+err.Error(), false)
-	}
 	if err := change(&c); err != nil {
 		ours.Close()
 		return nil, nil, nil, err
 	}
-	// Who looks on may take his time, and press Ctrl-C half-way.
+	// A reader of the narration can press Ctrl-C before the container has started.
 	half, started := make(chan struct{}), make(chan struct{})
 	c.Cancel = half
 	defer stage.OnInterrupt(func() { close(half); <-started })()
@@ -61,42 +59,37 @@ func launch(n *narrate.Narrator, function string, change func(*container.Config)
 	return ct, ours, func() { cancel(); end() }, nil
 }
 
-// run runs a shell command in a container and returns what it printed and its exit status.
-func run(script string, change func(*container.Config)) (string, int, error) {
+// run runs a shell script in a container that has these volumes, and returns what it prints.
+func run(script string, volumes ...rootfs.Volume) (string, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	defer r.Close()
-	c := options.Config
+	c := withLimits(options.Config)
 	c.Args, c.Stdout, c.Stderr = []string{"/bin/sh", "-c", script}, w, w
-	if c.Resources, err = options.limits(); err != nil {
-		c.Resources = cgroup.Resources{}
-	}
-	if change != nil {
-		change(&c)
-	}
+	c.Root.Volumes = append(slices.Clone(c.Root.Volumes), volumes...)
 	ct, err := container.Start(c)
 	w.Close()
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	defer stage.OnInterrupt(func() { _ = ct.Close() })()
 	out, err := io.ReadAll(r)
-	status, waitErr := ct.Wait()
-	return strings.TrimSpace(string(out)), status, errors.Join(err, waitErr)
+	_, waitErr := ct.Wait()
+	return strings.TrimSpace(string(out)), errors.Join(err, waitErr)
 }
 
-// A view is what a process can tell of itself and its surroundings.
+// A view is what a process reports of itself and its surroundings.
 type view struct {
 	Hostname   string
 	Caps       string // CapEff of /proc/self/status
 	NoNewPrivs int
-	Files      int    // descriptors beyond its own
-	Key        string // what reading the key that we left in the session said
-	Init       string // what opening /proc/1/mem for writing said
-	Interrupts string // what reading /proc/interrupts gave
-	Sysctl     string // what opening a setting of its own network for writing said
+	Files      int    // open directories
+	Key        string // the result of reading the key that leaveKey added
+	Init       string // the result of opening /proc/1/mem for writing
+	Interrupts string // the size of /proc/interrupts
+	Sysctl     string // the result of opening a network setting for writing
 }
 
 // viewer reports its view, and stays until the conversation ends.
@@ -108,7 +101,7 @@ var viewer = child.Register("view", func(c *child.Conn) error {
 	}
 	v.Caps = status(0, "CapEff")
 	v.NoNewPrivs, _ = strconv.Atoi(status(0, "NoNewPrivs"))
-	// Whatever refers to a directory was left open by somebody: we opened none.
+	// We have opened no directory, so any open one is inherited.
 	for fd := 3; fd < 256; fd++ {
 		var st unix.Stat_t
 		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
@@ -117,11 +110,10 @@ var viewer = child.Register("view", func(c *child.Conn) error {
 	}
 	v.Key = readKey(forgottenKey)
 	v.Init = outcome("/proc/1/mem", os.O_RDWR)
-	v.Interrupts = "covered: 0 bytes"
 	if raw, err := os.ReadFile("/proc/interrupts"); err != nil {
-		v.Interrupts = err.Error()
-	} else if len(raw) > 0 {
-		v.Interrupts = "readable"
+		v.Interrupts = errno.Name(err)
+	} else {
+		v.Interrupts = plural(len(raw), "byte", "bytes")
 	}
 	v.Sysctl = outcome("/proc/sys/net/ipv4/ip_forward", os.O_WRONLY)
 	if err := c.Send(v); err != nil {
@@ -131,7 +123,7 @@ var viewer = child.Register("view", func(c *child.Conn) error {
 	return nil
 })
 
-// outcome opens a file and tells how it went.
+// outcome opens a file, and returns "opened" or the name of the error.
 func outcome(path string, flags int) string {
 	f, err := os.OpenFile(path, flags, 0)
 	if err == nil {
@@ -141,7 +133,7 @@ func outcome(path string, flags int) string {
 	return errno.Name(err)
 }
 
-// readKey reads a key of the session's key ring and tells how it went: keyctl(2).
+// readKey reads a key of the session keyring, and returns "read" or the name of the error: keyctl(2).
 func readKey(name string) string {
 	key, err := unix.KeyctlSearch(unix.KEY_SPEC_SESSION_KEYRING, "user", name, 0)
 	if err == nil {
@@ -153,14 +145,13 @@ func readKey(name string) string {
 	return errno.Name(err)
 }
 
-// status is a field of /proc/PID/status; empty if there is no such process any more. pid 0 is ourselves.
+// status returns a field of /proc/PID/status, or "" if the process is gone. PID 0 is our own process.
 func status(pid int, field string) string {
 	value, _ := procfs.Status(pid, field)
 	return value
 }
 
-// commandOf holds the container's command: the first child of its PID 1, which lives as long as the
-// command does.
+// commandOf returns the container's command: the first child of its PID 1.
 func commandOf(ct *container.Container) (*procfs.Process, error) {
 	for range 200 {
 		if p := holdFirst(ct.Process.PID); p != nil {
@@ -171,8 +162,8 @@ func commandOf(ct *container.Container) (*procfs.Process, error) {
 	return nil, fmt.Errorf("PID 1 of the container, process %d, has no child", ct.Process.PID)
 }
 
-// holdFirst holds the first child of a process. It is not our child: only if it is still the first one
-// once we hold it, its PID was not given away meanwhile.
+// holdFirst returns the first child of a process, or nil. The child is not ours: only if it is still
+// the first one once we hold its pidfd, its PID was not reused meanwhile.
 func holdFirst(parent int) *procfs.Process {
 	all := children(parent)
 	if len(all) == 0 {
@@ -189,19 +180,19 @@ func holdFirst(parent int) *procfs.Process {
 	return p
 }
 
-// becomes waits until a process executes the program of that name: proc_pid_comm(5).
+// becomes waits until a process runs the program of that name.
 func becomes(pid int, name string) error {
 	for range 500 {
-		if strings.TrimSpace(read(fmt.Sprintf("/proc/%d/comm", pid))) == name {
+		if nameOf(pid) == name {
 			return nil
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return fmt.Errorf("process %d does not execute %s", pid, name)
+	return fmt.Errorf("process %d does not run %s", pid, name)
 }
 
-// children are those of a process, in the order in which their innermost PID namespace has given them numbers: orphans
-// that came to it later are later.
+// children lists the children of a process by their PIDs in the innermost PID namespace: orphans that
+// were reparented later come later.
 func children(pid int) (list []int) {
 	inner := map[int]int{}
 	all, _ := procfs.Processes()
@@ -209,8 +200,8 @@ func children(pid int) (list []int) {
 		if status(child, "PPid") != strconv.Itoa(pid) {
 			continue
 		}
-		if numbers, err := procfs.NSpid(child); err == nil {
-			inner[child] = numbers[len(numbers)-1]
+		if pids, err := procfs.NSpid(child); err == nil {
+			inner[child] = pids[len(pids)-1]
 			list = append(list, child)
 		}
 	}
@@ -218,7 +209,7 @@ func children(pid int) (list []int) {
 	return list
 }
 
-// zombies counts the dead children that a process has not waited for.
+// zombies counts the exited children that a process has not reaped.
 func zombies(pid int) (count int) {
 	for _, child := range children(pid) {
 		if strings.HasPrefix(status(child, "State"), "Z") {

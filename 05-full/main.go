@@ -1,6 +1,6 @@
 //go:build linux
 
-// Stage 05: the container. Everything of the four stages put together, and the walls around it.
+// Stage 05 puts the packages of all stages together into a container, and drops its privileges.
 package main
 
 import (

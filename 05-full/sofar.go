@@ -26,33 +26,38 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// settings are the flags of a container.
+// settings is what the flags ask for.
 type settings struct {
 	container.Config
 	network string
 }
 
-// options holds what the command line says.
+// options holds the values of the flags.
 var options = &settings{Config: container.Config{Resources: cgroup.Budget}}
 
 func (s *settings) flags(fs *flag.FlagSet) {
-	fs.StringVar(&s.Hostname, "hostname", container.DefaultHostname, "the container's hostname")
-	fs.StringVar(&s.Dir, "workdir", "/", "working directory inside")
-	fs.StringVar(&s.Root.Dir, "rootfs", "", "directory with the container's files; without it, the host's /usr and generated files")
-	fs.BoolVar(&s.Root.ReadOnly, "read-only", false, "make the container's files read-only")
-	fs.Int64Var(&s.Resources.Pids, "pids", s.Resources.Pids, "at most so many processes; 0 is no limit")
-	fs.Float64Var(&s.Resources.CPU, "cpus", s.Resources.CPU, "at most so many CPUs' worth of time; 0 is no limit")
-	fs.Func("memory", "at most so much memory: bytes, or with k, m, g; 0 is no limit (default 256m)", func(v string) (err error) {
-		s.Resources.Memory, err = parseSize(v)
-		return err
-	})
-	fs.StringVar(&s.network, "network", "lo", `"lo" for a loopback alone, "bridge" for a cable to a bridge in a network namespace that plays the host`)
-	fs.Func("volume", "lend a directory or file: SOURCE:TARGET[:ro]; may be repeated", func(v string) error {
+	fs.StringVar(&s.Hostname, "hostname", container.DefaultHostname, "hostname, at most 64 characters")
+	fs.StringVar(&s.Dir, "workdir", "/", "working `directory` in the container")
+	fs.StringVar(&s.Root.Dir, "rootfs", "",
+		"`directory` with the container's files (default: made from the host's /usr)")
+	fs.BoolVar(&s.Root.ReadOnly, "read-only", false, "mount the container's files read-only")
+	fs.Int64Var(&s.Resources.Pids, "pids", s.Resources.Pids,
+		"limit the `number` of processes and threads; 0: no limit")
+	fs.Float64Var(&s.Resources.CPU, "cpus", s.Resources.CPU,
+		"limit CPU time to this `number` of CPUs; 0: no limit")
+	fs.Func("memory", "limit memory to this many `bytes`, or with k, m, g; 0: no limit (default 256m)",
+		func(v string) (err error) {
+			s.Resources.Memory, err = parseSize(v)
+			return err
+		})
+	fs.StringVar(&s.network, "network", "lo",
+		"attach to `name`: lo for loopback alone, bridge for a veth pair")
+	fs.Func("volume", "mount a host `path`: SOURCE:TARGET[:ro]; repeatable", func(v string) error {
 		volume, err := rootfs.ParseVolume(v)
 		s.Root.Volumes = append(s.Root.Volumes, volume)
 		return err
 	})
-	fs.Func("env", "set a variable: NAME=VALUE; may be repeated", func(v string) error {
+	fs.Func("env", "set an environment `variable`: NAME=VALUE; repeatable", func(v string) error {
 		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
 			return fmt.Errorf("want NAME=VALUE")
 		}
@@ -61,7 +66,7 @@ func (s *settings) flags(fs *flag.FlagSet) {
 	})
 }
 
-// parseSize reads a number of bytes, as docker's --memory does: 64m are 64 MiB.
+// parseSize reads a number of bytes, as docker run --memory does: 64m is 64 MiB.
 func parseSize(v string) (int64, error) {
 	number, unit := v, int64(1)
 	if v != "" {
@@ -86,16 +91,16 @@ func parseSize(v string) (int64, error) {
 
 func (s *settings) bridged() bool { return s.network == "bridge" }
 
-// sandbox prepares the process that plays the host for the steps, and for containers on a bridge: in a network of its
-// own, so that the machine's is never touched.
+// sandbox prepares the process that stands in for the host, for the steps and for containers on a
+// bridge. It has its own network namespace, so that nothing changes the machine's network.
 func sandbox(cmd *exec.Cmd) { namespace.AsNeeded(namespace.Net | namespace.Mount).Apply(cmd) }
 
-// plugIn gives a container a place on the bridge, and the files that say so. Without nftables it has no way out of the
-// host; say is told.
+// plugIn attaches a container to the bridge, and adds its /etc/hosts and /etc/resolv.conf. Without
+// nftables the container can't leave the host, and say gets the reason.
 func plugIn(c *container.Config, say func(why string)) error {
 	place, err := network.Prepare(network.Default, c.Hostname)
 	if place.Addr.IsValid() && network.NoNftables(err) {
-		say(fmt.Sprintf("no way out of the host: %v", err))
+		say(fmt.Sprintf("no route out of the host: %v", err))
 	} else if err != nil {
 		return err
 	}
@@ -104,13 +109,13 @@ func plugIn(c *container.Config, say func(why string)) error {
 	return nil
 }
 
-// sweep removes what a killed run left behind.
+// sweep removes stale cgroups and directories of killed runs.
 func sweep() error {
 	_, err := cgroup.Sweep()
 	return errors.Join(err, scratch.SweepIfAny())
 }
 
-// limits are the resources to ask for here: none where no cgroup can be had, with the reason.
+// limits returns the limits that are possible here: none and the reason, if no cgroup can be created.
 func (s *settings) limits() (cgroup.Resources, error) {
 	if _, err := cgroup.Find(); err != nil {
 		return cgroup.Resources{}, err
@@ -118,7 +123,7 @@ func (s *settings) limits() (cgroup.Resources, error) {
 	return s.Resources, nil
 }
 
-// soFar runs a command in the container, which is no longer "so far": nothing is missing.
+// soFar runs a command in the container at stage 5, the complete one.
 func soFar(p stage.Payload) (int, error) {
 	if err := options.check(); err != nil {
 		return 125, err
@@ -158,7 +163,7 @@ func (s *settings) run(p stage.Payload) (int, error) {
 		}
 	}
 	if !namespace.HasTime() {
-		say("without a time namespace: this kernel has none")
+		say("no time namespace: this kernel has none")
 	}
 	switch s.network {
 	case "lo":
@@ -167,7 +172,7 @@ func (s *settings) run(p stage.Payload) (int, error) {
 			return 125, err
 		}
 	default:
-		return 125, fmt.Errorf("-network %s: want lo or bridge", s.network)
+		return 125, fmt.Errorf("-network %s: must be lo or bridge", s.network)
 	}
 	if p.Extra == nil && term.IsTerminal(0) && term.IsTerminal(1) {
 		c.Terminal = true
@@ -178,7 +183,7 @@ func (s *settings) run(p stage.Payload) (int, error) {
 	ct, err := container.Start(c)
 	var no *cgroup.Unavailable
 	if errors.As(err, &no) {
-		say(fmt.Sprintf("without limits: %v", no))
+		say(fmt.Sprintf("no limits: %v", no))
 		c.Resources = cgroup.Resources{}
 		ct, err = container.Start(c)
 	}
@@ -186,10 +191,11 @@ func (s *settings) run(p stage.Payload) (int, error) {
 		return container.Status(err), err
 	}
 	if ct.Unmapped != nil {
-		say(fmt.Sprintf("without an ID map for the files of -rootfs, which belong to nobody inside: %v", ct.Unmapped))
+		say(fmt.Sprintf("no ID mapping for the files of -rootfs, so nobody (65534) owns them in the container: %v",
+			ct.Unmapped))
 	}
-	// Beside the command, which need not wait: before it began, this would take 4 % of a start. A signal that comes in
-	// this moment ends us, and the container with us. Until the program ends, which is soon.
+	// Beside the command, which does not have to wait: before its start, this would take 4 % of a start.
+	// A signal that comes until then terminates us, and the container with us.
 	go func() { stage.Catch().Forward(true, func(s syscall.Signal) { _ = ct.Signal(s) }) }()
 	p.Started()
 	if ct.Terminal != nil {

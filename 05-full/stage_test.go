@@ -32,29 +32,29 @@ func TestClaimsAsUser(t *testing.T) { stagetest.AsUser(t).Claims(t, course.Full0
 
 func TestByHand(t *testing.T) { stagetest.ByHand(t, course.Full05) }
 
-// What the lessons show is what the program prints.
+// The transcripts in the lessons are what the program prints.
 func TestTranscripts(t *testing.T) { stagetest.Transcripts(t, "README.md") }
 
-func TestTranscriptOfTheKit(t *testing.T) { stagetest.Transcripts(t, "../README.md") }
+func TestTranscriptOfTheFrontPage(t *testing.T) { stagetest.Transcripts(t, "../README.md") }
 
 func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
-// Where /proc is another PID namespace's, the program touches no process of it.
+// The program touches no process of a /proc that belongs to another PID namespace.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
-// At the end nothing leaks but what a filter of system calls would seal, and what needs a cgroup where none can be had.
-func TestNothingLeaksUnsaid(t *testing.T) {
+// Every leak of the complete container has a reason: a missing seccomp filter, cgroup or kernel feature.
+func TestEveryLeakHasAReason(t *testing.T) {
 	for _, e := range stagetest.Run(t, "-json", "leaks").Of(narrate.Leak) {
 		if !*e.OK {
-			require.Contains(t, e.Text, "sealed by", "%v leaks, and nobody says what would seal it", e.Data["probe"])
+			require.NotEmpty(t, e.Data["reason"], "%v leaks without a reason", e.Data["probe"])
 		}
 	}
 }
 
-// A name is no leak if container and host happen to have the same.
-func TestCalledAsTheHost(t *testing.T) {
+// A hostname is no leak if the container and the host happen to have the same.
+func TestSameHostnameAsTheHost(t *testing.T) {
 	name, err := os.Hostname()
 	require.NoError(t, err)
 	for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
@@ -65,21 +65,21 @@ func TestCalledAsTheHost(t *testing.T) {
 	}
 }
 
-// The exit status is the command's own, or says why there was none.
+// The exit status is the command's, or says why the command did not start.
 func TestExitStatus(t *testing.T) {
 	stagetest.ExitStatus(t, func(dir string) []string { return []string{"-volume", dir + ":" + dir} })
 }
 
-func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
+func TestErrorsRevealNoFileOfTheHost(t *testing.T) { stagetest.HostsFilesUnseen(t) }
 
-// The limit on open files is the usual one, whoever starts the container and whatever Go does with its own.
+// The limit on open files is the kernel's default, although Go raises its own.
 func TestOpenFiles(t *testing.T) {
 	r := stagetest.Me().Run(t, "-quiet", "--", "sh", "-c", "ulimit -Sn")
 	require.Zero(t, r.Status, r.Stderr)
 	require.Equal(t, "1024\n", r.Stdout)
 }
 
-// A program built under umask 077 is closed to the user that root inside is outside.
+// A program built under umask 077 starts, although root in the container maps to a UID that can't read it.
 func TestProgramClosedToOthers(t *testing.T) {
 	exe, err := os.ReadFile("/proc/self/exe")
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestProgramClosedToOthers(t *testing.T) {
 	require.Equal(t, 6, cmd.ProcessState.ExitCode(), string(out))
 }
 
-// What is wrong with a command line is told in one line, with the place, before anything is made.
+// A usage error is one line that names the argument, and comes before anything is created.
 func TestBadInput(t *testing.T) {
 	for _, test := range []struct {
 		args   []string
@@ -124,28 +124,28 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// Standard streams, environment, working directory, hostname and volumes are what the flags say, and nothing else.
+// Streams, environment, working directory, hostname and volumes are what the flags say.
 func TestConfiguration(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("lent\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("of the volume\n"), 0o644))
 	require.NoError(t, os.Chmod(dir, 0o777))
-	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) // t.TempDir's parent is ours alone
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) // t.TempDir's parent is closed to others
 	t.Setenv("SECRET", "of the caller")
 	for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
-		r := who.Run(t, "-quiet", "-hostname", "box", "-workdir", "/lent", "-env", "COLOUR=blue", "-volume", dir+":/lent:ro", "--",
-			"sh", "-c", "hostname; pwd; cat file; echo $COLOUR ${SECRET-unset}; touch new 2>&1; id -u; wc -w < /proc/1/environ; test -w /etc && echo writable")
+		r := who.Run(t, "-quiet", "-hostname", "box", "-workdir", "/volume", "-env", "COLOR=blue", "-volume", dir+":/volume:ro", "--",
+			"sh", "-c", "hostname; pwd; cat file; echo $COLOR ${SECRET-unset}; touch new 2>&1; id -u; wc -w < /proc/1/environ; test -w /etc && echo writable")
 		require.Equal(t, 0, r.Status, r.Stderr)
 		lines := strings.Split(strings.TrimSpace(r.Stdout), "\n")
-		require.Equal(t, []string{"box", "/lent", "lent", "blue unset"}, lines[:4])
+		require.Equal(t, []string{"box", "/volume", "of the volume", "blue unset"}, lines[:4])
 		require.Contains(t, lines[4], "Read-only file system")
 		require.Equal(t, "0", lines[5], "root inside")
 		require.Equal(t, "writable", lines[len(lines)-1])
 		r = who.Run(t, "-quiet", "-read-only", "--", "sh", "-c", "touch /etc/x /usr/x /x; echo $?")
-		require.NotEqual(t, "0\n", r.Stdout, "a read-only root was written")
+		require.NotEqual(t, "0\n", r.Stdout, "a read-only root was written to")
 	}
 }
 
-// A container on a bridge has an address there and reaches its gateway; one without has only its loopback.
+// A container on a bridge has eth0 and loopback; one without a bridge has only loopback.
 func TestNetworks(t *testing.T) {
 	const ask = "cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' ' | sort | tr '\\n' ' '"
 	for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
@@ -157,7 +157,7 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
-// The program ends when it is told to, the command with it, and nothing is left: TestMain looks for that.
+// The program forwards a signal and exits with the command's status. TestMain looks for leftovers.
 func TestSignals(t *testing.T) {
 	for _, test := range []struct {
 		signal syscall.Signal
@@ -177,13 +177,13 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// A command of which not all is on the terminal gets it as a descriptor, and no more: it is not the terminal of its session, so
-// that it can type nothing into it (TIOCSTI), and a Ctrl-C comes by way of us, once.
-func TestOurTerminalIsOnlyLent(t *testing.T) {
+// A command with only some streams on our terminal gets the terminal as a file descriptor alone. It is
+// not the terminal of its session: the command can't type into it (TIOCSTI), and we forward Ctrl-C once.
+func TestOurTerminalIsNotItsSessions(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	cmd := stagetest.Me().Command(ctx, "-quiet", "--", "sh", "-c", `trap 'n=$((n+1))' INT
-		test -t 0 && read -r _ _ _ _ _ _ tty _ </proc/self/stat && echo "lent, terminal of the session: $tty"
+		test -t 0 && read -r _ _ _ _ _ _ tty _ </proc/self/stat && echo "session's terminal: $tty"
 		sleep 1; sleep 1; echo "interrupts: $n"`)
 	cmd.Stdin = nil
 	out, err := cmd.StdoutPipe()
@@ -194,7 +194,7 @@ func TestOurTerminalIsOnlyLent(t *testing.T) {
 	defer tty.Close()
 	lines := bufio.NewScanner(out)
 	require.True(t, lines.Scan())
-	require.Equal(t, "lent, terminal of the session: 0", lines.Text())
+	require.Equal(t, "session's terminal: 0", lines.Text())
 	time.Sleep(200 * time.Millisecond) // our handler is installed in the background
 	_, err = tty.Write([]byte{3})
 	require.NoError(t, err)
@@ -203,7 +203,7 @@ func TestOurTerminalIsOnlyLent(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
-// kill -9 of the program, at any moment, takes the container along; the next run removes the cgroup.
+// kill -9 of the program kills the container at any moment; the next run removes its cgroup.
 func TestKillLeavesNothing(t *testing.T) {
 	token := fmt.Sprintf("86399.%d", os.Getpid())
 	for i := range 10 {
@@ -218,7 +218,7 @@ func TestKillLeavesNothing(t *testing.T) {
 	require.Equal(t, 0, r.Status, r.Stderr)
 }
 
-// running looks for a process with this word in its command line.
+// running reports whether a process has this word in its command line.
 func running(word string) bool {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {
@@ -229,10 +229,10 @@ func running(word string) bool {
 	return false
 }
 
-// A terminal of its own: narrated assembly and a shell on a terminal, as `go run ./05-full` does it there.
+// On a terminal, `go run ./05-full` narrates the assembly and then starts a shell with its own terminal.
 func TestShellOnATerminal(t *testing.T) {
 	if _, err := exec.LookPath("script"); err != nil {
-		t.Skip("script (util-linux) plays the terminal: apt-get install bsdutils")
+		t.Skip("needs script (util-linux): apt-get install bsdutils")
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -256,7 +256,7 @@ func TestShellOnATerminal(t *testing.T) {
 	require.Contains(t, out.String(), "✓")
 }
 
-// What -env sets takes the place of what the container sets itself, and of what came before.
+// -env overrides the container's own variables, and its own earlier values.
 func TestOneEntryForEachVariable(t *testing.T) {
 	stagetest.Environment(t,
 		map[string]string{"HOME": "/x", "PATH": "/bin:/usr/bin", "TERM": "dumb",

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -17,105 +16,139 @@ import (
 )
 
 func terminal(n *narrate.Narrator) error {
-	n.Question("Why does a shell in a container need a terminal of its own?")
-	const ask = "tty; stty size 2>/dev/null || echo no size"
-	without, _, err := run(ask, nil)
+	n.Question("What does docker run -t give your shell?")
+	n.Idea("A terminal is a pair of devices. The driver between them turns Ctrl-C into SIGINT and " +
+		"knows the size of the screen. With your own terminal, a container could type commands " +
+		"into your shell (TIOCSTI).")
+	without, err := typeCtrlC(false)
 	if err != nil {
 		return err
 	}
-	without = strings.ReplaceAll(without, "\n", ", ")
-	n.OldBefore("tty and stty in a container whose standard input and output are none", narrate.Data{"said": without})
-	n.Note("lending it our own terminal would lend it more than a screen: with ioctl(TIOCSTI) a program could type commands into the shell that started the container, where the kernel still lets it (since Linux 6.2: dev.tty.legacy_tiocsti).")
+	n.Control("Without a terminal: standard input is a pipe", without.rows()...)
 	n.Do(narrate.Call{
-		Text: "open a pair in the container's own devpts, give the inner end to the command as its controlling terminal, and keep the outer end",
-		Go:   "container.Config{Terminal: true, Size: …}", OldSys: `open("/dev/pts/ptmx"), setsid(), ioctl(TIOCSCTTY)`,
-		Man: "pts(4), ioctl_tty(2)", Hand: "script -qc 'tty; stty size' /dev/null", At: (*container.Container).Relay})
-
-	said := without
-	goesOn, err := typeCtrlC(false, nil)
-	if err != nil {
-		return err
-	}
-	interrupted := goesOn
+		Text: "Open a pair in the container's own /dev/pts, and give the command one end",
+		Sys: [][2]string{{`openat(…, "/dev/pts/ptmx")`, "a new pair; this end stays outside"},
+			{"setsid()", "a new session, without a terminal"},
+			{"ioctl(TIOCSCTTY)", "the other end is the session's terminal"}},
+		Go: "container.Config{Terminal: true, Size: …}", Man: "pts(4), ioctl_tty(2)",
+		Hand: "script -qc 'tty; stty size' /dev/null", At: (*container.Container).Relay,
+		Without: "Start the command without a terminal again",
+	})
+	with := without
 	if !n.Without {
-		if interrupted, err = typeCtrlC(true, func(lines string) {
-			said = lines
-			n.OldEvidence("tty and stty inside", said)
-		}); err != nil {
+		if with, err = typeCtrlC(true); err != nil {
 			return err
 		}
 	}
-	n.OldProof("it is a terminal, number 0 of its own devpts, as large as it was told", said == "/dev/pts/0, 33 77", said, without)
-	n.OldProof("Ctrl-C, the byte 3, ends the command inside (128 + 2, SIGINT), and not us", interrupted == "exit status 130", interrupted, goesOn)
-	n.ByHand("script -qc 'tty; stty size' /dev/null </dev/null")
-	n.Clean("the container has ended, its terminal with it")
+	compare := func(label, value, was string) narrate.Row {
+		return narrate.Compare(label, value, "no terminal", was)
+	}
+	n.Proof("The command has its own terminal, of the size that we set",
+		with.tty == "/dev/pts/0" && with.size == "33 rows, 77 columns",
+		compare("tty", with.tty, without.tty), compare("size", with.size, without.size))
+	rows := []narrate.Row{compare("sleep after Ctrl-C", with.sleep, without.sleep)}
+	if !n.Without {
+		rows = append(rows, narrate.Show("exit status", with.status, "128 + 2 (SIGINT)"))
+	}
+	n.Proof("Ctrl-C on that terminal interrupts the command",
+		with.sleep == present(false) && with.status == 128+int(unix.SIGINT), rows...)
+	n.Why("without docker run -t, a shell has no prompt and no job control, " +
+		"and Ctrl-C goes to the docker client.")
+	n.WithDocker("docker run -t …", "script -qc 'tty; stty size' /dev/null </dev/null")
+	n.Clean("The containers have exited, and the terminal is gone.")
 	return nil
 }
 
-// typeCtrlC writes the byte 3 to the standard input of a command and tells what becomes of the command. What a
-// terminal makes of that byte is its line discipline's work: SIGINT for the foreground process group (termios(3)).
-func typeCtrlC(terminal bool, told func(lines string)) (string, error) {
-	r, w, err := os.Pipe()
+// ask says what terminal the command has, and stays.
+const ask = `tty
+size=$(stty size 2>/dev/null) && echo ${size% *} rows, ${size#* } columns || echo unknown
+echo ready; exec sleep 3600`
+
+// typed is what a command says of its terminal, and what Ctrl-C does to it.
+type typed struct {
+	tty, size, sleep string
+	status           int
+}
+
+func (t typed) rows() []narrate.Row {
+	return []narrate.Row{narrate.Show("tty", t.tty), narrate.Show("size", t.size),
+		narrate.Show("sleep after Ctrl-C", t.sleep)}
+}
+
+// typeCtrlC writes Ctrl-C, the byte 3, to the standard input of a command. On a terminal, the line
+// discipline sends SIGINT to the foreground process group instead (termios(3)).
+func typeCtrlC(terminal bool) (t typed, err error) {
+	in, out, c, err := typist(terminal)
 	if err != nil {
-		return "", err
+		return t, err
 	}
-	defer w.Close()
-	c := options.Config
-	c.Args, c.Stdin = []string{"/bin/sh", "-c", "tty; stty size; echo ready; exec sleep 3600"}, r
-	c.Terminal, c.Size = terminal, unix.Winsize{Row: 33, Col: 77}
-	c.Resources, _ = options.limits()
 	ct, err := container.Start(c)
-	r.Close()
+	for _, f := range []*os.File{c.Stdin, c.Stdout} {
+		_ = f.Close()
+	}
+	defer in.Close()
+	defer out.Close()
 	if err != nil {
-		return "", err
+		return t, err
 	}
 	defer stage.OnInterrupt(func() { _ = ct.Close() })()
 	defer ct.Close()
-	payload, err := commandOf(ct)
+	if terminal {
+		in, out = ct.Terminal, ct.Terminal
+	}
+	command, err := commandOf(ct)
 	if err != nil {
-		return "", err
+		return t, err
 	}
-	defer payload.Close()
-	// A shell keeps an interrupt for itself that reaches it while it starts a program: sleep keeps none.
-	if err := becomes(payload.PID, "sleep"); err != nil {
-		return "", err
+	defer command.Close()
+	// A shell that starts a program keeps an interrupt for itself; sleep does not.
+	if err := becomes(command.PID, "sleep"); err != nil {
+		return t, err
 	}
-	if !terminal {
-		if _, err := w.Write([]byte{3}); err != nil {
-			return "", err
-		}
+	if t.tty, t.size, err = readUntil(out, "ready"); err != nil {
+		return t, err
+	}
+	if _, err := in.Write([]byte{3}); err != nil {
+		return t, err
+	}
+	if terminal {
+		t.status, err = ct.Wait()
+	} else {
 		time.Sleep(300 * time.Millisecond)
-		if alive(payload) {
-			return "it goes on", nil
-		}
-		return "it ended", nil
 	}
-	lines, err := readUntil(ct.Terminal, "ready")
-	if err != nil {
-		return "", err
-	}
-	told(lines)
-	if _, err := ct.Terminal.Write([]byte{3}); err != nil {
-		return "", err
-	}
-	status, err := ct.Wait()
-	return fmt.Sprintf("exit status %d", status), err
+	t.sleep = present(alive(command))
+	return t, err
 }
 
-// readUntil reads lines of a terminal until one is the given word, and returns those before it in one.
-func readUntil(terminal *os.File, word string) (string, error) {
-	done := time.AfterFunc(20*time.Second, func() { terminal.Close() })
+// typist returns the configuration of a command that says what terminal it has, and our ends of its
+// standard input and output. With a terminal the command does not use them.
+func typist(terminal bool) (in, out *os.File, c container.Config, err error) {
+	c = withLimits(options.Config)
+	c.Args = []string{"/bin/sh", "-c", ask}
+	c.Terminal, c.Size = terminal, unix.Winsize{Row: 33, Col: 77}
+	if c.Stdin, in, err = os.Pipe(); err != nil {
+		return nil, nil, c, err
+	}
+	if out, c.Stdout, err = os.Pipe(); err != nil {
+		c.Stdin.Close()
+		in.Close()
+	}
+	return in, out, c, err
+}
+
+// readUntil reads lines until one is the given word, and returns the two lines before it.
+func readUntil(f *os.File, word string) (first, second string, err error) {
+	done := time.AfterFunc(20*time.Second, func() { f.Close() })
 	defer done.Stop()
-	var lines []string
-	in := bufio.NewReader(terminal)
+	in := bufio.NewReader(f)
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		if line = strings.TrimSpace(line); line == word {
-			return strings.Join(lines, ", "), nil
+			return first, second, nil
 		}
-		lines = append(lines, line)
+		first, second = second, line
 	}
 }

@@ -172,8 +172,9 @@ func glance(w io.Writer) error {
 how to run it
   go run ./02-namespaces                 the steps of a stage, in order
   go run ./02-namespaces pid             one step; then open the file it names
-  go run ./02-namespaces -- sh           a command in the container so far
-  go run ./02-namespaces -pause          for a room: waits before each answer
+  go run ./02-namespaces -- sh           a command in the container at stage 02
+  go run ./02-namespaces -pause          for a class: waits before each result
+  go run ./02-namespaces -v pid          also Go calls, sources and details
   go run ./02-namespaces -h              everything else
   go run -exec sudo ./01-cgroups         as root, built as yourself
   go run ./lessons read                  the lessons and the book

@@ -120,13 +120,13 @@ var Network04 = Stage{
 
 // Full05 is stage 05.
 var Full05 = Stage{
-	Dir: "05-full", Title: "the container: everything put together",
-	Adds: "walls: few capabilities, no new privileges, covered and read-only paths",
+	Dir: "05-full", Title: "the container: everything together",
+	Adds: "few capabilities, no_new_privs, masked paths",
 	Steps: []Step{
-		{"assemble", "a container is built part by part, and each part is seen from outside", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
+		{"assemble", "a process becomes a container, one part at a time", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
 		{"init", "PID 1 forwards signals and reaps orphans", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
-		{"walls", "root inside can do little: capabilities, no_new_privs, covered paths", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
-		{"harmless", "rm -rf inside hurts nobody", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
-		{"terminal", "the container has a terminal of its own", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS, Terminal}},
+		{"walls", "root in the container has few privileges", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
+		{"harmless", "rm -rf deletes files of the host only on writable volumes", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS}},
+		{"terminal", "the container has its own terminal", []Feature{PIDNS, UTSNS, MountNS, IPCNS, NetNS, Terminal}},
 	},
 }

@@ -15,22 +15,20 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// A directory of a cgroup hierarchy, as stat(2) tells it from all others.
+// A cgroupDir identifies a directory of a cgroup hierarchy by what stat(2) says.
 type cgroupDir struct{ Dev, Ino uint64 }
 
-// cgroupDirs returns the directories of the host's cgroups that this process can get at: those that
-// are mounted where it sees them, and those that it gets when it mounts the hierarchies again, in
-// new user, mount and cgroup namespaces. The root of such a mount is the cgroup of the process that
-// created the namespace (cgroup_namespaces(7)): in a hierarchy in which a container has no cgroup
-// of its own, that is the host's.
+// cgroupDirs returns the cgroup directories that this process reaches: those already mounted, and those
+// that it mounts again in new user, mount and cgroup namespaces. The root of such a mount is the cgroup
+// of the process that created the namespace (cgroup_namespaces(7)). In a hierarchy in which a container
+// has no cgroup, that is the host's.
 func cgroupDirs() (dirs []cgroupDir, err error) {
 	raw, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
 	for line := range strings.Lines(string(raw)) {
-		// proc_pid_mountinfo(5): what is behind " - " begins with the type; the fifth field is the
-		// place.
+		// proc_pid_mountinfo(5): the type follows " - "; the fifth field is the mount point.
 		mount, kind, _ := strings.Cut(line, " - ")
 		if strings.HasPrefix(kind, "cgroup") {
 			if dir, ok := statCgroup(unix.AT_FDCWD, strings.Fields(mount)[4], 0); ok {
@@ -42,8 +40,7 @@ func cgroupDirs() (dirs []cgroupDir, err error) {
 	if err != nil {
 		return dirs, err
 	}
-	// Mapped to itself, or execve would take the new namespace's capabilities away
-	// (user_namespaces(7)).
+	// Mapped to itself, or execve would clear the new namespace's capabilities (user_namespaces(7)).
 	p.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP
 	p.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 	p.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
@@ -56,8 +53,7 @@ func cgroupDirs() (dirs []cgroupDir, err error) {
 	return append(dirs, again...), err
 }
 
-// cgroupMounter mounts each hierarchy that /proc/self/cgroup lists, attached nowhere, and reports
-// the roots.
+// cgroupMounter mounts each hierarchy of /proc/self/cgroup, attached nowhere, and reports the roots.
 var cgroupMounter = child.Register("leak-cgroups", func(c *child.Conn) error {
 	raw, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -65,7 +61,7 @@ var cgroupMounter = child.Register("leak-cgroups", func(c *child.Conn) error {
 	}
 	dirs := []cgroupDir{}
 	for line := range strings.Lines(string(raw)) {
-		// cgroups(7): number, controllers, path. The line of v2 has no controllers.
+		// cgroups(7): number, controllers, path. The line for v2 has no controllers.
 		if f := strings.SplitN(line, ":", 3); len(f) == 3 {
 			if dir, ok := mountCgroup(f[1]); ok {
 				dirs = append(dirs, dir)
@@ -110,10 +106,10 @@ func statCgroup(fd int, path string, flags int) (cgroupDir, bool) {
 	return cgroupDir{uint64(st.Dev), st.Ino}, err == nil
 }
 
-// cgroups notes which directories a process of the host gets at.
+// cgroups finds the directories that a process of the host reaches.
 func (h *host) cgroups() (err error) {
 	if h.m.Cgroups, err = cgroupDirs(); err != nil {
-		h.cannot["cgroups"] = fmt.Sprintf("the host itself cannot mount its cgroups in a user namespace: %v", err)
+		h.cannot["cgroups"] = fmt.Sprintf("the host itself can't mount its cgroups in a user namespace: %v", err)
 	}
 	return nil
 }

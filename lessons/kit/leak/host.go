@@ -22,22 +22,22 @@ import (
 	"containerkit/lessons/kit/scratch"
 )
 
-// A host holds the markers that play the host's side, and undoes them in close.
+// A host holds the markers that stand in for the host, and removes them in close.
 type host struct {
 	m   Markers
-	tag string // an argument of the attacker, by which the host finds it among its processes
-	// thread is the one that plays the host: its mount namespace is the one that must not change.
+	tag string // an argument of the attacker, by which the host finds its process
+	// thread stands in for the host: its mount namespace must not change.
 	thread  int
-	written *os.File          // what Markers.WriteTo names
-	told    bool              // what the attacker itself says of the probe at hand: that it succeeded,
+	written *os.File          // the file Markers.WriteTo
+	told    bool              // whether the attacker says that the current probe succeeded,
 	saw     string            // and what it saw
-	cannot  map[string]string // probes that the host itself lacks what they need for, with the reason
+	cannot  map[string]string // probes that need something that the host lacks, with the reason
 	undo    []func()
 }
 
 func (h *host) defer_(f func()) { h.undo = append(h.undo, f) }
 
-// close removes the markers, latest first.
+// close removes the markers, the last one first.
 func (h *host) close() {
 	for i := len(h.undo) - 1; i >= 0; i-- {
 		h.undo[i]()
@@ -45,9 +45,9 @@ func (h *host) close() {
 	h.undo = nil
 }
 
-// newHost sets the markers up. Root's run first takes a mount namespace for this very thread, private to it: an
-// attacker that mounts into "the host" mounts there, and it all ends with the program, whatever happens to it.
-// The caller must be on a locked thread from which the container is then started.
+// newHost creates the markers. As root, it first unshares the mount namespace of the calling thread: an
+// attacker that mounts something on "the host" mounts it there, and it is gone with the program. The
+// caller must be on a locked thread, and start the container from it.
 func newHost() (h *host, err error) {
 	h = &host{thread: unix.Gettid(), cannot: map[string]string{}}
 	defer func() {
@@ -72,12 +72,12 @@ func newHost() (h *host, err error) {
 	return h, nil
 }
 
-// random is a word that nobody else uses. It is to be found again, not to be kept secret.
+// random returns a unique word. It doesn't have to be hard to guess.
 func random() string {
 	return strconv.FormatUint(rand.Uint64(), 36) + strconv.FormatUint(rand.Uint64(), 36)
 }
 
-// processes starts the marker: a process to be seen, and then to be killed.
+// processes starts the victim: a process to see, and then to kill.
 func (h *host) processes() error {
 	p, err := child.Command(idler)
 	if err != nil {
@@ -89,12 +89,12 @@ func (h *host) processes() error {
 	}
 	h.defer_(func() { p.Close() })
 	h.m.Victim = p.Process.Pid
-	return p.Receive(nil) // Start returns before the kernel has set the command line
+	return p.Receive(nil) // Start can return before the kernel has set the command line
 }
 
-// files creates what is to be read, to be written and to be mounted on. Whatever user the attacker is, the permission bits
-// must not be what stops it; nor our umask. No user can write the directory itself, or a link in it could make us write
-// elsewhere.
+// files creates a file to read, one to write to, and a directory to mount on. Neither permission bits nor
+// our umask must stop an attacker. No other user can write to the parent directory, where a link could
+// make us write elsewhere.
 func (h *host) files() error {
 	dir, err := scratch.New()
 	if err != nil {
@@ -125,8 +125,8 @@ func (h *host) files() error {
 	return nil
 }
 
-// sharedMemory makes a segment that is already marked for removal: it lives as long as we are attached, so that not
-// even kill -9 leaves it behind (shmctl(2), IPC_RMID).
+// sharedMemory creates a segment that is already marked for removal: it exists while we are attached, so
+// not even kill -9 leaves it behind (shmctl(2), IPC_RMID).
 func (h *host) sharedMemory() error {
 	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o666)
 	if err != nil {
@@ -142,11 +142,11 @@ func (h *host) sharedMemory() error {
 	return errors.Join(err, rmErr)
 }
 
-// servers answers on the loopback and on an abstract socket with the secret.
+// servers starts two servers that answer with the secret, on 127.0.0.1 and on an abstract socket.
 func (h *host) servers() error {
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("a server on the host's loopback: %w", err)
+		return fmt.Errorf("listen on the host's loopback: %w", err)
 	}
 	abstract, err := net.Listen("unix", "@"+h.m.Secret)
 	if err != nil {
@@ -155,7 +155,7 @@ func (h *host) servers() error {
 	if conn, err := net.DialTimeout("tcp", tcp.Addr().String(), time.Second); err == nil {
 		_ = conn.Close()
 	} else {
-		h.cannot["port"] = "the host itself does not reach its loopback: ip link set lo up"
+		h.cannot["port"] = "the host's own loopback is down: ip link set lo up"
 	}
 	h.m.Port, h.m.Socket = tcp.Addr().(*net.TCPAddr).Port, h.m.Secret
 	for _, l := range []net.Listener{tcp, abstract} {
@@ -174,7 +174,7 @@ func (h *host) servers() error {
 	return nil
 }
 
-// state notes what the kernel says here, to be compared with what it says inside.
+// state reads what the kernel says on the host, to compare it with what it says inside.
 func (h *host) state() (err error) {
 	m := &h.m
 	if m.Hostname, err = os.Hostname(); err != nil {
@@ -199,9 +199,9 @@ func (h *host) state() (err error) {
 	return nil
 }
 
-// RootMount is what mountinfo says of the mount at /, as far as it names it: " 8:1 / / " (proc_pid_mountinfo(5)). The first
-// two are the file system and what of it is mounted: with a subvolume of btrfs or a deployment of ostree not all of it, and
-// then stat(2) may tell another number for the file system.
+// RootMount returns the fields of mountinfo that identify the mount at /: " 8:1 / / "
+// (proc_pid_mountinfo(5)). They are the file system, which directory of it is mounted (of a btrfs
+// subvolume, not its root), and the mount point. stat(2) can report another device number.
 func RootMount() (string, error) {
 	raw, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -210,20 +210,20 @@ func RootMount() (string, error) {
 	if mount := rootOf(string(raw)); mount != "" {
 		return mount, nil
 	}
-	return "", errors.New("/proc/self/mountinfo has no mount at /")
+	return "", errors.New("/proc/self/mountinfo: no mount at /")
 }
 
 func rootOf(mountinfo string) (mount string) {
 	for line := range strings.Lines(mountinfo) {
 		if f := strings.Fields(line); f[4] == "/" {
-			mount = " " + strings.Join(f[2:5], " ") + " " // the last one lies on top
+			mount = " " + strings.Join(f[2:5], " ") + " " // the last one is on top
 		}
 	}
 	return mount
 }
 
-// carelessness leaves a variable in the environment and a directory open across exec, as real runtimes did
-// (CVE-2024-21626: a descriptor of the host's cgroup directory was enough to get out).
+// carelessness leaves a variable in the environment and a directory open across execve, as runtimes have
+// (CVE-2024-21626: a file descriptor of the host's cgroup directory was enough to escape).
 func (h *host) carelessness() error {
 	h.m.Env = "CONTAINERKIT_SECRET"
 	if err := os.Setenv(h.m.Env, h.m.Secret); err != nil {
@@ -235,7 +235,7 @@ func (h *host) carelessness() error {
 		return err
 	}
 	defer unix.Close(fd)
-	// Far up, where a container's own descriptors are not put in its place.
+	// Far up, where no file descriptor of the container takes its place.
 	forgotten, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, 100)
 	if err != nil {
 		return err
@@ -249,14 +249,14 @@ func (h *host) carelessness() error {
 	return nil
 }
 
-// victimDied looks at the victim. If the attacker says that its signal was sent, it may take a moment to arrive.
+// victimDied looks at the victim. A signal that the attacker has sent can take a moment to arrive.
 func (h *host) victimDied() (bool, string) {
 	state := ""
 	for range 100 {
 		// A killed child of ours stays as a zombie until we wait for it.
 		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.m.Victim))
 		if err != nil {
-			return true, "gone"
+			return true, "the victim is gone"
 		}
 		state = strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))[0]
 		if state == "Z" || state == "X" || !h.told {
@@ -264,10 +264,13 @@ func (h *host) victimDied() (bool, string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return state == "Z" || state == "X", "state " + state
+	if state == "Z" || state == "X" {
+		return true, "the victim was killed (state " + state + ")"
+	}
+	return false, "the victim is alive (state " + state + ")"
 }
 
-// runsAsLong compares the attacker's uptime with ours, now: CLOCK_BOOTTIME is what uptime shows.
+// runsAsLong compares the attacker's uptime with the host's, which CLOCK_BOOTTIME measures.
 func (h *host) runsAsLong() (bool, string) {
 	theirs, err := time.ParseDuration(h.saw)
 	if err != nil {
@@ -301,8 +304,8 @@ func (h *host) wasWritten() (bool, string) {
 	return err != nil || st.Size() > 0, ""
 }
 
-// rootOutside reads who the attacker is as the host counts users. In the sandbox of an ordinary user the kernel
-// translates once more, by our own map.
+// rootOutside reads the attacker's UID on the host. In an ordinary user's sandbox, our own UID mapping
+// translates it once more.
 func (h *host) rootOutside() (bool, string) {
 	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range lines {
@@ -313,12 +316,12 @@ func (h *host) rootOutside() (bool, string) {
 		if err != nil {
 			return true, err.Error()
 		}
-		return uid == 0, fmt.Sprintf("user %d outside", uid)
+		return uid == 0, fmt.Sprintf("UID %d on the host", uid)
 	}
 	return true, "not found among the host's processes"
 }
 
-// uidOf returns the effective user of the process whose directory in /proc is dir.
+// uidOf returns the effective UID of the process with the directory dir in /proc.
 func uidOf(dir string) (int64, error) {
 	status, err := os.ReadFile(dir + "/status")
 	if err != nil {
@@ -327,7 +330,7 @@ func uidOf(dir string) (int64, error) {
 	_, rest, _ := strings.Cut(string(status), "\nUid:")
 	fields := strings.Fields(rest)
 	if len(fields) < 2 {
-		return 0, fmt.Errorf("%s/status has no Uid", dir)
+		return 0, fmt.Errorf("%s/status: no Uid", dir)
 	}
 	uid, err := strconv.ParseInt(fields[1], 10, 64)
 	if err != nil {

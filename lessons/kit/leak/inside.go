@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,27 +23,26 @@ import (
 	"containerkit/lessons/kit/errno"
 )
 
-// Markers tell the attacker inside what to look for: the host's side of every probe.
+// Markers say what the attacker inside looks for: the host's side of every probe.
 type Markers struct {
-	Secret   string      // what is to be found
-	Victim   int         // a process that has the secret in its name, to be killed
-	Hostname string      // the host's
-	UTS      string      // /proc/self/ns/uts of the host
-	MountOn  string      // a directory to mount on
-	File     string      // a file that holds the secret, readable by all
-	WriteTo  string      // an empty file, writable by all
-	Segment  int         // a System V shared memory segment that holds the secret
-	Port     int         // 127.0.0.1:Port answers with the secret
-	Socket   string      // so does this abstract socket
-	CgroupNS string      // /proc/self/ns/cgroup of the host
-	Cgroups  []cgroupDir // directories of cgroups that a process of the host gets at
-	Users    []byte      // the host's /etc/passwd
-	Dev, Shm uint64      // the file systems at the host's /dev and /dev/shm, as st_dev; 0 if there is none
-	Root     uint64      // the file system at the host's /, likewise
-	// RootMount is the host's / as it stands in its mount table
-	RootMount string
-	Env       string // an environment variable that holds the secret
-	OpenDir   uint64 // inode of a directory that the host left open
+	Secret    string      // a word to find
+	Victim    int         // a process to kill, with the secret in its command line
+	Hostname  string      // the host's
+	UTS       string      // /proc/self/ns/uts of the host
+	MountOn   string      // a directory to mount on
+	File      string      // a file that holds the secret, readable by all
+	WriteTo   string      // an empty file, writable by all
+	Segment   int         // a System V shared memory segment that holds the secret
+	Port      int         // 127.0.0.1:Port answers with the secret
+	Socket    string      // so does this abstract socket
+	CgroupNS  string      // /proc/self/ns/cgroup of the host
+	Cgroups   []cgroupDir // directories of cgroups that a process of the host reaches
+	Users     []byte      // the host's /etc/passwd
+	Dev, Shm  uint64      // the file systems at the host's /dev and /dev/shm, as st_dev; 0 if there is none
+	Root      uint64      // the file system at the host's /, likewise
+	RootMount string      // the mount of the host's /, as in its mountinfo
+	Env       string      // an environment variable that holds the secret
+	OpenDir   uint64      // inode of a directory that the host left open
 }
 
 type answer struct {
@@ -51,7 +51,7 @@ type answer struct {
 	Saw   string
 }
 
-// attacker runs every probe inside the container so far.
+// attacker runs every probe in the container.
 var attacker = child.Register("leaks", func(c *child.Conn) error {
 	var m Markers
 	if err := c.Receive(&m); err != nil {
@@ -62,7 +62,7 @@ var attacker = child.Register("leaks", func(c *child.Conn) error {
 		if err := c.Send(answer{p.Name, leaks, saw}); err != nil {
 			return err
 		}
-		// The host looks at its victim while the attacker waits, and is alive to be looked at.
+		// The host looks at its victim, and at the attacker, which waits.
 		if err := c.Receive(nil); err != nil {
 			return err
 		}
@@ -70,10 +70,10 @@ var attacker = child.Register("leaks", func(c *child.Conn) error {
 	return nil
 })
 
-// refused tells an attack that failed by its error.
+// refused is the result of an attack that failed with an error.
 func refused(err error) (bool, string) { return false, errno.Name(err) }
 
-// did is the verdict on an attack that is one call.
+// did is the result of an attack that is one call.
 func did(err error, saw string) (bool, string) {
 	if err != nil {
 		return refused(err)
@@ -81,9 +81,17 @@ func did(err error, saw string) (bool, string) {
 	return true, saw
 }
 
+// plural returns a number of things in words.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 const forkTo = 300
 
-// forkWithoutEnd forks until it is refused, or until forkTo: the fork itself is bounded, for the host's sake.
+// forkWithoutEnd forks until fork(2) fails, or up to forkTo processes, to protect the host.
 func forkWithoutEnd(Markers) (bool, string) {
 	var pids []int
 	var refusal error
@@ -102,13 +110,13 @@ func forkWithoutEnd(Markers) (bool, string) {
 		_, _ = unix.Wait4(pid, nil, 0, nil)
 	}
 	if refusal != nil {
-		return false, fmt.Sprintf("%v after %d", refusal, len(pids))
+		return false, fmt.Sprintf("%s after %d processes", errno.Name(refusal), len(pids))
 	}
-	return true, fmt.Sprintf("%d, and no end", len(pids))
+	return true, fmt.Sprintf("%d processes, no error", len(pids))
 }
 
-// forkIdle forks a process that only waits to be killed. A fork of a Go program has one thread and no scheduler, so
-// the child may do nothing but raw system calls.
+// forkIdle forks a process that waits until it is killed. A fork of a Go program has one thread and no
+// scheduler, so the child makes only raw system calls.
 //
 //go:noinline
 //go:norace
@@ -124,7 +132,7 @@ func forkIdle() (int, syscall.Errno) {
 
 const eatMiB = 384
 
-// eater touches eatMiB of memory, page by page, and lives to tell if nobody minds.
+// eater touches eatMiB of memory, page by page, and reports it if it is not killed.
 var eater = child.Register("leak-eat", func(c *child.Conn) error {
 	mem, err := unix.Mmap(-1, 0, eatMiB<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
@@ -139,12 +147,15 @@ var eater = child.Register("leak-eat", func(c *child.Conn) error {
 func eatWithoutEnd(Markers) (bool, string) {
 	var got int
 	if err := ask(eater, nil, &got); err != nil {
-		return false, "killed: " + err.Error()
+		if errors.Is(err, io.EOF) {
+			return false, "the process was killed"
+		}
+		return refused(err)
 	}
-	return true, fmt.Sprintf("%d MiB, and no end", got)
+	return true, fmt.Sprintf("%d MiB, no error", got)
 }
 
-// ask runs a child that may well be killed, sends it v and receives its answer.
+// ask runs a child, sends it v and receives its answer. If the child is killed, the error is io.EOF.
 func ask(name string, v, answer any) error {
 	p, err := child.Command(name)
 	if err != nil {
@@ -162,8 +173,8 @@ func ask(name string, v, answer any) error {
 	return p.Receive(answer)
 }
 
-// burnWithoutEnd spins on every CPU for a second. Limited to half a CPU it gets half a second; free, it gets more
-// even on a machine that is busy with other things, because it spins in many threads, and each gets a share.
+// burnWithoutEnd spins on every CPU for a second. With a limit of half a CPU it gets half a second.
+// Without one it gets more, even on a busy machine, because each of its many threads gets a share.
 func burnWithoutEnd(Markers) (bool, string) {
 	const free = 0.65
 	used := 0.0
@@ -174,7 +185,7 @@ func burnWithoutEnd(Markers) (bool, string) {
 }
 
 func burn(d time.Duration) float64 {
-	// Not so many that the limit on processes, which counts threads, ends us.
+	// The limit on processes counts threads, too.
 	threads := min(8*runtime.NumCPU(), 64)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 	began, start := time.Now(), cpuTime()
@@ -187,7 +198,7 @@ func burn(d time.Duration) float64 {
 		})
 	}
 	wg.Wait()
-	// By the time that has passed: threads without quota end late.
+	// Divided by the time that has passed, because throttled threads stop late.
 	return float64(cpuTime()-start) / float64(time.Since(began))
 }
 
@@ -201,19 +212,18 @@ func seeProcesses(m Markers) (bool, string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {
 		if line, _ := os.ReadFile(f); bytes.Contains(line, []byte(m.Secret)) && f != "/proc/self/cmdline" {
-			return true, fmt.Sprintf("%d processes, the marker too", len(files))
+			return true, fmt.Sprintf("it sees %d, the marker too", len(files))
 		}
 	}
-	return false, fmt.Sprintf("%d processes", len(files))
+	return false, fmt.Sprintf("it sees %d, its own", len(files))
 }
 
 func killProcess(m Markers) (bool, string) {
-	// In a PID namespace of one's own the victim's number may be that of one of our threads: kill(2) would end us.
+	// In its own PID namespace, one of our threads can have the victim's PID.
 	if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", m.Victim)); err == nil {
-		return false, fmt.Sprintf("%d is our own number", m.Victim)
+		return false, "the PID is its own"
 	}
-	// Or that of another process in there, which is not to be killed for it: hold the process, and look
-	// which it is.
+	// Another process inside can have it, too, and must not be killed: hold the process, then look.
 	fd, err := unix.PidfdOpen(m.Victim, 0)
 	if err != nil {
 		return refused(err)
@@ -221,7 +231,7 @@ func killProcess(m Markers) (bool, string) {
 	defer unix.Close(fd)
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", m.Victim))
 	if err == nil && !bytes.Contains(line, []byte(m.Secret)) {
-		return false, fmt.Sprintf("%d is another process's number", m.Victim)
+		return false, "the PID is another process's"
 	}
 	return did(unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0), "killed")
 }
@@ -231,7 +241,7 @@ func seeHostname(m Markers) (bool, string) {
 	if err != nil {
 		return refused(err)
 	}
-	// Both may be called the same by chance: then it is not the host's name that is seen.
+	// Host and container can have the same name by chance.
 	ns, err := os.Readlink("/proc/self/ns/uts")
 	return name == m.Hostname && (err != nil || ns == m.UTS), name
 }
@@ -246,7 +256,7 @@ func readSharedMemory(m Markers) (bool, string) {
 		return refused(err)
 	}
 	defer func() { _ = unix.SysvShmDetach(mem) }()
-	return bytes.Contains(mem, []byte(m.Secret)), "the secret"
+	return bytes.Contains(mem, []byte(m.Secret)), "read the secret"
 }
 
 func reachPort(m Markers) (bool, string)   { return dial("tcp", fmt.Sprintf("127.0.0.1:%d", m.Port), m) }
@@ -261,10 +271,10 @@ func dial(network, address string, m Markers) (bool, string) {
 	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
 	buf := make([]byte, 256)
 	n, _ := conn.Read(buf)
-	return strings.Contains(string(buf[:n]), m.Secret), "the secret"
+	return strings.Contains(string(buf[:n]), m.Secret), "got the secret"
 }
 
-// seeUptime reads the clock; whether it is the host's, the host can tell better.
+// seeUptime reads the uptime. The host compares it with its own.
 func seeUptime(Markers) (bool, string) {
 	raw, err := os.ReadFile("/proc/uptime")
 	if err != nil {
@@ -292,7 +302,7 @@ func seeCgroup(m Markers) (bool, string) {
 	return ns == m.CgroupNS, strings.Join(list, " ")
 }
 
-// reportPID has nothing to do but to stay: the host looks at who we are.
+// reportPID does nothing: the host looks up the attacker's UID.
 func reportPID(Markers) (bool, string) { return false, "" }
 
 func makeNode(m Markers) (bool, string) {
@@ -301,7 +311,7 @@ func makeNode(m Markers) (bool, string) {
 		return refused(err)
 	}
 	defer os.RemoveAll(dir)
-	return did(unix.Mknod(filepath.Join(dir, "disk"), unix.S_IFBLK|0o600, int(m.Root)), "made")
+	return did(unix.Mknod(filepath.Join(dir, "disk"), unix.S_IFBLK|0o600, int(m.Root)), "created")
 }
 
 func raisePriority(Markers) (bool, string) {
@@ -310,7 +320,7 @@ func raisePriority(Markers) (bool, string) {
 	if err == nil {
 		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 20-before)
 	}
-	return did(err, "done")
+	return did(err, "set to -20")
 }
 
 // changeSysctl opens a setting for writing and writes nothing: the kernel checks at open.
@@ -319,7 +329,7 @@ func changeSysctl(Markers) (bool, string) {
 	if err == nil {
 		f.Close()
 	}
-	return did(err, "/proc/sys/kernel/printk opened for writing")
+	return did(err, "kernel.printk opened for writing")
 }
 
 func readFile(m Markers) (bool, string) {
@@ -327,7 +337,7 @@ func readFile(m Markers) (bool, string) {
 	if err != nil {
 		return refused(err)
 	}
-	return bytes.Contains(raw, []byte(m.Secret)), "the secret"
+	return bytes.Contains(raw, []byte(m.Secret)), "read the secret"
 }
 
 func writeFile(m Markers) (bool, string) {
@@ -345,10 +355,10 @@ func readUsers(m Markers) (bool, string) {
 	if err != nil {
 		return refused(err)
 	}
-	return bytes.Equal(raw, m.Users), fmt.Sprintf("%d users", bytes.Count(raw, []byte("\n")))
+	return bytes.Equal(raw, m.Users), plural(bytes.Count(raw, []byte("\n")), "user")
 }
 
-// device tells which file system is at path.
+// device returns the file system at path, as st_dev.
 func device(path string) uint64 {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil {
@@ -359,12 +369,12 @@ func device(path string) uint64 {
 
 func seeDevices(m Markers) (bool, string) {
 	nodes, _ := os.ReadDir("/dev")
-	return m.Dev != 0 && device("/dev") == m.Dev, fmt.Sprintf("%d nodes", len(nodes))
+	return m.Dev != 0 && device("/dev") == m.Dev, fmt.Sprintf("%d entries", len(nodes))
 }
 
 func seeShm(m Markers) (bool, string) {
 	files, _ := os.ReadDir("/dev/shm")
-	return m.Shm != 0 && device("/dev/shm") == m.Shm, fmt.Sprintf("files in it: %d", len(files))
+	return m.Shm != 0 && device("/dev/shm") == m.Shm, plural(len(files), "file")
 }
 
 func seeMounts(m Markers) (bool, string) {
@@ -372,17 +382,17 @@ func seeMounts(m Markers) (bool, string) {
 	if err != nil {
 		return refused(err)
 	}
-	return strings.Contains(string(raw), m.RootMount), fmt.Sprintf("%d mounts", strings.Count(string(raw), "\n"))
+	return strings.Contains(string(raw), m.RootMount), plural(strings.Count(string(raw), "\n"), "mount")
 }
 
-// escaper walks out of its root in the classic way: chroot into a directory while the working directory stays
-// outside of it, climb, chroot there. Where there is no wall, it is out already.
+// escaper leaves its root in the classic way: chroot into a directory while the working directory stays
+// outside, then climb and chroot again.
 var escaper = child.Register("leak-escape", func(c *child.Conn) error {
 	var file string
 	if err := c.Receive(&file); err != nil {
 		return err
 	}
-	if dir, err := os.MkdirTemp("/", "containerkit-escape-"); err == nil { // in a root of its own it may write
+	if dir, err := os.MkdirTemp("/", "containerkit-escape-"); err == nil { // in its own root it can write
 		defer os.Remove(dir)
 		if unix.Chroot(dir) == nil {
 			for range 64 {
@@ -404,7 +414,7 @@ func escapeRoot(m Markers) (bool, string) {
 	if err := ask(escaper, m.File, &got); err != nil {
 		return refused(err)
 	}
-	return strings.Contains(got, m.Secret), "the secret"
+	return strings.Contains(got, m.Secret), "read the secret"
 }
 
 func readKernelFiles(Markers) (bool, string) {
@@ -412,11 +422,11 @@ func readKernelFiles(Markers) (bool, string) {
 	if err != nil {
 		return refused(err)
 	}
-	return len(raw) > 0, fmt.Sprintf("/proc/interrupts: %d bytes", len(raw))
+	return len(raw) > 0, fmt.Sprintf("%d bytes", len(raw))
 }
 
 func readEnvironment(m Markers) (bool, string) {
-	return os.Getenv(m.Env) == m.Secret, fmt.Sprintf("%d variables", len(os.Environ()))
+	return os.Getenv(m.Env) == m.Secret, plural(len(os.Environ()), "variable")
 }
 
 func useDescriptor(m Markers) (bool, string) {
@@ -424,13 +434,13 @@ func useDescriptor(m Markers) (bool, string) {
 	for _, fd := range fds {
 		var st unix.Stat_t
 		if n, err := strconv.Atoi(fd.Name()); err == nil && unix.Fstat(n, &st) == nil && st.Ino == m.OpenDir && st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			return true, "descriptor " + fd.Name()
+			return true, "file descriptor " + fd.Name()
 		}
 	}
-	return false, ""
+	return false, "none open"
 }
 
-// dockerCaps are the capabilities that docker leaves by default, as bits: see package container.
+// dockerCaps are Docker's default capabilities, as bits: see package container.
 const dockerCaps = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FSETID | 1<<unix.CAP_FOWNER | 1<<unix.CAP_MKNOD |
 	1<<unix.CAP_NET_RAW | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETFCAP | 1<<unix.CAP_SETPCAP |
 	1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_SYS_CHROOT | 1<<unix.CAP_KILL | 1<<unix.CAP_AUDIT_WRITE
@@ -449,7 +459,7 @@ func countCapabilities(Markers) (bool, string) {
 	return true, "no CapEff"
 }
 
-// mountForItself makes a tmpfs that is attached nowhere.
+// mountForItself mounts a tmpfs that is attached nowhere.
 func mountForItself(Markers) (bool, string) {
 	fd, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -463,7 +473,7 @@ func mountForItself(Markers) (bool, string) {
 	if err == nil {
 		unix.Close(mnt)
 	}
-	return did(err, "a tmpfs")
+	return did(err, "a detached tmpfs")
 }
 
 func mayGainPrivileges(Markers) (bool, string) {
@@ -479,7 +489,7 @@ func makeUserNamespace(Markers) (bool, string) {
 	return true, got
 }
 
-// namespacer starts itself once more in a user namespace: a threaded process cannot unshare one.
+// namespacer re-executes itself in a user namespace, because a threaded process can't unshare one.
 var namespacer = child.Register("leak-userns", func(c *child.Conn) error {
 	p, err := child.Command(idler)
 	if err != nil {
@@ -490,24 +500,25 @@ var namespacer = child.Register("leak-userns", func(c *child.Conn) error {
 		return err
 	}
 	defer p.Close()
-	return c.Send("made")
+	return c.Send("created")
 })
 
-// idler says that it runs, and then does nothing until it is told to go.
+// idler reports that it runs, and then waits for the end of the conversation.
 var idler = child.Register("leak-idle", func(c *child.Conn) error {
 	err := c.Send(true)
 	c.Wait()
 	return err
 })
 
-// useKeyring asks for the session key ring, without making one: any answer but EPERM or ENOSYS is an answer.
+// useKeyring asks for the session keyring, without creating one. Any result except EPERM, ENOSYS and
+// EACCES is an answer.
 func useKeyring(Markers) (bool, string) {
 	_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
-	return answered(err)
+	return answered("keyctl(2)", err)
 }
 
-// changePersonality asks for addresses that an attacker can foresee (personality(2), ADDR_NO_RANDOMIZE), which the
-// programs it starts would inherit, and takes it back.
+// changePersonality turns off address space layout randomization, also for programs it would start,
+// and turns it on again (personality(2), ADDR_NO_RANDOMIZE).
 func changePersonality(Markers) (bool, string) {
 	const addrNoRandomize, ask = 0x0040000, 0xffffffff
 	before, _, errno := unix.Syscall(unix.SYS_PERSONALITY, ask, 0, 0)
@@ -515,16 +526,16 @@ func changePersonality(Markers) (bool, string) {
 		_, _, errno = unix.Syscall(unix.SYS_PERSONALITY, before|addrNoRandomize, 0, 0)
 		_, _, _ = unix.Syscall(unix.SYS_PERSONALITY, before, 0, 0)
 	}
-	return answered(errno)
+	return answered("personality(2)", errno)
 }
 
-func answered(err error) (bool, string) {
+func answered(call string, err error) (bool, string) {
 	if err == nil || err == syscall.Errno(0) {
-		return true, "answered"
+		return true, call + " answered"
 	}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EACCES) {
 		return refused(err)
 	}
 	_, name := refused(err)
-	return true, "the kernel answered " + name
+	return true, call + " answered " + name
 }

@@ -12,7 +12,7 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// The probe kills the victim, and no other process that happens to have its number.
+// The probe kills the victim, and no other process that happens to have its PID.
 func TestKillProcess(t *testing.T) {
 	for secret, killed := range map[string]bool{"its own": true, "of another process": false} {
 		p, err := child.Command(idler)
@@ -22,9 +22,9 @@ func TestKillProcess(t *testing.T) {
 		require.NoError(t, p.Receive(nil)) // now it has its command line
 		leaks, saw := killProcess(Markers{Victim: p.Process.Pid, Secret: secret})
 		require.Equal(t, killed, leaks, saw)
-		_ = p.Process.Signal(unix.SIGTERM) // what is dead already is not ended by it
+		_ = p.Process.Signal(unix.SIGTERM) // no effect if it was killed already
 		_ = p.Wait()
 		status := p.ProcessState.Sys().(syscall.WaitStatus)
-		require.Equal(t, killed, status.Signal() == unix.SIGKILL, "ended by %s", status.Signal())
+		require.Equal(t, killed, status.Signal() == unix.SIGKILL, "terminated by %s", status.Signal())
 	}
 }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The table of docs/leaks.md is what the probes promise; each stage's TestLeaks holds the stage to it.
+// The table of docs/leaks.md is what the probes promise; each stage's TestLeaks compares the stage with it.
 func TestTableOfTheBook(t *testing.T) {
 	const file, begin, end = "../../../docs/leaks.md", "<!-- leaks: go test ./lessons/kit/leak -update -->\n", "<!-- end -->"
 	raw, err := os.ReadFile(file)
@@ -35,14 +35,14 @@ func TestTableOfTheBook(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte(before+begin+markdown()+end+after), 0o644))
 		return
 	}
-	require.Equal(t, markdown(), is, "go test ./lessons/kit/leak -update writes it anew")
+	require.Equal(t, markdown(), is, "go test ./lessons/kit/leak -update writes it")
 }
 
 func markdown() string {
 	var b strings.Builder
 	b.WriteString("| can it… | 01 | 02 | 03 | 04 | 05 |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, p := range Probes {
-		fmt.Fprintf(&b, "| %s", p.Question)
+		fmt.Fprintf(&b, "| %s?", p.Attack)
 		for stage := 1; stage <= 5; stage++ {
 			root, user := p.Leaks(stage, true, true), p.Leaks(stage, false, true)
 			switch {
@@ -63,8 +63,8 @@ func markdown() string {
 	return b.String()
 }
 
-// A seal holds: what a stage seals for root stays sealed at every later one. (For an ordinary user it may not: a user
-// namespace gives powers that only later walls take away.)
+// A probe that a stage seals for root stays sealed at every later stage. (Not for an ordinary user: a user
+// namespace grants privileges that only stage 05 drops.)
 func TestPromises(t *testing.T) {
 	require.GreaterOrEqual(t, len(Probes), 20)
 	seen := map[string]bool{}
@@ -73,19 +73,20 @@ func TestPromises(t *testing.T) {
 		seen[p.Name] = true
 		require.Len(t, p.Root, 5, p.Name)
 		require.Len(t, p.User, 5, p.Name)
+		require.LessOrEqual(t, len(p.Attack), 29, "%s: too long for its column", p.Name)
 		require.NotContains(t, p.Root, "SL", "%s: a seal broke", p.Name)
 		if p.Root[4] == 'L' || p.User[4] == 'L' {
-			require.NotEmpty(t, p.Later, "%s leaks at the end, and nobody says what would seal it", p.Name)
+			require.NotEmpty(t, p.Later, "%s leaks at the end: name what would seal it", p.Name)
 		}
 	}
 }
 
-// Without any container, root leaks everywhere: otherwise a probe would prove nothing.
+// Without a container, every probe leaks for root: otherwise it would prove nothing.
 func TestEveryProbeCanLeak(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("an ordinary user may not do all that the probes try; root's run covers them")
+		t.Skip("an ordinary user can't do all that the probes try; run this test as root")
 	}
-	runtime.LockOSThread() // for good: it gets a mount namespace of its own, and its children die with it
+	runtime.LockOSThread() // for good: it gets its own mount namespace, and its children exit with it
 	findings, err := Run(1, true, false, plain)
 	require.NoError(t, err)
 	for _, f := range findings {

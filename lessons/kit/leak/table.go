@@ -16,58 +16,82 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// SoFar runs a payload in the container so far, and returns its exit status.
+// SoFar runs a command in the container at a stage, and returns its exit status.
 type SoFar func(stage.Payload) (int, error)
 
-// A Finding is the answer to one probe.
+// A Finding is the result of one probe.
 type Finding struct {
 	Probe
 	Leaked   bool
 	Saw      string
 	Promised bool   // that it leaks
-	Cannot   string // why there is no answer: the host itself lacks what the probe would use
+	Cannot   string // why there is no result: the host lacks what the probe needs
 }
 
-// Table runs every probe in the container so far of a stage (1 to 5), tells what it found, and proves that the stage
-// keeps its promise. limits tells whether a cgroup could be made, root whether root started it. It must be called
-// from the main goroutine.
+// Table runs every probe in the container at a stage (1 to 5), prints the results, and claims that the
+// stage keeps its promises. limits reports whether a cgroup can be created, root whether root starts
+// the container. Call it from the main goroutine.
 func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) error {
 	findings, err := Run(number, root, limits, soFar)
 	if err != nil {
 		return err
 	}
-	// The control: the same probes in a process without any container.
+	// The control: the same probes in an ordinary process.
 	bare, err := Run(number, root, limits, plain)
 	if err != nil {
 		return fmt.Errorf("without a container: %w", err)
 	}
-	sealed := countSealed(findings)
 	var broken []string
+	same := needs{n: n}
 	for _, f := range findings {
 		if f.Cannot != "" {
-			n.Skip("probe "+f.Name+": "+f.Cannot, false)
+			same.next("")
+			n.Skip(fmt.Sprintf("can't try to %s: %s", f.Attack, f.Cannot), false)
 			continue
 		}
-		text := f.Question
-		if f.Leaked && f.Later != "" && f.Unsealable == nil && number == 5 {
-			text += " — sealed by " + f.Later
+		d := narrate.Data{"saw": f.Saw, "promised": !f.Promised}
+		reason := ""
+		if f.Leaked {
+			reason = f.needs(number, root, limits)
+			d["reason"] = reason
 		}
-		if f.Unsealable != nil && f.Unsealable() != "" {
-			text += " — " + f.Unsealable()
-		} else if f.Limit && !limits {
-			text += " — sealed by a cgroup of one's own: see `go run ./lessons doctor`"
-		}
-		n.Leak(f.Name, text, !f.Leaked, narrate.Data{"saw": f.Saw, "promised": !f.Promised})
+		same.next(reason)
+		n.Leak(f.Name, f.Attack, !f.Leaked, d)
 		if f.Leaked != f.Promised {
 			broken = append(broken, f.Name)
 		}
 	}
+	same.next("")
+	rows := []narrate.Row{narrate.Compare("sealed", fmt.Sprintf("%d of %d", countSealed(findings), len(findings)),
+		"without a container", countSealed(bare))}
 	if len(broken) > 0 {
-		n.Note("not as promised: %s", strings.Join(broken, ", "))
+		rows = append(rows, narrate.Show("not as promised", strings.Join(broken, ", ")))
 	}
-	n.OldProof("the stage seals what it promises, and nothing else", len(broken) == 0,
-		fmt.Sprintf("%d of %d probes sealed", sealed, len(findings)), fmt.Sprintf("%d sealed", countSealed(bare)))
+	n.Proof(fmt.Sprintf("Stage %02d seals what it promises, and nothing else", number), len(broken) == 0, rows...)
 	return nil
+}
+
+// needs prints what leaks in a row need, once below them.
+type needs struct {
+	n      *narrate.Narrator
+	reason string
+	count  int
+}
+
+// next is called before each probe with its reason, "" for one that is sealed, and at the end.
+func (s *needs) next(reason string) {
+	if reason == s.reason {
+		s.count++
+		return
+	}
+	switch {
+	case s.reason == "":
+	case s.count == 1:
+		s.n.Note("This one needs %s.", s.reason)
+	default:
+		s.n.Note("These %d need %s.", s.count, s.reason)
+	}
+	s.reason, s.count = reason, 1
 }
 
 func countSealed(findings []Finding) (count int) {
@@ -79,7 +103,7 @@ func countSealed(findings []Finding) (count int) {
 	return count
 }
 
-// plain runs a payload with nothing around it.
+// plain runs a command as an ordinary process.
 func plain(p stage.Payload) (int, error) {
 	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	cmd.ExtraFiles, cmd.Stderr = p.Extra, os.Stderr
@@ -91,7 +115,7 @@ func plain(p stage.Payload) (int, error) {
 	return stage.Status(cmd.ProcessState), nil
 }
 
-// Run runs every probe and returns what was found, in the order of Probes.
+// Run runs every probe and returns the results in the order of Probes.
 func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 	h, err := newHost()
 	if err != nil {
@@ -111,7 +135,7 @@ func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 	}
 	defer ours.Close()
 
-	// The container needs this thread to be started and waited for; the questions are asked beside it.
+	// The container is started and waited for by this thread, so another one talks to the attacker.
 	type result struct {
 		findings []Finding
 		err      error
@@ -119,7 +143,7 @@ func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 	asked := make(chan result, 1)
 	go func() {
 		f, err := interrogate(h, ours, number, root, limits)
-		ours.Close() // whatever went wrong, the attacker ends with the conversation
+		ours.Close() // whatever went wrong, the attacker exits when the conversation ends
 		asked <- result{f, err}
 	}()
 	status, err := soFar(stage.Payload{Argv: child.Argv(attacker, 3, 4, h.tag), Extra: []*os.File{exe, theirs}, Quiet: true, Started: func() {}})
@@ -140,7 +164,7 @@ func interrogate(h *host, c *child.Conn, number int, root, limits bool) ([]Findi
 		var a answer
 		if err := c.Receive(&a); err != nil {
 			if errors.Is(err, io.EOF) {
-				err = errors.New("the attacker died")
+				err = errors.New("the attacker was killed")
 			}
 			return nil, fmt.Errorf("probe %s: %w", p.Name, err)
 		}
@@ -158,7 +182,7 @@ func interrogate(h *host, c *child.Conn, number int, root, limits bool) ([]Findi
 		promised := p.Leaks(number, root, limits) || p.Unsealable != nil && p.Unsealable() != ""
 		if p.Limit && promised && !a.Leaks && p.Name == "cpu" {
 			// That is no seal.
-			h.cannot[p.Name] = "it got no more than " + a.Saw + ", though nothing here limits it: the machine is busy, or limited itself"
+			h.cannot[p.Name] = "it got only " + a.Saw + " without a limit: the machine is busy, or has its own limit"
 		}
 		findings = append(findings, Finding{p, a.Leaks, a.Saw, promised, h.cannot[p.Name]})
 		if err := c.Send(true); err != nil {

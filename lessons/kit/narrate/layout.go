@@ -28,6 +28,8 @@ type screen struct {
 	rows  int  // of the terminal; 0 if there is none
 	shown int  // how many lines since the reader last pressed Enter
 	last  Kind // what was printed last
+	// noteAt is the indent of a note: below the text that it explains.
+	noteAt int
 }
 
 func newScreen(n *Narrator) screen {

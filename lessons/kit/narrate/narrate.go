@@ -15,7 +15,7 @@
 //	                  or error and explained, if the step failed
 //	byhand            docker, if Docker has a command for it
 //	skip              whole: whether nothing of the step can run; the text is the reason
-//	leak              probe, saw, promised
+//	leak              probe, saw, promised; reason: what would seal a leak
 //
 // A row has label and value, and may have control_label and control, or a note.
 package narrate
@@ -33,7 +33,7 @@ import (
 	"containerkit/lessons/kit/errno"
 )
 
-// Kind says what an event is.
+// A Kind is the kind of an event.
 type Kind string
 
 // The kinds of events, in the order in which a step usually has them.
@@ -42,7 +42,7 @@ const (
 	Idea     Kind = "idea"     // what the reader needs to predict the outcome
 	Before   Kind = "before"   // the control: how it is without the feature
 	Do       Kind = "do"       // what the step does, with its system calls
-	Evidence Kind = "evidence" // what the kernel says, besides what proves a claim
+	Evidence Kind = "evidence" // what the kernel says, except what proves a claim
 	Proof    Kind = "proof"    // a claim, and whether it holds
 	Note     Kind = "note"     // one line of explanation
 	Why      Kind = "why"      // why it matters
@@ -52,7 +52,7 @@ const (
 	Leak     Kind = "leak" // one line of the leak table
 )
 
-// Data is what an event holds besides its text, by name.
+// Data holds the named values of an event.
 type Data map[string]any
 
 // Event is one part of the narration. The package documents its JSON form.
@@ -150,7 +150,7 @@ func (n *Narrator) Control(text string, rows ...Row) {
 	n.emit(Event{Kind: Before, Text: text, Data: with(rows)})
 }
 
-// A Call is what a step is about to do, in every notation in which the reader may meet it.
+// A Call describes what a step does next, in every notation that the reader can meet.
 type Call struct {
 	Text   string      // an imperative sentence
 	Sys    [][2]string // the system calls, or the files written, each with its purpose
@@ -218,7 +218,7 @@ func with(rows []Row) Data {
 	return Data{"rows": rows}
 }
 
-// Detail is Evidence for a reader who wants all of it: -v.
+// Detail is Evidence that only -v and -json show.
 func (n *Narrator) Detail(rows ...Row) {
 	if n.Verbose || n.JSON {
 		n.Evidence(rows...)
@@ -256,7 +256,7 @@ func (n *Narrator) Fail(err error) {
 	if why := errno.Explain(err); why != "" {
 		d["explained"] = why
 	}
-	n.emit(Event{Kind: Proof, Text: "the step ran to its end", OK: &ok, Data: d})
+	n.emit(Event{Kind: Proof, Text: "The step runs to its end", OK: &ok, Data: d})
 }
 
 // Note explains a result that surprises, in one line below it.
@@ -289,13 +289,13 @@ func (n *Narrator) Skip(reason string, whole bool) {
 // Clean says what was removed.
 func (n *Narrator) Clean(text string) { n.emit(Event{Kind: Clean, Text: text}) }
 
-// Leak shows one line of the leak table.
-func (n *Narrator) Leak(name, question string, sealed bool, d Data) {
+// Leak shows one line of the leak table: an attack, such as "kill a host process", and whether it failed.
+func (n *Narrator) Leak(name, attack string, sealed bool, d Data) {
 	if d == nil {
 		d = Data{}
 	}
 	d["probe"] = name
-	n.emit(Event{Kind: Leak, Text: question, OK: &sealed, Data: d})
+	n.emit(Event{Kind: Leak, Text: attack, OK: &sealed, Data: d})
 }
 
 // source returns the place of a function in the repository: "01-cgroups/cgroup/limits.go:42".
@@ -309,7 +309,7 @@ func source(fn any) string {
 	}
 	file, line := f.FileLine(f.Entry())
 	parts := strings.Split(file, "/")
-	for i, p := range slices.Backward(parts) { // the checkout itself may be called lessons
+	for i, p := range slices.Backward(parts) { // the checkout itself can be named lessons
 		if p == "lessons" || len(p) > 3 && p[0] == '0' && p[2] == '-' {
 			return fmt.Sprintf("%s:%d", strings.Join(parts[i:], "/"), line)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain tells the story once more to a terminal, for TestColor.
+// TestMain prints the step to a terminal, for TestColor.
 func TestMain(m *testing.M) {
 	if os.Getenv("CONTAINERKIT_TELL") != "" {
 		tell(New("01-cgroups", "pids", Options{}))
@@ -44,7 +44,8 @@ func tell(n *Narrator) {
 	n.WithDocker("docker run --pids-limit 20", "mkdir a", "rmdir a")
 	n.Skip("no disk to throttle", false)
 	n.Clean("the cgroup is gone")
-	n.Leak("processes", "does it see the host's processes?", false, Data{"saw": 12})
+	n.Leak("processes", "list the host's processes", false, Data{"saw": 12})
+	n.Note("This one needs %s.", "a namespace")
 	n.Fail(&os.PathError{Op: "write", Path: "/sys/fs/cgroup/cgroup.subtree_control", Err: syscall.EBUSY})
 	n.End()
 }
@@ -72,7 +73,7 @@ func TestJSONIsStable(t *testing.T) {
 		kinds = append(kinds, string(e.Kind))
 	}
 	require.Equal(t, strings.Fields("question idea before do evidence evidence proof note proof proof why byhand "+
-		"skip clean leak proof"), kinds)
+		"skip clean leak note proof"), kinds)
 	for i, want := range map[int]string{
 		0: `"kind":"question","text":"What stops a fork bomb?"}`,
 		2: `"kind":"before","text":"Without a limit","data":{"rows":[{"label":"processes","value":300}]}}`,
@@ -80,7 +81,7 @@ func TestJSONIsStable(t *testing.T) {
 			`"got":20,"label":"processes","rows":[{"label":"limit","value":20},` +
 			`{"label":"processes","value":20,"control_label":"without","control":300}]}}`,
 		12: `"kind":"skip","text":"no disk to throttle","data":{"whole":false}}`,
-		14: `"kind":"leak","text":"does it see the host's processes?","ok":false,"data":{"probe":"processes","saw":12}}`,
+		14: `"kind":"leak","text":"list the host's processes","ok":false,"data":{"probe":"processes","saw":12}}`,
 	} {
 		require.Equal(t, `{"stage":"01-cgroups","step":"pids",`+want, lines[i])
 	}
@@ -132,7 +133,7 @@ func TestWidth(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		require.LessOrEqual(t, length(strings.TrimSuffix(line, "\n")), fullWidth, line)
 		for _, word := range strings.Fields(strings.Map(letters, line)) {
-			require.Contains(t, "the kernel says so label short name Read Code control sealed step ran to its end", strings.Trim(word, "x")) // whole
+			require.Contains(t, "the kernel says so label short name Read Code control sealed The step runs to its end", strings.Trim(word, "x")) // whole
 		}
 	}
 	out.Reset()

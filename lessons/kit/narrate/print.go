@@ -72,12 +72,15 @@ func (n *Narrator) emit(e Event) {
 // separate prints an empty line between two parts of a step.
 func (n *Narrator) separate(k Kind) {
 	last := n.screen.last
-	n.screen.last = k
+	n.screen.last, n.screen.noteAt = k, rowIndent
+	if k == Note && last == Leak { // it belongs to the leaks above
+		n.screen.last, n.screen.noteAt = Leak, attackAt
+	}
 	below := map[Kind][]Kind{ // what follows without an empty line
 		Proof:    {Proof, Note, ""},
-		Note:     {Proof, Note, Evidence, Do, Before},
-		Evidence: {Do, Evidence},
-		Leak:     {Leak},
+		Note:     {Proof, Note, Evidence, Do, Before, Leak},
+		Evidence: {Before, Do, Evidence},
+		Leak:     {Leak, Skip},
 		Skip:     {Skip, Leak},
 		Clean:    {Clean},
 	}
@@ -102,7 +105,8 @@ func (n *Narrator) print(e Event) {
 	case Idea:
 		n.text("  ", "  ", unpainted, e.Text)
 	case Note, Clean:
-		n.text("      ", "      ", dim, e.Text)
+		indent := strings.Repeat(" ", n.screen.noteAt)
+		n.text(indent, indent, dim, e.Text)
 	case Why:
 		n.text("  Why it matters: ", "      ", unpainted, e.Text)
 	case ByHand:
@@ -157,7 +161,7 @@ func (n *Narrator) calls(d Data) {
 	}
 }
 
-// callWidth is how long a call may be for its purpose to stand beside it.
+// callWidth is the length up to which a call has its purpose beside it.
 const callWidth = 44
 
 func (n *Narrator) danger(d Data) {
@@ -179,17 +183,28 @@ func (n *Narrator) byHand(e Event) {
 	}
 }
 
+// The columns of the leak table: the verdict, the attack, and what it saw.
+const (
+	attackAt = 10
+	sawAt    = 41
+)
+
 func (n *Narrator) leak(e Event) {
 	word, p := "sealed", green
 	if !*e.OK {
 		word, p = "LEAKS ", amber
 	}
-	text := e.Text
-	if v, ok := e.Data["saw"]; ok && fmt.Sprint(v) != "" {
-		text += fmt.Sprintf(" (%v)", v)
+	colored := func(line string) string { return strings.Replace(line, word, p(word), 1) }
+	saw := ""
+	if v, ok := e.Data["saw"]; ok {
+		saw = fmt.Sprint(v)
 	}
-	first := fmt.Sprintf("  %s %-12v ", word, e.Data["probe"])
-	n.text(first, strings.Repeat(" ", 22), unpainted, text, func(line string) string {
-		return strings.Replace(line, word, p(word), 1)
-	})
+	first := "  " + word + "  "
+	if length(e.Text) < sawAt-attackAt {
+		first = fmt.Sprintf("%s%-*s", first, sawAt-attackAt, e.Text)
+	} else { // too long: what it saw is on the next line
+		n.text(first, strings.Repeat(" ", attackAt), unpainted, e.Text, colored)
+		first = strings.Repeat(" ", sawAt)
+	}
+	n.text(first, strings.Repeat(" ", sawAt), unpainted, saw, colored)
 }

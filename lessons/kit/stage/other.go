@@ -1,6 +1,6 @@
 //go:build !linux
 
-// Package stage is the command line that all stages share. On other systems there is only this to say.
+// Package stage implements the command line that all stages share. It needs Linux.
 package stage
 
 import (
@@ -9,9 +9,9 @@ import (
 	"runtime"
 )
 
-// NotLinux says what to do on a system without these kernel features, and exits with 2.
+// NotLinux prints what to do on another system, and exits with status 2.
 func NotLinux() {
-	fmt.Fprintf(os.Stderr, "containerkit: containers are a feature of the Linux kernel, and this is %s.\n", runtime.GOOS)
-	fmt.Fprintln(os.Stderr, "Run it in a Linux VM: Lima or Colima on macOS, WSL2 on Windows, any distribution elsewhere; then the same command.")
+	fmt.Fprintf(os.Stderr, "containerkit: containers need a Linux kernel, and this system is %s.\n", runtime.GOOS)
+	fmt.Fprintln(os.Stderr, "Run the same command in a Linux VM: Lima or Colima on macOS, WSL2 on Windows.")
 	os.Exit(2)
 }

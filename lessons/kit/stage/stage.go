@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package stage is the command line that all stages share: which steps to run, how to tell them, what to do with
-// `-- COMMAND`, and what the exit status is.
+// Package stage implements the command line that all stages share: it runs steps, the leak table, or a
+// command in the container, and sets the exit status.
 package stage
 
 import (
@@ -28,59 +28,59 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// Run is a step: it tells its story, and returns an error only if something broke that should not have.
+// Run narrates a step. It returns an error only if something fails that is not part of the story.
 type Run func(n *narrate.Narrator) error
 
 // Steps binds the names of the course to the functions of a stage.
 type Steps map[string]Run
 
-// Payload is a command for the container so far.
+// Payload is a command for the container at a stage.
 type Payload struct {
 	Argv  []string
 	Env   []string // nil: the caller's own
 	Extra []*os.File
 	// Stdin, Stdout and Stderr are the caller's own if nil.
 	Stdin, Stdout, Stderr *os.File
-	// Quiet asks for no word of ours beside the command's own.
+	// Quiet asks for the command's own output and nothing else.
 	Quiet bool
-	// Started may be called when the command runs: then the sweep happens beside it instead of after it.
+	// Started can be called when the command runs: leftovers are then removed beside it, not after it.
 	Started func()
 }
 
-// A Program is everything that makes a stage.
+// A Program describes a stage.
 type Program struct {
 	Stage course.Stage
 	Steps Steps
-	// Check looks for what would make the program act on processes that are not its own, before
-	// anything is made: procfs.Check. (A field, because the kit imports no part.)
+	// Check reports, before anything is created, what would make the program act on other processes than
+	// its own: procfs.Check. (A field, because the kit imports no part.)
 	Check func() error
-	// Sandbox prepares the process in which the steps run, if they must not run in this one: it sets the
-	// namespaces in which they play the host. nil: they run right here.
+	// Sandbox prepares the process in which the steps run: it sets the namespaces that stand in for the
+	// host. If it is nil, the steps run in this process.
 	Sandbox func(*exec.Cmd)
-	// SoFarSandboxed says that the container so far, too, needs the sandbox around it as its host.
+	// SoFarSandboxed says that the container, too, needs the sandbox as its host.
 	SoFarSandboxed bool
-	// SandboxCommand, if set, says whether the command line asks for that (the leak table stays outside).
+	// SandboxCommand, if set, reports whether the flags ask for that. (The leak table stays outside.)
 	SandboxCommand func() bool
-	// SoFar runs a command in the container so far and returns its exit status, 128+n for a signal.
+	// SoFar runs a command in the container at this stage, and returns its exit status, 128+n for signal n.
 	SoFar func(Payload) (int, error)
-	// Leaks tells the leak table of the container so far.
+	// Leaks prints the leak table of the container at this stage.
 	Leaks func(n *narrate.Narrator) error
-	// Sweep removes what a killed run left: before the steps, and beside or after a command, which it must not delay.
+	// Sweep removes leftovers of killed runs: before the steps, and beside or after a command, to save time.
 	Sweep func() error
-	// Flags adds flags of the stage's own.
+	// Flags adds the stage's own flags.
 	Flags func(*flag.FlagSet)
-	// Shell, if set, hands the container over on a terminal: after the first step, instead of the others.
+	// Shell, if set, runs in the container after the first step, in place of the others, on a terminal.
 	Shell []string
 }
 
-// leaksName stands for the leak table where the name of a step may stand.
+// leaksName is the name of the leak table among the steps.
 const (
 	leaksName  = "leaks"
-	leaksClaim = "what of the host the container so far still sees or harms, probe by probe"
+	leaksClaim = "what the container can still do to the host, probe by probe"
 )
 
-// insideEnv marks the process inside the sandbox: its value is the PID of the parent that made the
-// sandbox. A variable that the caller happens to have must not let the steps act on the real host.
+// insideEnv marks the process in the sandbox: its value is the PID of the parent that created the
+// sandbox. A variable of the caller must not let the steps act on the real host.
 const insideEnv = "CONTAINERKIT_SANDBOX"
 
 // Children started by the main goroutine get their parent-death signal from the main thread, which lives as long as
@@ -102,19 +102,19 @@ func (p Program) main(args []string) int {
 	var o narrate.Options
 	var list bool
 	fs := flag.NewFlagSet(p.Stage.Dir, flag.ContinueOnError)
-	fs.BoolVar(&list, "list", false, "list the steps with their claims, and stop")
-	fs.BoolVar(&o.JSON, "json", false, "one event a line, as JSON, on standard output")
-	fs.BoolVar(&o.Quiet, "quiet", false, "claims only; with a command, no narration at all")
-	fs.BoolVar(&o.Verbose, "v", false, "also Go calls, sources, commands, details and cleanup")
-	fs.BoolVar(&o.Pause, "pause", false, "wait for Enter before each result, for a class")
-	fs.BoolVar(&o.Without, "without", false, "leave the step's feature out: its claim must then come out ✗")
+	fs.BoolVar(&list, "list", false, "list the steps and their claims")
+	fs.BoolVar(&o.JSON, "json", false, "print one JSON event per line")
+	fs.BoolVar(&o.Quiet, "quiet", false, "print claims only; with a command, only its output")
+	fs.BoolVar(&o.Verbose, "v", false, "also print Go calls, sources, commands, details and cleanup")
+	fs.BoolVar(&o.Pause, "pause", false, "wait for Enter before each result")
+	fs.BoolVar(&o.Without, "without", false, "leave out the step's feature, so that its claims fail")
 	if p.Flags != nil {
 		p.Flags(fs)
 	}
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
 
-	// The command begins after "--", so that its own flags are not taken for ours.
+	// The command follows "--": its flags are not ours.
 	var command []string
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, command = args[:i], args[i+1:]
@@ -139,26 +139,26 @@ func (p Program) main(args []string) int {
 	names := fs.Args()
 	for _, name := range names {
 		if i := slices.Index(names, name); strings.HasPrefix(name, "-") && i > 0 {
-			return p.usage(fmt.Sprintf("flags go before the names of steps: %s", name))
+			return p.usage(fmt.Sprintf("flags go before the steps: %s", name))
 		}
 		if _, ok := p.step(name); !ok && name != leaksName {
-			return p.usage(fmt.Sprintf("no step %q in %s; did you mean %q? (-list shows them all)", name, p.Stage.Dir, p.nearest(name)))
+			return p.usage(fmt.Sprintf("no step %q; %s", name, p.nearest(name)))
 		}
 	}
 	if len(command) > 0 && len(names) > 0 {
-		return p.usage("either steps or -- COMMAND, not both")
+		return p.usage("name either steps or -- COMMAND, not both")
 	}
 
 	if status := p.check(command); status != 0 {
 		return status
 	}
 	inside := os.Getenv(insideEnv) == strconv.Itoa(os.Getppid())
-	_ = os.Unsetenv(insideEnv) // a command in the container must not take itself for a copy
+	_ = os.Unsetenv(insideEnv) // a command in the container is not in the sandbox
 	if i := slices.Index(names, leaksName); i >= 0 && len(names) > 1 {
-		return p.usage(leaksName + " is no step among others: it is a run of its own")
+		return p.usage(leaksName + " runs alone, without other steps")
 	}
 
-	// outside is true in the process that the user started, if the work is done by its copy in the sandbox.
+	// outside reports whether a copy of this process does the work, in the sandbox.
 	outside := p.Sandbox != nil && !inside
 	if len(names) == 1 && names[0] == leaksName {
 		if outside && p.SoFarSandboxed {
@@ -186,7 +186,7 @@ func (p Program) main(args []string) int {
 		if err != nil {
 			report(p.Stage.Dir, err)
 			if status == 0 {
-				status = 125 // as `docker run` and `env` do: the container itself failed, not the command
+				status = 125 // as docker run and env(1) do: the container failed, not the command
 			}
 		}
 		return status
@@ -229,7 +229,7 @@ func enoughFiles() error {
 	return nil
 }
 
-// check calls Check and reports its error. The status is 0 if there is none.
+// check calls Check and prints its error. It returns status 0 if there is none.
 func (p Program) check(command []string) int {
 	err := enoughFiles()
 	if err == nil && p.Check != nil {
@@ -245,23 +245,24 @@ func (p Program) check(command []string) int {
 	return 1
 }
 
-// interactive tells whether somebody sits there who can be given a shell.
+// interactive reports whether there is a terminal for a shell.
 func (p Program) interactive(o narrate.Options) bool {
 	return p.Shell != nil && !o.JSON && !o.Quiet && term.IsTerminal(0) && term.IsTerminal(1)
 }
 
-// handOver tells the first step and then runs the shell in the container.
+// handOver runs the first step, and then a shell in the container.
 func (p Program) handOver(o narrate.Options) int {
 	if status := p.RunSteps(o, []string{p.Stage.Steps[0].Name}); status != 0 || o.Without {
 		return status
 	}
 	n := narrate.New(p.Stage.Dir, "", o)
-	n.Title("now you: a shell in such a container (exit or Ctrl-D ends it)")
+	n.Title("Your turn: a shell in the container (leave it with exit or Ctrl-D)")
 	var rest []string
 	for _, s := range p.Stage.Steps[1:] {
 		rest = append(rest, s.Name)
 	}
-	n.Note("afterwards: go run ./%s %s, and go run ./%s </dev/null for all of it with the leak table", p.Stage.Dir, strings.Join(rest, " | "), p.Stage.Dir)
+	n.Note("Next: go run ./%s %s. All steps and the leak table: go run ./%s </dev/null",
+		p.Stage.Dir, strings.Join(rest, " | "), p.Stage.Dir)
 	status, err := p.SoFar(Payload{Argv: p.Shell, Quiet: true, Started: func() {}})
 	if err != nil {
 		report(p.Stage.Dir, err)
@@ -278,7 +279,7 @@ func (p Program) sweep() {
 	}
 }
 
-// sweepBeside returns a function that begins the sweep, once, and one that waits for its end.
+// sweepBeside returns a function that starts the sweep, once, and one that waits until it is done.
 func (p Program) sweepBeside() (begin, wait func()) {
 	done := make(chan struct{})
 	begin = sync.OnceFunc(func() {
@@ -290,14 +291,14 @@ func (p Program) sweepBeside() (begin, wait func()) {
 	return begin, func() { begin(); <-done }
 }
 
-// leaks tells the leak table. A run that leaves features out on purpose has none to tell.
+// leaks prints the leak table, except after a run that leaves features out.
 func (p Program) leaks(o narrate.Options) int {
 	if p.Leaks == nil || o.Without {
 		return 0
 	}
 	n := narrate.New(p.Stage.Dir, "", o)
 	defer cancelOnSignal()()
-	n.Title("what leaks from the container so far")
+	n.Title("What the container can still do to the host")
 	if err := p.Leaks(n); err != nil {
 		n.Fail(err)
 	}
@@ -307,7 +308,7 @@ func (p Program) leaks(o narrate.Options) int {
 	return 0
 }
 
-// RunSteps runs the named steps in this process and returns the exit status: 1 if a claim did not hold.
+// RunSteps runs the named steps in this process. The exit status is 1 if a claim does not hold.
 func (p Program) RunSteps(o narrate.Options, names []string) int {
 	defer cancelOnSignal()()
 	status := 0
@@ -329,7 +330,7 @@ func (p Program) RunSteps(o narrate.Options, names []string) int {
 	return status
 }
 
-// runStep turns a panic into an error, so that the deferred clean-ups of the step have run and the next step can too.
+// runStep runs a step. It turns a panic into an error, so that the step cleans up and the next one runs.
 func (p Program) runStep(name string, n *narrate.Narrator) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -339,7 +340,7 @@ func (p Program) runStep(name string, n *narrate.Narrator) (err error) {
 	return p.Steps[name](n)
 }
 
-// reenter runs this very command line in a copy of the program inside the sandbox.
+// reenter runs the same command line in a copy of the program, in the sandbox.
 func (p Program) reenter(o narrate.Options, names, command []string) (status int, ran bool) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
@@ -353,14 +354,14 @@ func (p Program) reenter(o narrate.Options, names, command []string) (status int
 	signals := Catch()
 	defer signals.Stop()
 	if err := cmd.Start(); err != nil {
-		return p.refused(o, names, command, fmt.Errorf("start a process in namespaces of its own: %w", err)), false
+		return p.refused(o, names, command, fmt.Errorf("start a process in new namespaces: %w", err)), false
 	}
 	signals.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })
-	_ = cmd.Wait() // how it ended, its state tells
+	_ = cmd.Wait() // its state has the status
 	return Status(cmd.ProcessState), true
 }
 
-// refused tells what cannot run where the kernel does not let us make the sandbox: every step, with the reason.
+// refused skips every step, with the reason why the kernel denies us the sandbox.
 func (p Program) refused(o narrate.Options, names, command []string, err error) int {
 	if len(command) > 0 {
 		report(p.Stage.Dir, err)
@@ -383,7 +384,7 @@ func (p Program) refused(o narrate.Options, names, command []string, err error) 
 	return 0
 }
 
-// Status is the exit status of a finished process as a shell reports it: 128+n if signal n ended it.
+// Status returns the exit status of a process as a shell reports it: 128+n if signal n terminated it.
 func Status(ps *os.ProcessState) int {
 	if ws, ok := ps.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 128 + int(ws.Signal())
@@ -399,6 +400,7 @@ func (p Program) step(name string) (course.Step, bool) {
 	return p.Stage.Steps[i], true
 }
 
+// nearest suggests a step for a name that is wrong by at most two letters, and otherwise the list.
 func (p Program) nearest(name string) string {
 	best, bestAt := leaksName, levenshtein.ComputeDistance(name, leaksName)
 	for _, s := range p.Stage.Steps {
@@ -406,7 +408,10 @@ func (p Program) nearest(name string) string {
 			best, bestAt = s.Name, d
 		}
 	}
-	return best
+	if bestAt > 2 {
+		return fmt.Sprintf("go run ./%s -list shows the steps", p.Stage.Dir)
+	}
+	return fmt.Sprintf("did you mean %q?", best)
 }
 
 func (p Program) usage(text string) int {
@@ -418,28 +423,29 @@ func (p Program) usage(text string) int {
 func (p Program) help(w io.Writer, fs *flag.FlagSet) {
 	d := p.Stage.Dir
 	fmt.Fprintf(w, "%s: %s\n\n", d, p.Stage.Title)
-	fmt.Fprintf(w, "  go run ./%s [flags]                run its steps in order, then the leak table\n", d)
-	fmt.Fprintf(w, "  go run ./%s [flags] STEP…          run these steps\n", d)
-	fmt.Fprintf(w, "  go run ./%s [flags] -- COMMAND…    run a command in the container so far:\n", d)
-	fmt.Fprintf(w, "      %s\n\nsteps:\n", p.Stage.Adds)
+	fmt.Fprintf(w, "  go run ./%s [flags]              run all steps, then the leak table\n", d)
+	fmt.Fprintf(w, "  go run ./%s [flags] STEP…        run these steps\n", d)
+	fmt.Fprintf(w, "  go run ./%s [flags] -- COMMAND…  run a command in the container:\n", d)
+	fmt.Fprintf(w, "      this stage adds %s\n\nSteps:\n", p.Stage.Adds)
 	for _, s := range p.Stage.Steps {
 		fmt.Fprintf(w, "  %-10s %s\n", s.Name, s.Claim)
 	}
 	fmt.Fprintf(w, "  %-10s %s\n", leaksName, leaksClaim)
-	fmt.Fprintf(w, "\nflags:\n")
+	fmt.Fprintf(w, "\nFlags:\n")
 	fs.SetOutput(w)
 	fs.PrintDefaults()
-	fmt.Fprintf(w, "\nas root: go run -exec sudo ./%s      exit status: 0, or 1 if a claim did not hold, 2 for a wrong call;\n", d)
-	fmt.Fprintf(w, "with a command: the command's own, 128+n if signal n ended it, 127 if it is not there,\n")
-	fmt.Fprintf(w, "126 if it cannot be executed, 125 if the container could not be made.\n")
-	fmt.Fprintf(w, "(go run itself turns every failure into 1 and prints the real status; go build ./%s keeps it.)\n", d)
+	fmt.Fprintf(w, "\nAs root: go run -exec sudo ./%s\n", d)
+	fmt.Fprintf(w, "Exit status: 0; 1 if a claim fails; 2 for a usage error. With a command: its own,\n")
+	fmt.Fprintf(w, "128+n if signal n terminated it, 127 if it is not there, 126 if it cannot be executed,\n")
+	fmt.Fprintf(w, "125 if the container could not be created.\n")
+	fmt.Fprintf(w, "(go run turns every failure into 1 and prints the status; go build ./%s keeps it.)\n", d)
 }
 
-// report prints an error in one line: what was wrong, where, and, if we know, what it means here and what to do.
-func report(who string, err error) {
+// report prints an error in one line, with what it means here and what to do, if that is known.
+func report(program string, err error) {
 	if why := errno.Explain(err); why != "" {
-		fmt.Fprintf(os.Stderr, "%s: %v. %s\n", who, err, why)
+		fmt.Fprintf(os.Stderr, "%s: %v. %s\n", program, err, why)
 		return
 	}
-	fmt.Fprintf(os.Stderr, "%s: %v\n", who, err)
+	fmt.Fprintf(os.Stderr, "%s: %v\n", program, err)
 }

@@ -32,8 +32,14 @@ var testStage = Program{
 		},
 	},
 	Steps: Steps{
-		"holds":  func(n *narrate.Narrator) error { n.OldProof("it holds", !n.Without, 1, 2); return nil },
-		"fails":  func(n *narrate.Narrator) error { n.OldProof("it holds", false, 1, 2); return nil },
+		"holds": func(n *narrate.Narrator) error {
+			n.Proof("it holds", !n.Without, narrate.Compare("number", 1, "before", 2))
+			return nil
+		},
+		"fails": func(n *narrate.Narrator) error {
+			n.Proof("it holds", false, narrate.Compare("number", 1, "before", 2))
+			return nil
+		},
 		"panics": func(n *narrate.Narrator) error { defer n.Clean("cleaned"); panic("oh") },
 		"breaks": func(n *narrate.Narrator) error { return fmt.Errorf("open it: %w", syscall.EROFS) },
 		"skips":  func(n *narrate.Narrator) error { n.Skip("no such thing here", true); return nil },
@@ -54,20 +60,20 @@ var testStage = Program{
 		}
 		return Status(cmd.ProcessState), nil
 	},
-	Leaks: func(n *narrate.Narrator) error { n.Leak("x", "does it leak?", true, nil); return nil },
+	Leaks: func(n *narrate.Narrator) error { n.Leak("x", "take over the host", true, nil); return nil },
 	Check: func() error {
 		if os.Getenv("CONTAINERKIT_STAGE") == "unfit" {
 			return errors.New("not here")
 		}
 		return nil
 	},
-	Flags: func(fs *flag.FlagSet) { fs.Int("size", 0, "a flag of its own") },
+	Flags: func(fs *flag.FlagSet) { fs.Int("size", 0, "a flag of the stage") },
 }
 
 func TestMain(m *testing.M) {
 	child.Init()
 	if os.Getenv("CONTAINERKIT_STAGE") == "sandboxed" {
-		testStage.Sandbox = func(*exec.Cmd) { fmt.Fprintln(os.Stderr, "the sandbox was made") }
+		testStage.Sandbox = func(*exec.Cmd) { fmt.Fprintln(os.Stderr, "the sandbox was created") }
 	}
 	if os.Getenv("CONTAINERKIT_STAGE") != "" {
 		testStage.Main()
@@ -96,33 +102,34 @@ func TestExitStatus(t *testing.T) {
 	for _, c := range []struct {
 		args   string
 		status int
-		says   string // on standard output, or on standard error for a wrong call
+		says   string // on standard output, or on standard error for a usage error
 	}{
 		{"holds", 0, "✓ it holds"},
 		{"fails", 1, "✗ it holds"},
-		{"holds fails skips", 1, "skipped no such thing here"},
+		{"holds fails skips", 1, "– no such thing here"},
 		{"fails holds", 1, "✓ it holds"}, // the next one runs all the same
 		{"panics holds", 1, "panic: oh"},
 		{"breaks", 1, "open it: read-only file system\n      The file system"}, // explained
-		{"skips", 0, "skipped no such thing here"},
+		{"skips", 0, "– no such thing here"},
 		{"-without holds", 1, "✗ it holds"},
 		{"-list", 0, "breaks     an error\n"},
-		{"-h", 0, "run a command in the container so far"},
-		{"-help", 0, "a flag of its own"},
-		{"help", 0, "a flag of its own"},
-		{"leaks", 0, "sealed x"},
+		{"-h", 0, "run a command in the container"},
+		{"-help", 0, "a flag of the stage"},
+		{"help", 0, "a flag of the stage"},
+		{"leaks", 0, "sealed  take over the host"},
 		{"-quiet holds", 0, "✓ it holds"},
 
-		{"hold", 2, `no step "hold" in 09-test; did you mean "holds"?`},
+		{"hold", 2, `no step "hold"; did you mean "holds"?`},
 		{"brakes", 2, `did you mean "breaks"?`},
+		{"nothing", 2, `no step "nothing"; go run ./09-test -list shows the steps`}, // too far from any
 		{"leak", 2, `did you mean "leaks"?`},
 		{"-nonsense", 2, "-nonsense"},
 		{"-size=much", 2, "much"},
-		{"holds -json", 2, "flags go before the names of steps"},
+		{"holds -json", 2, "flags go before the steps"},
 		{"--", 2, "-- needs a command"},
 		{"holds --", 2, "-- needs a command"},
 		{"holds -- true", 2, "either steps or -- COMMAND"},
-		{"holds leaks", 2, "a run of its own"},
+		{"holds leaks", 2, "runs alone"},
 
 		{"-- true", 0, ""},
 		{"-- false", 1, ""},
@@ -147,14 +154,14 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
-// The sandbox is where our parent made it, and not where a variable of the caller's says so.
+// A variable of the caller does not pass for a sandbox that our parent created.
 func TestACallersVariableIsNoSandbox(t *testing.T) {
 	for _, value := range []string{"1", "0", "no PID", ""} {
 		cmd, out, errs := command("holds")
 		cmd.Env = append(cmd.Env, "CONTAINERKIT_STAGE=sandboxed", "CONTAINERKIT_SANDBOX="+value)
 		_ = cmd.Run()
 		require.Zero(t, Status(cmd.ProcessState), "%s%s", out, errs)
-		require.Contains(t, errs.String(), "the sandbox was made", "CONTAINERKIT_SANDBOX=%s", value)
+		require.Contains(t, errs.String(), "the sandbox was created", "CONTAINERKIT_SANDBOX=%s", value)
 		require.Equal(t, 1, strings.Count(out.String(), "✓ it holds"), out)
 	}
 }
