@@ -173,9 +173,6 @@ func (n *Narrator) Do(c Call) {
 		return
 	}
 	d := Data{}
-	if c.OldSys != "" {
-		c.Sys = append(c.Sys, [2]string{c.OldSys, ""})
-	}
 	var names []string
 	for _, s := range c.Sys {
 		names = append(names, s[0])
