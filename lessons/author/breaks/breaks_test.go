@@ -102,7 +102,7 @@ func wrong(b Break, ended error, out string) string {
 	case !strings.Contains(b.Printed, "✗"):
 		return "the lesson shows no claim that does not hold"
 	case line != "":
-		return "the step does not print: " + line
+		return "the lesson and the step differ: " + line
 	}
 	return ""
 }
@@ -180,7 +180,7 @@ func TestWhatIsWrongWithABreakIsFound(t *testing.T) {
 	other := b
 	other.Printed = "  ✗ something else\n…\n"
 	said, _ = outcome(other)
-	require.Equal(t, "the step does not print: ✗ something else", said)
+	require.Equal(t, "the lesson and the step differ: not printed: something else", said)
 	other = b
 	other.Changes = []Change{{File: "02-namespaces/uts.go", Old: "package main\n", New: "package main // as before\n"}}
 	said, _ = outcome(other)

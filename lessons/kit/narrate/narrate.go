@@ -152,13 +152,12 @@ func (n *Narrator) Control(text string, rows ...Row) {
 
 // A Call describes what a step does next, in every notation that the reader can meet.
 type Call struct {
-	Text   string      // an imperative sentence
-	Sys    [][2]string // the system calls, or the files written, each with its purpose
-	Go     string      // the Go call as it is in the code: cgroup.Set("pids.max", "20")
-	Hand   string      // the equivalent command: "echo 20 > pids.max"
-	Man    string      // man pages with their sections: "cgroups(7), clone(2)"
-	At     any         // the function that has the call; its file and line are shown
-	OldSys string      // to be replaced by Sys
+	Text string      // an imperative sentence
+	Sys  [][2]string // the system calls, or the files written, each with its purpose
+	Go   string      // the Go call as it is in the code: cgroup.Set("pids.max", "20")
+	Hand string      // the equivalent command: "echo 20 > pids.max"
+	Man  string      // man pages with their sections: "cgroups(7), clone(2)"
+	At   any         // the function that has the call; its file and line are shown
 	// Without is what happens instead if the feature is left out. If it is empty, the call is made
 	// all the same.
 	Without string
