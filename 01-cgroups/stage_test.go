@@ -206,3 +206,7 @@ func TestOneEntryForEachVariable(t *testing.T) {
 }
 
 func TestExitStatus(t *testing.T) { stagetest.ExitStatus(t, nil) }
+
+func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
+
+func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }

@@ -246,3 +246,7 @@ func TestExitStatus(t *testing.T) {
 }
 
 func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
+
+func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
+
+func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }

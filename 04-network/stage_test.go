@@ -138,3 +138,7 @@ func TestOneEntryForEachVariable(t *testing.T) {
 func TestExitStatus(t *testing.T) { stagetest.ExitStatusOfCommands(t) }
 
 func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUnseen(t) }
+
+func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
+
+func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }

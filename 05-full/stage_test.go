@@ -264,3 +264,7 @@ func TestOneEntryForEachVariable(t *testing.T) {
 		"-env", "HOME=/x", "-env", "PATH=/bin:/usr/bin", "-env", "TERM=dumb", "-env", "HOSTNAME=other",
 		"-env", "A=1", "-env", "A=2", "-env", "A=3")
 }
+
+func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
+
+func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }

@@ -133,6 +133,9 @@ func (b *builder) startInit() error {
 	b.open = append(b.open, theirs)
 	birth := namespace.Birth{Tasks: b.tasks, Inherit: b.Without&Descriptors != 0}
 	birth.Attr.Pdeathsig = syscall.SIGKILL
+	// What is typed at our terminal, or sent to our process group, reaches PID 1 by way of us, once, and
+	// not before it catches signals.
+	birth.Attr.Setsid = true
 	if b.ct.Group != nil && b.ct.Group.FD() >= 0 { // on v2; on v1 there are the tasks
 		birth.Attr.UseCgroupFD, birth.Attr.CgroupFD = true, b.ct.Group.FD()
 	}

@@ -83,7 +83,7 @@ func countSealed(findings []Finding) (count int) {
 func plain(p stage.Payload) (int, error) {
 	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	cmd.ExtraFiles, cmd.Stderr = p.Extra, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	err := cmd.Run()
 	if cmd.ProcessState == nil {
 		return 125, err
