@@ -210,3 +210,5 @@ func TestExitStatus(t *testing.T) { stagetest.ExitStatus(t, nil) }
 func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
 
 func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
+
+func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }

@@ -142,3 +142,5 @@ func TestErrorsTellNothingOfTheHostsFiles(t *testing.T) { stagetest.HostsFilesUn
 func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
 
 func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
+
+func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }

@@ -268,3 +268,5 @@ func TestOneEntryForEachVariable(t *testing.T) {
 func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
 
 func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
+
+func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }

@@ -132,6 +132,7 @@ func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(init *procfs
 	var restore func()
 	o.Terminal, restore = initproc.Foreground(stdin)
 	defer restore()
+	namespace.Container().OwnStreams(stdin, stdout, stderr)
 	init, err := start(c, group)
 	if err != nil {
 		return 0, fmt.Errorf("start the container: %w", err)

@@ -121,6 +121,7 @@ func (b *builder) startInit() error {
 	if err != nil {
 		return err
 	}
+	b.spec.OwnStreams(files[:3]...)
 	exe, err := initproc.Executable()
 	if err != nil {
 		return err
