@@ -175,3 +175,5 @@ func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
 func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
 
 func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }
+
+func TestInterruptedLeakTableLeavesNothing(t *testing.T) { stagetest.LeaksInterrupted(t) }

@@ -355,3 +355,5 @@ func TestATerminalThatIsLetGo(t *testing.T) {
 	_ = cmd.Wait()
 	require.Equal(t, 5, cmd.ProcessState.ExitCode())
 }
+
+func TestInterruptedLeakTableLeavesNothing(t *testing.T) { stagetest.LeaksInterrupted(t) }

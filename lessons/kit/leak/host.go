@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,12 +32,15 @@ type host struct {
 	saw     string            // and what it saw
 	cannot  map[string]string // probes that the host itself lacks what they need for, with the reason
 	undo    []func()
+	closing sync.Mutex
 }
 
 func (h *host) defer_(f func()) { h.undo = append(h.undo, f) }
 
-// close removes the markers, latest first.
+// close removes the markers, latest first. It may be called twice, and beside itself.
 func (h *host) close() {
+	h.closing.Lock()
+	defer h.closing.Unlock()
 	for i := len(h.undo) - 1; i >= 0; i-- {
 		h.undo[i]()
 	}

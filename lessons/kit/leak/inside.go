@@ -107,19 +107,27 @@ func forkWithoutEnd(Markers) (bool, string) {
 	return true, fmt.Sprintf("%d, and no end", len(pids))
 }
 
-// forkIdle forks a process that only waits to be killed. A fork of a Go program has one thread and no scheduler, so
-// the child may do nothing but raw system calls.
+// forkIdle forks a process that only waits to be killed, and is killed when we are: as an ordinary user without a cgroup
+// there is nothing else that would end it. The caller must be locked to its thread, whose death counts
+// (PR_SET_PDEATHSIG). A fork of a Go program has one thread and no scheduler, so the child may do nothing but raw system
+// calls.
 //
 //go:noinline
 //go:norace
 func forkIdle() (int, syscall.Errno) {
+	parent := uintptr(os.Getpid())
 	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-	if errno == 0 && pid == 0 {
-		for {
-			syscall.RawSyscall(unix.SYS_PPOLL, 0, 0, 0)
-		}
+	if errno != 0 || pid != 0 {
+		return int(pid), errno
 	}
-	return int(pid), errno
+	syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
+	for {
+		// If we had died before the call, another process would be its parent now.
+		if now, _, _ := syscall.RawSyscall(unix.SYS_GETPPID, 0, 0, 0); now != parent {
+			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
+		}
+		syscall.RawSyscall(unix.SYS_PPOLL, 0, 0, 0)
+	}
 }
 
 const eatMiB = 384

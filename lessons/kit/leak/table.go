@@ -110,6 +110,11 @@ func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 		return nil, err
 	}
 	defer ours.Close()
+	// The attacker ends with the conversation, and the container with it; soFar removes what is left.
+	defer stage.OnInterrupt(func() { _ = ours.Close() })()
+	if stage.Interrupted() {
+		return nil, errInterrupted
+	}
 
 	// The container needs this thread to be started and waited for; the questions are asked beside it.
 	type result struct {
@@ -130,6 +135,8 @@ func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 	}
 	return r.findings, r.err
 }
+
+var errInterrupted = errors.New("interrupted")
 
 func interrogate(h *host, c *child.Conn, number int, root, limits bool) ([]Finding, error) {
 	if err := c.Send(h.m); err != nil {
