@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -275,8 +274,8 @@ func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
 func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }
 
 // on starts the program with a command on a terminal. It returns what is typed and shown there, once the command has said
-// "up", and the program's own descriptor of the terminal.
-func on(t *testing.T, r *stagetest.Runner, command string) (cmd *exec.Cmd, master, tty *os.File, shown *bufio.Reader) {
+// "up", and the program's own descriptor of the terminal. The program ignores signals.
+func on(t *testing.T, r *stagetest.Runner, command string, signals ...string) (cmd *exec.Cmd, master, tty *os.File, shown *bufio.Reader) {
 	t.Helper()
 	master, tty, err := pty.Open()
 	require.NoError(t, err)
@@ -284,6 +283,12 @@ func on(t *testing.T, r *stagetest.Runner, command string) (cmd *exec.Cmd, maste
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	cmd = r.Command(ctx, "-quiet", "--", "sh", "-c", "stty -echo; echo up; "+command)
+	if len(signals) > 0 { // not signal.Ignore: Go has no way back from it
+		program, err := filepath.EvalSymlinks(cmd.Path) // the shell's /proc/self/exe is the shell
+		require.NoError(t, err)
+		script := "trap '' " + strings.Join(signals, " ") + `; exec "$0" "$@"`
+		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", script, program}, cmd.Args[1:]...)
+	}
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -325,9 +330,8 @@ func TestATerminalMadeNonBlocking(t *testing.T) {
 // When our terminal is closed, the command's is hung up, also if no process gets a SIGHUP: a command that reads from it comes
 // to its end.
 func TestATerminalThatIsClosed(t *testing.T) {
-	ignore(t, syscall.SIGHUP) // and so does the program
 	for _, r := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
-		cmd, master, tty, _ := on(t, r, "cat; exit 5")
+		cmd, master, tty, _ := on(t, r, "cat; exit 5", "HUP")
 		require.NoError(t, tty.Close())
 		require.NoError(t, master.Close())
 		ended := make(chan error, 1)
@@ -341,15 +345,9 @@ func TestATerminalThatIsClosed(t *testing.T) {
 	}
 }
 
-// ignore ignores a signal for this test, and in the programs that it starts.
-func ignore(t *testing.T, s os.Signal) {
-	signal.Ignore(s)
-	t.Cleanup(func() { signal.Reset(s) })
-}
-
 // A command that has let go of its terminal, and opens it again, finds it hung up: it does not wait for a reader for ever.
 func TestATerminalThatIsLetGo(t *testing.T) {
-	cmd, _, _, shown := on(t, stagetest.Me(), `exec </dev/null >/dev/null 2>&1
+	cmd, _, _, shown := on(t, stagetest.Me(), `trap '' HUP; exec </dev/null >/dev/null 2>&1
 		for i in $(seq 20); do sleep 0.1; seq 20000 >/dev/pts/0; done; exit 5`)
 	go func() { _, _ = io.Copy(io.Discard, shown) }()
 	_ = cmd.Wait()
