@@ -27,6 +27,8 @@ func soFar(p stage.Payload) (status int, err error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Streams()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // if we are killed
 
+	signals, stop := p.Catch() // before anything exists that a signal would leave behind
+	defer stop()
 	g, err := cgroup.New("sofar", cgroup.Budget)
 	var no *cgroup.Unavailable
 	switch {
@@ -44,12 +46,10 @@ func soFar(p stage.Payload) (status int, err error) {
 		}
 		defer after()
 	}
-	signals := stage.Catch()
-	defer signals.Stop()
 	if err := interpreter.Blame(cmd.Start()); err != nil {
 		return interpreter.Status(err), err
 	}
-	signals.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })
+	defer signals.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })()
 	if p.Started != nil {
 		p.Started()
 	}

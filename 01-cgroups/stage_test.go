@@ -224,3 +224,11 @@ func TestFullOutput(t *testing.T) {
 func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "hierarchy") }
 
 func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }
+
+func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
+
+func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
+
+func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }
+
+func TestInterruptedLeakTableLeavesNothing(t *testing.T) { stagetest.LeaksInterrupted(t) }

@@ -267,3 +267,11 @@ func TestStatusTable(t *testing.T) { stagetest.StatusTable(t, "proc") }
 func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
 
 func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }
+
+func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
+
+func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
+
+func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }
+
+func TestInterruptedLeakTableLeavesNothing(t *testing.T) { stagetest.LeaksInterrupted(t) }

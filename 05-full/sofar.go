@@ -157,6 +157,8 @@ func (s *settings) run(p stage.Payload) (int, error) {
 	c := s.Config
 	c.Args, c.Extra = p.Argv, p.Extra
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	signals, stop := p.Catch() // before anything exists that a signal would leave behind
+	defer stop()
 	say := func(why string) {
 		if !p.Quiet {
 			fmt.Fprintln(os.Stderr, why)
@@ -194,9 +196,7 @@ func (s *settings) run(p stage.Payload) (int, error) {
 		say(fmt.Sprintf("no ID mapping for the files of -rootfs, so nobody (65534) owns them in the container: %v",
 			ct.Unmapped))
 	}
-	// Beside the command, which does not have to wait: before its start, this would take 4 % of a start.
-	// A signal that comes until then terminates us, and the container with us.
-	go func() { stage.Catch().Forward(true, func(s syscall.Signal) { _ = ct.Signal(s) }) }()
+	defer signals.Forward(true, func(s syscall.Signal) { _ = ct.Signal(s) })()
 	p.Started()
 	if ct.Terminal != nil {
 		return ct.Relay(os.Stdin, os.Stdout)

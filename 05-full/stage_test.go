@@ -7,9 +7,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -319,3 +321,92 @@ func TestVolumeBelowClosedDirectory(t *testing.T) {
 		require.Equal(t, "here\n", r.Stdout, r.Stderr)
 	}
 }
+
+func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
+
+func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
+
+func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }
+
+// on starts the program with a command on a terminal. It returns what is typed and shown there, once the command has said
+// "up", and the program's own descriptor of the terminal. The program ignores signals.
+func on(t *testing.T, r *stagetest.Runner, command string, signals ...string) (cmd *exec.Cmd, master, tty *os.File, shown *bufio.Reader) {
+	t.Helper()
+	master, tty, err := pty.Open()
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = master.Close(), tty.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	cmd = r.Command(ctx, "-quiet", "--", "sh", "-c", "stty -echo; echo up; "+command)
+	if len(signals) > 0 { // not signal.Ignore: Go has no way back from it
+		program, err := filepath.EvalSymlinks(cmd.Path) // the shell's /proc/self/exe is the shell
+		require.NoError(t, err)
+		script := "trap '' " + strings.Join(signals, " ") + `; exec "$0" "$@"`
+		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", script, program}, cmd.Args[1:]...)
+	}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	shown = bufio.NewReader(master)
+	require.Equal(t, "up", line(t, shown))
+	return cmd, master, tty, shown
+}
+
+func line(t *testing.T, shown *bufio.Reader) string {
+	t.Helper()
+	text, err := shown.ReadString('\n')
+	require.NoError(t, err, "%q", text)
+	return strings.TrimSpace(text)
+}
+
+// A process that shares the terminal makes it non-blocking, as ssh and node do. What is typed and shown arrives all the same.
+func TestATerminalMadeNonBlocking(t *testing.T) {
+	for _, r := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
+		cmd, master, tty, shown := on(t, r, "while read -r n && test $n != end; do seq $n; done")
+		require.NoError(t, syscall.SetNonblock(int(tty.Fd()), true))
+		for range 3 {
+			_, err := master.WriteString("20000\n") // more than a terminal holds
+			require.NoError(t, err)
+			time.Sleep(100 * time.Millisecond) // let it run full
+			for n := 1; n <= 20000; n++ {
+				require.Equal(t, strconv.Itoa(n), line(t, shown))
+			}
+		}
+		_, err := master.WriteString("end\n")
+		require.NoError(t, err)
+		require.NoError(t, cmd.Wait())
+	}
+}
+
+// When our terminal is closed, the command's is hung up, also if no process gets a SIGHUP: a command that reads from it comes
+// to its end.
+func TestATerminalThatIsClosed(t *testing.T) {
+	for _, r := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
+		cmd, master, tty, _ := on(t, r, "cat; exit 5", "HUP")
+		require.NoError(t, tty.Close())
+		require.NoError(t, master.Close())
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case <-ended:
+			require.Equal(t, 5, cmd.ProcessState.ExitCode())
+		case <-time.After(20 * time.Second):
+			t.Fatal("the command still waits for what nobody can type")
+		}
+	}
+}
+
+// A command that has let go of its terminal, and opens it again, finds it hung up: it does not wait for a reader for ever.
+func TestATerminalThatIsLetGo(t *testing.T) {
+	cmd, _, _, shown := on(t, stagetest.Me(), `trap '' HUP; exec </dev/null >/dev/null 2>&1
+		for i in $(seq 20); do sleep 0.1; seq 20000 >/dev/pts/0; done; exit 5`)
+	go func() { _, _ = io.Copy(io.Discard, shown) }()
+	_ = cmd.Wait()
+	require.Equal(t, 5, cmd.ProcessState.ExitCode())
+}
+
+func TestInterruptedLeakTableLeavesNothing(t *testing.T) { stagetest.LeaksInterrupted(t) }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,10 +25,14 @@ import (
 type order[Spec any] struct {
 	Spec      Spec // what the stage wants to have built
 	Argv, Env []string
-	Extra     int  // descriptors from 3 on that are the payload's
+	Extra     int  // descriptors behind stderrFD that are the payload's
 	Files     int  // descriptors behind them, which the stage hands to build
 	Terminal  bool // give the payload the terminal that is its standard input
 }
+
+// stderrFD is the payload's standard error in PID 1. Its own is the null device until it catches signals: at a SIGQUIT,
+// Go would print there what each goroutine does.
+const stderrFD = 3
 
 // A Box is a kind of container.
 type Box[Spec any] struct{ name string }
@@ -46,11 +51,12 @@ func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	if err := c.Receive(&o); err != nil {
 		return err
 	}
-	payload := []*os.File{os.Stdin, os.Stdout, os.Stderr}
-	for i := range o.Extra {
-		payload = append(payload, os.NewFile(uintptr(3+i), "extra"))
+	go initproc.Catch() // beside the work
+	payload := []*os.File{os.Stdin, os.Stdout}
+	for i := range 1 + o.Extra {
+		payload = append(payload, os.NewFile(uintptr(stderrFD+i), "payload"))
 	}
-	files := inherited(3+o.Extra, o.Files, "file")
+	files := inherited(stderrFD+1+o.Extra, o.Files, "file")
 	// The cgroup that we are in becomes the root of the cgroups inside.
 	if err := namespace.UnshareCgroup(); err != nil {
 		return err
@@ -64,7 +70,8 @@ func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	if err := build(o.Spec, files); err != nil {
 		return err
 	}
-	if err := c.Send("ready"); err != nil {
+	initproc.Catch() // from now on it gets signals
+	if err := errors.Join(unix.Dup3(stderrFD, 2, 0), c.Send("ready")); err != nil {
 		return err
 	}
 	var birth namespace.Birth
@@ -73,7 +80,10 @@ func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	if err != nil {
 		return err // the command could not be started
 	}
-	os.Exit(status) // the kernel ends whoever is left inside
+	if err := c.Send(status); err != nil {
+		return err
+	}
+	os.Exit(0) // the kernel ends whoever is left inside
 	return nil
 }
 
@@ -95,6 +105,8 @@ func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(init *procfs
 	if err := procfs.Check(); err != nil {
 		return 0, err
 	}
+	signals, stop := p.Catch() // before anything exists that a signal would leave behind
+	defer stop()
 	group, err := limits(p)
 	if err != nil {
 		return 0, err
@@ -110,47 +122,48 @@ func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(init *procfs
 		o.Env = os.Environ()
 	}
 	o.Files = len(files)
-	c, err := child.Command(b.name, append(p.Extra[:len(p.Extra):len(p.Extra)], files...)...)
+	stdin, stdout, stderr := p.Streams()
+	c, err := child.Command(b.name, slices.Concat([]*os.File{stderr}, p.Extra, files)...)
 	if err != nil {
 		return 0, err
 	}
 	defer c.Close()
-	c.Stdin, c.Stdout, c.Stderr = standard(p)
+	c.Stdin, c.Stdout, c.Stderr = stdin, stdout, nil
 	var restore func()
-	o.Terminal, restore = initproc.Foreground(c.Stdin.(*os.File))
+	o.Terminal, restore = initproc.Foreground(stdin)
 	defer restore()
-	signals := stage.Catch()
-	defer signals.Stop()
+	namespace.Container().OwnStreams(stdin, stdout, stderr)
 	init, err := start(c, group)
 	if err != nil {
 		return 0, fmt.Errorf("start the container: %w", err)
 	}
 	defer init.Close()
-	signals.Forward(false, func(s syscall.Signal) { _ = init.Signal(s) })
 	if o.Spec, err = spec(init); err != nil {
 		return 0, err
 	}
 	if err := errors.Join(c.Send(o), c.Receive(nil)); err != nil {
 		return 0, err // it could not be built, and says why
 	}
+	defer signals.Forward(false, func(s syscall.Signal) { _ = init.Signal(s) })()
 	if p.Started != nil {
 		p.Started()
 	}
 	if err := c.Wait(); c.ProcessState == nil {
 		return 0, err
 	}
-	switch err := c.Receive(nil); {
-	case errors.Is(err, io.EOF): // no last word: the command ran
-		return stage.Status(c.ProcessState), nil
+	switch err := c.Receive(&status); {
+	case err == nil:
+		return status, nil
+	case errors.Is(err, io.EOF) && c.ProcessState.Exited(): // without a word, and not by itself
+		return 125, fmt.Errorf("PID 1 exited: %w", err)
+	case errors.Is(err, io.EOF):
+		return stage.Status(c.ProcessState), nil // it was killed
 	case errors.Is(err, fs.ErrNotExist):
 		return 127, err
 	default:
 		return 126, err
 	}
 }
-
-// standard are the payload's standard streams.
-func standard(p stage.Payload) (in io.Reader, out, err io.Writer) { return p.Streams() }
 
 // limits creates the cgroup; nil, with a word about the reason, where there can be none.
 func limits(p stage.Payload) (*cgroup.Group, error) {
@@ -168,6 +181,7 @@ func limits(p stage.Payload) (*cgroup.Group, error) {
 // start starts PID 1 in its cgroup and in new namespaces.
 func start(c *child.Process, group *cgroup.Group) (init *procfs.Process, err error) {
 	birth := namespace.Birth{Attr: *c.SysProcAttr}
+	birth.Attr.Setpgid = false // or the command, which is in its group, would be in the terminal's background
 	if group != nil {
 		if birth.Tasks, err = group.JoinFiles(); err != nil {
 			return nil, err

@@ -26,17 +26,33 @@ type Session struct {
 	options int // for wait4(2)
 }
 
-// forwarded are the signals that PID 1 forwards: those by which people and tools tell a program
-// something.
-var forwarded = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2,
-	unix.SIGALRM, unix.SIGTERM, unix.SIGCONT, unix.SIGTSTP, unix.SIGWINCH}
+// forwarded are the signals that PID 1 forwards: all but those that no program can catch, its own
+// (children that exit, and what Go's scheduler and profiler use), the real-time signals, and those that
+// our caller ignores, as nohup(1) does SIGHUP. They stay ignored, for the command, too. (Go knows that
+// of SIGHUP and SIGINT only: the handlers of the others it has replaced before.)
+func forwarded() (list []os.Signal) {
+	for s := unix.Signal(1); s < firstRealTime; s++ {
+		switch s {
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGPROF, unix.SIGURG:
+		default:
+			if !signal.Ignored(s) {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}
+
+// firstRealTime is the kernel's SIGRTMIN. (signal(7))
+const firstRealTime = 32
 
 // caught gets the signals that are to be forwarded.
 var caught = make(chan os.Signal, 64)
 
-// Catch begins to catch signals, so that none is lost, and returns once it does. It takes one or two
-// milliseconds, a switch between threads for each signal: PID 1 has it done beside its other work.
-var Catch = sync.OnceFunc(func() { signal.Notify(caught, forwarded...) })
+// Catch begins to catch signals, so that none is lost, and returns once it does. Before, a signal is
+// lost, or ends PID 1 by Go's own handler. It takes one or two milliseconds, a switch between threads
+// for each signal: PID 1 has it done beside its other work.
+var Catch = sync.OnceFunc(func() { signal.Notify(caught, forwarded()...) })
 
 // Start starts a command from the calling thread, so that it is in what that thread has unshared.
 // Signals are caught before. An error has an exit status: see Status.

@@ -41,8 +41,8 @@ type forked struct {
 	parent      pollFD // our pidfd, readable once we have exited
 	noTime      unix.Timespec
 
-	session, terminal, foreground bool
-	group                         int32
+	session, ownGroup, terminal, foreground bool
+	group                                   int32
 
 	files     []int32
 	inherit   bool // leave descriptors open that are not close-on-exec
@@ -253,14 +253,17 @@ func (c *forked) dieWithParent() bool {
 	return errno == 0 && n == 0
 }
 
-// takeTerminal makes the process the leader of a session, or of a process group in the foreground of
-// the terminal. SIGTTOU is blocked, so that taking the terminal does not stop it. (tcsetpgrp(3))
+// takeTerminal makes the process the leader of a session, or of a process group, which may be in the
+// foreground of the terminal. SIGTTOU is blocked, so that taking the terminal does not stop it. (tcsetpgrp(3))
 //
 //go:nosplit
 //go:norace
 //go:nocheckptr
 func (c *forked) takeTerminal() bool {
 	if c.session && !c.do(callSetsid, unix.SYS_SETSID, 0, 0, 0) {
+		return false
+	}
+	if c.ownGroup && !c.do(callSetpgid, unix.SYS_SETPGID, 0, 0, 0) {
 		return false
 	}
 	if !c.terminal && !c.foreground {
@@ -272,9 +275,6 @@ func (c *forked) takeTerminal() bool {
 	}
 	if !c.foreground {
 		return true
-	}
-	if !c.do(callSetpgid, unix.SYS_SETPGID, 0, 0, 0) {
-		return false
 	}
 	pid, _, _ := syscall.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
 	c.group = int32(pid)

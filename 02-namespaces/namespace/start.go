@@ -24,7 +24,7 @@ type Program struct {
 // A Birth says how a process starts, beyond its program.
 type Birth struct {
 	// Attr is what os/exec takes. These fields count: Cloneflags, UseCgroupFD and CgroupFD,
-	// Credential, Pdeathsig, Setsid, Setctty and Foreground (the terminal is descriptor 0).
+	// Credential, Pdeathsig, Setsid, Setpgid, Setctty and Foreground (the terminal is descriptor 0).
 	Attr syscall.SysProcAttr
 	// Tasks are the files through which the process joins its cgroups on cgroup v1, before it does
 	// anything else. (Group.JoinFiles in package cgroup opens them.)
@@ -96,6 +96,7 @@ func newChild(p Program, b Birth) *forked {
 	}
 	c.deathSignal = uintptr(b.Attr.Pdeathsig)
 	c.session, c.terminal, c.foreground = b.Attr.Setsid, b.Attr.Setctty, b.Attr.Foreground
+	c.ownGroup = b.Attr.Setpgid || b.Attr.Foreground
 	return c
 }
 

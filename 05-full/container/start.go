@@ -31,9 +31,13 @@ type Container struct {
 	// Terminal is our end of the container's terminal; nil if it has none.
 	Terminal *os.File
 
-	conn   conn  // to PID 1, which has a last word if it fails
-	reaped bool  // PID 1 was waited for
-	limit  int64 // on memory, in bytes
+	conn  conn  // to PID 1, which has a last word if it fails
+	limit int64 // on memory, in bytes
+
+	// Each happens once, whoever asks for it, and beside whatever: Close may be called beside Wait.
+	reap    func() (unix.WaitStatus, error)
+	end     func() (status int, err error)
+	destroy func() error
 }
 
 // Start builds a container and starts its command. If it fails, nothing is left. An error that the
@@ -50,12 +54,20 @@ func Start(c Config) (_ *Container, err error) {
 	if err := procfs.Check(); err != nil {
 		return nil, err
 	}
-	b := &builder{Config: c, ct: &Container{conn: conn{-1}, limit: c.Resources.Memory}, spec: namespace.Container()}
+	b := &builder{Config: c, ct: newContainer(c.Resources.Memory), spec: namespace.Container()}
 	defer b.close()
 	if err = b.build(); err != nil {
 		return nil, errors.Join(err, b.ct.destroy())
 	}
 	return b.ct, nil
+}
+
+func newContainer(memory int64) *Container {
+	ct := &Container{conn: conn{-1}, limit: memory}
+	ct.reap = sync.OnceValues(func() (unix.WaitStatus, error) { return ct.Process.Wait() })
+	ct.end = sync.OnceValues(ct.awaitEnd)
+	ct.destroy = sync.OnceValue(ct.remove)
+	return ct
 }
 
 // A builder builds a container from outside: what it needs there, in the order in which it is needed.
@@ -122,6 +134,7 @@ func (b *builder) startInit() error {
 	if err != nil {
 		return err
 	}
+	b.spec.OwnStreams(files[:3]...)
 	exe, err := initproc.Executable()
 	if err != nil {
 		return err
@@ -134,6 +147,9 @@ func (b *builder) startInit() error {
 	b.open = append(b.open, theirs)
 	birth := namespace.Birth{Tasks: b.tasks, Inherit: b.Without&Descriptors != 0}
 	birth.Attr.Pdeathsig = syscall.SIGKILL
+	// What is typed at our terminal, or sent to our process group, reaches PID 1 by way of us, once, and
+	// not before it catches signals.
+	birth.Attr.Setsid = true
 	if b.ct.Group != nil && b.ct.Group.FD() >= 0 { // on v2; on v1 there are the tasks
 		birth.Attr.UseCgroupFD, birth.Attr.CgroupFD = true, b.ct.Group.FD()
 	}
@@ -280,7 +296,12 @@ func (ct *Container) Signal(s syscall.Signal) error { return ct.Process.Signal(s
 // Wait waits until the command has exited, removes what Start made, and returns the command's exit
 // status: 128+n if signal n ended it.
 func (ct *Container) Wait() (status int, err error) {
-	defer func() { err = errors.Join(err, ct.destroy()) }()
+	status, err = ct.end()
+	return status, errors.Join(err, ct.destroy())
+}
+
+// awaitEnd waits for PID 1, and for what it says of its end.
+func (ct *Container) awaitEnd() (status int, err error) {
 	ws, err := ct.reap()
 	switch {
 	case err != nil:
@@ -293,12 +314,6 @@ func (ct *Container) Wait() (status int, err error) {
 		return 125, last.err() // PID 1 itself failed
 	}
 	return ws.ExitStatus(), ct.killedForMemory(syscall.Signal(ws.ExitStatus() - 128))
-}
-
-// reap waits for PID 1, once.
-func (ct *Container) reap() (unix.WaitStatus, error) {
-	ct.reaped = true
-	return ct.Process.Wait()
 }
 
 // Run starts a container and waits until its command has exited.
@@ -323,16 +338,14 @@ func Status(err error) int {
 func (ct *Container) Kill() error { return ct.Signal(unix.SIGKILL) }
 
 // Close ends the container, if it still runs, and removes what Start made. Either Wait or Close must
-// be called.
+// be called; both may be, at the same time.
 func (ct *Container) Close() error { return ct.destroy() }
 
-// destroy removes what Start made. What lives in namespaces is gone with the last process in them.
-func (ct *Container) destroy() error {
+// remove removes what Start made. What lives in namespaces is gone with the last process in them.
+func (ct *Container) remove() error {
 	if ct.Process != nil {
-		if !ct.reaped {
-			_ = ct.Kill()
-			_, _ = ct.reap()
-		}
+		_ = ct.Kill()
+		_, _ = ct.end()
 		_ = ct.Process.Close()
 	}
 	ct.conn.close()
@@ -342,7 +355,5 @@ func (ct *Container) destroy() error {
 	if ct.Group == nil {
 		return nil
 	}
-	group := ct.Group
-	ct.Group = nil
-	return group.Remove()
+	return ct.Group.Remove()
 }

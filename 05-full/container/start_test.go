@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -320,4 +321,35 @@ func TestInitLetsGoOfTheStreams(t *testing.T) {
 		}
 		return len(others) == 0
 	}, 10*time.Second, 10*time.Millisecond, "%q", &others)
+}
+
+// Wait, Close and Signal may be called at the same time, as when a signal ends a step: the container ends
+// once, each of them returns, and no signal goes to a descriptor that is another file by then.
+func TestCloseBesideWaitAndSignal(t *testing.T) {
+	needNamespaces(t)
+	for range 10 {
+		ct, err := Start(Config{Args: []string{"sleep", "60"}, Resources: limited(t)})
+		require.NoError(t, err)
+		var all sync.WaitGroup
+		var ended atomic.Bool
+		for range 2 {
+			all.Go(func() {
+				status, err := ct.Wait()
+				assert.NoError(t, err)
+				assert.Equal(t, 128+9, status)
+			})
+			all.Go(func() { assert.NoError(t, ct.Close()) })
+		}
+		var late sync.WaitGroup
+		late.Go(func() {
+			for !ended.Load() {
+				_ = ct.Signal(unix.SIGWINCH)
+			}
+			assert.ErrorIs(t, ct.Signal(unix.SIGTERM), unix.ESRCH)
+		})
+		all.Wait()
+		ended.Store(true)
+		late.Wait()
+	}
+	requireNoGroups(t)
 }

@@ -5,10 +5,10 @@ package container
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -54,8 +54,12 @@ func (ct *Container) Resize(from *os.File) error {
 	return os.NewSyscallError("ioctl(TIOCSWINSZ)", unix.IoctlSetWinsize(int(ct.Terminal.Fd()), unix.TIOCSWINSZ, size))
 }
 
-// Relay joins our terminal and the container's until the payload ends, and returns what Wait returns. Ours is in raw
-// mode meanwhile: every key, Ctrl-C too, goes inside as it is, and the container's terminal gives it its meaning.
+// Relay joins our terminal and the container's until the command exits, and returns what Wait returns.
+// Ours is in raw mode meanwhile: every key, Ctrl-C too, goes inside as it is, and the container's
+// terminal gives it its meaning.
+//
+// When ours is closed, or no process inside has the container's any more, the container's is hung up:
+// its foreground process group gets SIGHUP, and what still uses it fails with EIO. (pty(7))
 func (ct *Container) Relay(in, out *os.File) (status int, err error) {
 	if term.IsTerminal(int(in.Fd())) {
 		before, err := term.MakeRaw(int(in.Fd()))
@@ -64,22 +68,97 @@ func (ct *Container) Relay(in, out *os.File) (status int, err error) {
 		}
 		defer func() { _ = term.Restore(int(in.Fd()), before) }()
 	}
-	resized := make(chan os.Signal, 1)
-	signal.Notify(resized, syscall.SIGWINCH)
-	defer signal.Stop(resized)
+	if err := ct.relay(in, out); err != nil {
+		return 125, errors.Join(err, ct.destroy())
+	}
+	return ct.Wait()
+}
+
+// relay is Relay until one of the terminals is closed.
+func (ct *Container) relay(in, out *os.File) error {
+	stopped, stop, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	ours := newSide(ct.Terminal, stopped)
+	// Nothing may block: neither end can be closed while a call of ours uses it.
+	if err := unix.SetNonblock(int(ours.fd), true); err != nil {
+		return os.NewSyscallError("fcntl(O_NONBLOCK)", err)
+	}
+	hangUp := sync.OnceFunc(func() { _ = stop.Close() })
+	typed, terminal := newSide(in, stopped), term.IsTerminal(int(in.Fd()))
 	go func() {
-		for range resized {
-			_ = ct.Resize(in) // a terminal that is gone has no size
+		typed.copyTo(ours)
+		if terminal { // the end of a file or a pipe is only the end of what is typed
+			hangUp()
 		}
 	}()
+	stopSizes := ct.followSize(in)
+	ours.copyTo(newSide(out, stopped))
+	hangUp()
+	stopSizes()
+	return ct.Terminal.Close()
+}
+
+// followSize keeps the container's terminal as large as ours.
+func (ct *Container) followSize(from *os.File) (stop func()) {
+	resized, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(resized, syscall.SIGWINCH)
 	go func() {
-		_, _ = io.Copy(ct.Terminal, in) // ends with the program: nobody can stop a read of a terminal
+		defer close(done)
+		for range resized {
+			_ = ct.Resize(from) // a terminal that is gone has no size
+		}
 	}()
-	shown := make(chan struct{})
-	go func() {
-		_, _ = io.Copy(out, ct.Terminal) // ends with EIO when the last process inside has closed its end
-		close(shown)
-	}()
-	<-shown
-	return ct.Wait()
+	return func() {
+		signal.Stop(resized)
+		close(resized)
+		<-done
+	}
+}
+
+// A side is a file at one end of a relay.
+type side struct {
+	*os.File
+	fd      int32
+	stopped int32 // a pipe whose other end is closed when the relay is over
+	keep    *os.File
+}
+
+func newSide(f, stopped *os.File) side {
+	return side{File: f, fd: int32(f.Fd()), stopped: int32(stopped.Fd()), keep: stopped}
+}
+
+// copyTo copies until an end is closed or the relay is over. A file can be non-blocking at any moment,
+// because a process that shares it has made it so: then EAGAIN is no error.
+func (s side) copyTo(to side) {
+	buf := make([]byte, 32<<10)
+	for s.ready(unix.POLLIN) {
+		n, err := s.Read(buf)
+		if n > 0 && !to.write(buf[:n]) || err != nil && !errors.Is(err, unix.EAGAIN) {
+			return
+		}
+	}
+}
+
+func (s side) write(text []byte) (ok bool) {
+	for len(text) > 0 {
+		n, err := s.Write(text)
+		text = text[n:]
+		if err != nil && !(errors.Is(err, unix.EAGAIN) && s.ready(unix.POLLOUT)) {
+			return false
+		}
+	}
+	return true
+}
+
+// ready waits until something can be read or written, or reports that the relay is over. (poll(2))
+func (s side) ready(events int16) bool {
+	fds := []unix.PollFd{{Fd: s.fd, Events: events}, {Fd: s.stopped, Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		if err != unix.EINTR {
+			return err == nil && fds[1].Revents == 0
+		}
+	}
 }

@@ -95,7 +95,7 @@ func openRoom(processes []process, share string) (*room, error) {
 	p.Stdout, p.Stderr = &r.said, &r.said
 	spec.Apply(p.Cmd)
 	// A session of its own, or the terminal's Ctrl-C would end the machine instead of the command in it.
-	p.SysProcAttr.Setsid = true
+	p.SysProcAttr.Setsid, p.SysProcAttr.Setpgid = true, false // a session's leader leads its group
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start the VM's processes in namespaces of their own: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
@@ -134,6 +135,7 @@ func Register(name string, f func(*Conn) error) string {
 func Init() {
 	// A child that somebody else starts (see Argv) is named by its arguments instead of argv[0] and environment.
 	if len(os.Args) == 4 && strings.HasPrefix(os.Args[0], "/proc/self/fd/") && strings.HasPrefix(os.Args[1], prefix) {
+		signal.Ignore(syscall.SIGQUIT) // or Go prints what each goroutine does
 		_ = os.Setenv(connEnv, os.Args[2])
 		os.Args = os.Args[1:2]
 	}
@@ -192,6 +194,9 @@ type Process struct {
 // streams before Start. Files in extra are descriptors 3 and up in the child, in order.
 // The child is killed if the thread that started it ends (prctl(2), PR_SET_PDEATHSIG): start it from the main
 // goroutine, which is locked to the main thread.
+//
+// It is in a process group of its own: Ctrl-C and Ctrl-\ at the terminal are for the program, which ends it; at a Ctrl-\ it
+// would print what each of its goroutines does.
 func Command(name string, extra ...*os.File) (*Process, error) {
 	ours, theirs, err := Pair()
 	if err != nil {
@@ -203,7 +208,7 @@ func Command(name string, extra ...*os.File) (*Process, error) {
 		Env:         append(os.Environ(), connEnv+"="+strconv.Itoa(3+len(extra))),
 		Stderr:      os.Stderr,
 		ExtraFiles:  append(extra[:len(extra):len(extra)], theirs),
-		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
+		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true},
 	}
 	return &Process{cmd, ours, theirs}, nil
 }

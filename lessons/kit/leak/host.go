@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/sys/mountinfo"
@@ -33,12 +34,15 @@ type host struct {
 	saw     string            // and what it saw
 	cannot  map[string]string // probes that need something that the host lacks, with the reason
 	undo    []func()
+	closing sync.Mutex
 }
 
 func (h *host) defer_(f func()) { h.undo = append(h.undo, f) }
 
-// close removes the markers, the last one first.
+// close removes the markers, the last one first. It may be called twice, also at the same time.
 func (h *host) close() {
+	h.closing.Lock()
+	defer h.closing.Unlock()
 	for i := len(h.undo) - 1; i >= 0; i-- {
 		h.undo[i]()
 	}

@@ -115,19 +115,27 @@ func forkWithoutEnd(Markers) (bool, string) {
 	return true, fmt.Sprintf("%d processes, no error", len(pids))
 }
 
-// forkIdle forks a process that waits until it is killed. A fork of a Go program has one thread and no
-// scheduler, so the child makes only raw system calls.
+// forkIdle forks a process that waits until it is killed, at the latest when we are: without a cgroup,
+// an ordinary user has nothing else that would end it. The caller must be locked to its thread, whose
+// death counts (prctl(2), PR_SET_PDEATHSIG). A fork of a Go program has one thread and no scheduler, so
+// the child makes only raw system calls.
 //
 //go:noinline
 //go:norace
 func forkIdle() (int, syscall.Errno) {
+	parent := uintptr(os.Getpid())
 	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-	if errno == 0 && pid == 0 {
-		for {
-			syscall.RawSyscall(unix.SYS_PPOLL, 0, 0, 0)
-		}
+	if errno != 0 || pid != 0 {
+		return int(pid), errno
 	}
-	return int(pid), errno
+	syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
+	for {
+		// If we had died before the call, another process would be its parent now.
+		if now, _, _ := syscall.RawSyscall(unix.SYS_GETPPID, 0, 0, 0); now != parent {
+			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
+		}
+		syscall.RawSyscall(unix.SYS_PPOLL, 0, 0, 0)
+	}
 }
 
 const eatMiB = 384

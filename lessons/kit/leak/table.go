@@ -107,7 +107,7 @@ func countSealed(findings []Finding) (count int) {
 func plain(p stage.Payload) (int, error) {
 	cmd := exec.Command(p.Argv[0], p.Argv[1:]...)
 	cmd.ExtraFiles, cmd.Stderr = p.Extra, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	err := cmd.Run()
 	if cmd.ProcessState == nil {
 		return 125, err
@@ -134,6 +134,11 @@ func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 		return nil, err
 	}
 	defer ours.Close()
+	// The attacker ends with the conversation, and the container with it; soFar removes what is left.
+	defer stage.OnInterrupt(func() { _ = ours.Close() })()
+	if stage.Interrupted() {
+		return nil, errInterrupted
+	}
 
 	// The container is started and waited for by this thread, so another one talks to the attacker.
 	type result struct {
@@ -154,6 +159,8 @@ func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 	}
 	return r.findings, r.err
 }
+
+var errInterrupted = errors.New("interrupted")
 
 func interrogate(h *host, c *child.Conn, number int, root, limits bool) ([]Finding, error) {
 	if err := c.Send(h.m); err != nil {

@@ -5,13 +5,15 @@ package stage
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 var (
-	stopped  atomic.Bool
+	stopped  atomic.Int32 // the signal that asked the program to end
 	cleanMu  sync.Mutex
 	cleanups = map[int]func(){}
 	nextID   int
@@ -23,7 +25,7 @@ var (
 //	group := …
 //	defer stage.OnInterrupt(group.Remove)()
 //
-// After the clean-ups the program exits with 130, as a shell reports a Ctrl-C.
+// After the clean-ups the program exits with 128+n, as a shell reports a signal: 130 for Ctrl-C.
 func OnInterrupt(f func()) (cancel func()) {
 	cleanMu.Lock()
 	defer cleanMu.Unlock()
@@ -37,27 +39,60 @@ func OnInterrupt(f func()) (cancel func()) {
 	}
 }
 
-func interrupted() bool { return stopped.Load() }
+// Interrupted reports whether a signal has asked the program to end.
+func Interrupted() bool { return stopped.Load() != 0 }
 
-// cancelOnSignal runs the registered clean-ups, latest first, when a signal asks the program to end.
-func cancelOnSignal() (stop func()) {
-	c := make(chan os.Signal, 1)
+// interruptStatus is the exit status of an interrupted program.
+func interruptStatus() int { return 128 + int(stopped.Load()) }
+
+// ending are the signals that ask a program to end. SIGQUIT is one: Go's own answer to it is a stack trace of every
+// goroutine.
+var ending = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
+
+// asked gets them.
+var asked = newSignals()
+
+// listen begins to catch them.
+func listen() *Signals {
+	signal.Notify(asked.kept, notIgnored(ending)...)
+	return asked
+}
+
+// notIgnored are those of the signals that our caller does not ignore, as nohup(1) does SIGHUP. They stay ignored. (Go
+// knows that of SIGHUP and SIGINT only: the handlers of the others it has replaced before.)
+func notIgnored(signals []os.Signal) []os.Signal {
+	return slices.DeleteFunc(slices.Clone(signals), signal.Ignored)
+}
+
+// cancelOnSignal runs the registered clean-ups, latest first, when a signal asks the program to end, and exits. The work
+// may end by itself then, and call stop: patience is the time that it gets for that.
+func cancelOnSignal(patience time.Duration) (stop func()) {
 	done := make(chan struct{})
-	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
+		var s os.Signal
 		select {
 		case <-done:
 			return
-		case <-c:
+		case s = <-asked.kept:
 		}
-		stopped.Store(true)
-		cleanMu.Lock()
-		for id := nextID; id > 0; id-- {
-			if f, ok := cleanups[id]; ok {
-				f()
-			}
+		stopped.Store(int32(s.(syscall.Signal)))
+		runCleanups()
+		select {
+		case <-done:
+			return
+		case <-time.After(patience):
+			os.Exit(interruptStatus())
 		}
-		os.Exit(130)
 	}()
-	return func() { signal.Stop(c); close(done) }
+	return func() { close(done) }
+}
+
+func runCleanups() {
+	cleanMu.Lock()
+	defer cleanMu.Unlock()
+	for id := nextID; id > 0; id-- {
+		if f, ok := cleanups[id]; ok {
+			f()
+		}
+	}
 }

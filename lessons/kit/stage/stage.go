@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/agnivade/levenshtein"
 	"golang.org/x/sys/unix"
@@ -45,6 +46,8 @@ type Payload struct {
 	Quiet bool
 	// Started can be called when the command runs: leftovers are then removed beside it, not after it.
 	Started func()
+
+	caught func() *Signals
 }
 
 // A Program describes a stage.
@@ -122,6 +125,10 @@ func (p Program) main(args []string) int {
 			return p.usage("-- needs a command after it, for example: -- sh -c 'echo hello'")
 		}
 	}
+	caught := listen
+	if len(command) > 0 {
+		caught = catchBeside()
+	}
 	help := slices.Equal(args, []string{"help"})
 	if err := fs.Parse(args); help || errors.Is(err, flag.ErrHelp) {
 		p.help(narrate.Stdout, fs)
@@ -149,6 +156,9 @@ func (p Program) main(args []string) int {
 		return p.usage("name either steps or -- COMMAND, not both")
 	}
 
+	if len(command) == 0 {
+		listen()
+	}
 	if status := p.check(command); status != 0 {
 		return status
 	}
@@ -162,7 +172,7 @@ func (p Program) main(args []string) int {
 	outside := p.Sandbox != nil && !inside
 	if len(names) == 1 && names[0] == leaksName {
 		if outside && p.SoFarSandboxed {
-			status, _ := p.reenter(o, names, command)
+			status, _ := p.reenter(o, names, command, caught)
 			return status
 		}
 		p.sweep()
@@ -170,7 +180,7 @@ func (p Program) main(args []string) int {
 	}
 	if outside && (len(command) == 0 || p.SoFarSandboxed || p.SandboxCommand != nil && p.SandboxCommand()) {
 		p.sweep()
-		status, ran := p.reenter(o, names, command)
+		status, ran := p.reenter(o, names, command, caught)
 		if status != 0 || !ran || p.SoFarSandboxed || len(names)+len(command) > 0 || p.interactive(o) {
 			return status
 		}
@@ -181,8 +191,11 @@ func (p Program) main(args []string) int {
 			p.Sweep = nil // it was done outside
 		}
 		begin, wait := p.sweepBeside()
-		status, err := p.SoFar(Payload{Argv: command, Quiet: o.Quiet, Started: begin})
+		status, err := p.SoFar(Payload{Argv: command, Quiet: o.Quiet, Started: begin, caught: caught})
 		wait()
+		if err != nil && (status == 0 || status == 125) {
+			status, err = caught().Blame(err)
+		}
 		if err != nil {
 			report(p.Stage.Dir, err)
 			if status == 0 {
@@ -203,7 +216,7 @@ func (p Program) main(args []string) int {
 	if all && p.interactive(o) {
 		return p.handOver(o)
 	}
-	status := p.RunSteps(o, names)
+	status := p.runSteps(o, names)
 	if status != 0 || !all || inside && !p.SoFarSandboxed {
 		return status
 	}
@@ -252,7 +265,7 @@ func (p Program) interactive(o narrate.Options) bool {
 
 // handOver runs the first step, and then a shell in the container.
 func (p Program) handOver(o narrate.Options) int {
-	if status := p.RunSteps(o, []string{p.Stage.Steps[0].Name}); status != 0 || o.Without {
+	if status := p.runSteps(o, []string{p.Stage.Steps[0].Name}); status != 0 || o.Without {
 		return status
 	}
 	n := narrate.New(p.Stage.Dir, "", o)
@@ -297,9 +310,13 @@ func (p Program) leaks(o narrate.Options) int {
 		return 0
 	}
 	n := narrate.New(p.Stage.Dir, "", o)
-	defer cancelOnSignal()()
+	defer cancelOnSignal(10 * time.Second)()
 	n.Title("What the container can still do to the host")
-	if err := p.Leaks(n); err != nil {
+	err := p.Leaks(n)
+	if Interrupted() {
+		return interruptStatus()
+	}
+	if err != nil {
 		n.Fail(err)
 	}
 	if n.Failed() > 0 {
@@ -308,9 +325,9 @@ func (p Program) leaks(o narrate.Options) int {
 	return 0
 }
 
-// RunSteps runs the named steps in this process. The exit status is 1 if a claim does not hold.
-func (p Program) RunSteps(o narrate.Options, names []string) int {
-	defer cancelOnSignal()()
+// runSteps runs the named steps in this process. The exit status is 1 if a claim does not hold.
+func (p Program) runSteps(o narrate.Options, names []string) int {
+	defer cancelOnSignal(0)()
 	status := 0
 	for _, name := range names {
 		s, _ := p.step(name)
@@ -323,8 +340,8 @@ func (p Program) RunSteps(o narrate.Options, names []string) int {
 		if n.Failed() > 0 {
 			status = 1
 		}
-		if interrupted() {
-			return 130
+		if Interrupted() {
+			return interruptStatus()
 		}
 	}
 	return status
@@ -341,7 +358,7 @@ func (p Program) runStep(name string, n *narrate.Narrator) (err error) {
 }
 
 // reenter runs the same command line in a copy of the program, in the sandbox.
-func (p Program) reenter(o narrate.Options, names, command []string) (status int, ran bool) {
+func (p Program) reenter(o narrate.Options, names, command []string, caught func() *Signals) (status int, ran bool) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), insideEnv+"="+strconv.Itoa(os.Getpid()))
@@ -351,12 +368,11 @@ func (p Program) reenter(o narrate.Options, names, command []string) (status int
 	// Ctrl-C reaches the whole process group: the copy cleans up, and we wait for it. A signal that is meant for us
 	// alone is passed on: if we died of it, the copy would be killed before it could clean up.
 	// (Not signal.Ignore: a child inherits an ignored signal.)
-	signals := Catch()
-	defer signals.Stop()
+	signals := caught()
 	if err := cmd.Start(); err != nil {
 		return p.refused(o, names, command, fmt.Errorf("start a process in new namespaces: %w", err)), false
 	}
-	signals.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })
+	defer signals.Forward(false, func(s syscall.Signal) { _ = cmd.Process.Signal(s) })()
 	_ = cmd.Wait() // its state has the status
 	return Status(cmd.ProcessState), true
 }

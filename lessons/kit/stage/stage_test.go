@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -198,9 +199,9 @@ func TestPanicIsTold(t *testing.T) {
 	require.Equal(t, []narrate.Kind{narrate.Clean, narrate.Proof}, kinds)
 }
 
-// Ctrl-C, SIGTERM or SIGHUP in the middle: what was registered is undone, the last one first.
+// Ctrl-C, Ctrl-\, SIGTERM or SIGHUP in the middle: what was registered is undone, the last one first.
 func TestInterrupt(t *testing.T) {
-	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		cmd, _, _ := command("-json", "waits")
 		cmd.Stdout = nil
 		pipe, err := cmd.StdoutPipe()
@@ -217,7 +218,7 @@ func TestInterrupt(t *testing.T) {
 		}
 		require.Error(t, dec.Decode(&e))
 		_ = cmd.Wait()
-		require.Equal(t, 130, Status(cmd.ProcessState), s)
+		require.Equal(t, 128+int(s), Status(cmd.ProcessState), s)
 	}
 }
 
@@ -234,9 +235,9 @@ func TestStatus(t *testing.T) {
 func TestSignalsAreKept(t *testing.T) {
 	s := Catch()
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGUSR1))
-	require.Eventually(t, func() bool { return len(s) == 1 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.kept) == 1 }, time.Minute, time.Millisecond)
 	got := make(chan syscall.Signal, 2)
-	s.Forward(true, func(s syscall.Signal) { got <- s })
+	defer s.Forward(true, func(s syscall.Signal) { got <- s })()
 	require.Equal(t, syscall.SIGUSR1, <-got)
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
 	require.Equal(t, syscall.SIGTERM, <-got)
@@ -244,6 +245,21 @@ func TestSignalsAreKept(t *testing.T) {
 	other := Catch()
 	defer other.Stop()
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGUSR2))
-	require.Eventually(t, func() bool { return len(other) == 1 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return len(other.kept) == 1 }, time.Minute, time.Millisecond)
 	require.Empty(t, got)
+}
+
+// A container that could not be started because of a signal has not failed: the status says which signal it was.
+func TestASignalIsToBlame(t *testing.T) {
+	s := newSignals()
+	status, err := s.Blame(syscall.EROFS)
+	require.ErrorIs(t, err, syscall.EROFS, "no signal came")
+	require.Zero(t, status)
+	s.kept <- syscall.SIGUSR1
+	_, err = s.Blame(syscall.EROFS)
+	require.ErrorIs(t, err, syscall.EROFS, "one that ends no program")
+	go func() { s.kept <- syscall.SIGHUP }() // later than what it has done
+	status, err = s.Blame(fmt.Errorf("wait for PID 1: %w", io.EOF))
+	require.NoError(t, err)
+	require.Equal(t, 128+1, status)
 }
