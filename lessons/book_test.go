@@ -27,20 +27,20 @@ type slot struct {
 	commands    []string
 }
 
-// plans reads the plans of the teacher's guide, by the minutes that they promise.
-func plans(t *testing.T) map[int][]slot {
-	found := map[int][]slot{}
+// plans reads the plans of the teacher's guide, by their names: "60" and "60 first" have 60 minutes.
+func plans(t *testing.T) map[string][]slot {
+	found := map[string][]slot{}
 	row := regexp.MustCompile(`^\| (\d+) \| (\d+) \|([^|]*)\|`)
 	command := regexp.MustCompile("`(go run [^`]*)`")
-	promised := 0
+	plan := ""
 	for _, line := range strings.Split(bookPage(t, "teaching.md"), "\n") {
-		if m := regexp.MustCompile(`^<!-- plan: (\d+) -->$`).FindStringSubmatch(line); m != nil {
-			promised, _ = strconv.Atoi(m[1])
+		if m := regexp.MustCompile(`^<!-- plan: (\d+(?: \w+)?) -->$`).FindStringSubmatch(line); m != nil {
+			plan = m[1]
 		} else if strings.HasPrefix(line, "## ") {
-			promised = 0
+			plan = ""
 		}
 		m := row.FindStringSubmatch(line)
-		if m == nil || promised == 0 {
+		if m == nil || plan == "" {
 			continue
 		}
 		at, _ := strconv.Atoi(m[1])
@@ -49,30 +49,32 @@ func plans(t *testing.T) map[int][]slot {
 		for _, c := range command.FindAllStringSubmatch(m[3], -1) {
 			s.commands = append(s.commands, c[1])
 		}
-		found[promised] = append(found[promised], s)
+		found[plan] = append(found[plan], s)
 	}
 	return found
 }
 
 func TestThePlansOfTheTeachersGuideFillTheirHours(t *testing.T) {
 	all := plans(t)
-	require.Len(t, all, 3)
-	for promised, slots := range all {
+	require.Len(t, all, 4)
+	for plan, slots := range all {
+		promised, err := strconv.Atoi(strings.Fields(plan)[0])
+		require.NoError(t, err)
 		at := 0
 		for _, s := range slots {
-			require.Equal(t, at, s.at, "the plan of %d minutes: each part begins where the one before it ends", promised)
+			require.Equal(t, at, s.at, "the plan %q: each part begins where the one before it ends", plan)
 			at += s.minutes
 		}
-		require.Equal(t, promised, at, "the plan of %d minutes", promised)
+		require.Equal(t, promised, at, "the plan %q", plan)
 	}
 }
 
-// A reader in a room takes in so many words in a minute, while somebody points at them.
+// pace is how many words a class reads in a minute while the teacher points at them.
 const pace = 150
 
 func TestTheHourOfTheTeachersGuideIsLongEnoughForItsWords(t *testing.T) {
 	steps := 0
-	for _, s := range plans(t)[60] {
+	for _, s := range plans(t)["60"] {
 		for _, c := range s.commands {
 			args := strings.Fields(c)
 			if !strings.HasPrefix(args[2], "./0") {
@@ -80,7 +82,7 @@ func TestTheHourOfTheTeachersGuideIsLongEnoughForItsWords(t *testing.T) {
 			}
 			steps++
 			cmd := exec.Command(args[0], args[1:]...)
-			cmd.Dir = ".." // standard input is empty, so -pause finds nobody to wait for
+			cmd.Dir = ".." // standard input is empty, so -pause doesn't wait
 			out, err := cmd.Output()
 			require.NoError(t, err, "%s\n%s", c, out)
 			words := len(strings.Fields(string(out)))
