@@ -17,7 +17,7 @@ sudo apt-get update
 sudo apt-get install -y --no-install-recommends util-linux iproute2 nftables procps iputils-ping golang-go
 go env -w GOTOOLCHAIN=auto # the distribution's Go fetches the one that go.mod asks for
 
-# systemd hands a cgroup to each user, which the lessons on cgroups need without root. It takes a restart of WSL.
+# systemd delegates a cgroup to each user; without root, the lessons on cgroups need that. WSL has to restart for it.
 if [ "$(ps -p 1 -o comm=)" != systemd ]; then
 	if ! grep -qs '^systemd=true' /etc/wsl.conf; then
 		printf '[boot]\nsystemd=true\n' | sudo tee -a /etc/wsl.conf
