@@ -143,9 +143,18 @@ func (p Progress) Note(r Result, now time.Time) {
 // Put writes the learner's file. What was there is kept, unless it is what was shipped; the copy's name is returned.
 func Put(root string, e Exercise, text []byte, now time.Time) (kept string, err error) {
 	path := filepath.Join(root, e.File)
-	old, err := os.ReadFile(path)
+	old, err := readRegular(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		kept = copyName(e, now) // a directory may hold what they wrote
+		if err := makeDir(filepath.Join(root, Room, "copies")); err != nil {
+			return "", err
+		}
+		if err := os.Rename(path, filepath.Join(root, kept)); err != nil {
+			return "", err
+		}
 	}
 	shipped, err := Shipped(root, e)
 	if err != nil {
@@ -235,6 +244,8 @@ func HintFor(r Result, p Progress) string {
 		return "it is solved. " + e.Shows + " shows it at work."
 	case r.Outcome == Broken:
 		return "it does not compile: " + r.Reason
+	case r.Outcome == Failed && r.Reason != "":
+		return r.Reason
 	case r.Diagnosis != nil:
 		record.Hints++
 		return r.Diagnosis.Say
