@@ -157,6 +157,12 @@ func (m moves) fitted(text, reference []byte) []byte {
 	return text
 }
 
+// Written reports whether a learner has written anything into the file of an exercise.
+func Written(root string, e Exercise) bool {
+	text, err := readRegular(filepath.Join(root, e.File))
+	return err == nil && !unsolved(text)
+}
+
 // unsolved reports whether nothing is written in a learner's file, whatever its comments say: there
 // is no such file, or every function only returns todo.Exercise. IsUnsolved is stricter: it asks
 // for the file as shipped today, and an update changes that.

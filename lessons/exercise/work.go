@@ -19,7 +19,8 @@ import (
 // Room is the directory in the kit where a learner's progress and the copies of replaced files are kept. Git ignores it.
 const Room = ".mine"
 
-// Find returns the exercises that the names stand for: STAGE, STAGE/NAME, or NAME where only one has it. No name is all.
+// Find returns the exercises that the names stand for: STAGE, STAGE/NAME, NAME where only one has it, or the step of a
+// lesson, with its stage or without, where no exercise is called so. No name is all.
 func Find(names ...string) ([]Exercise, error) {
 	all := All()
 	if len(names) == 0 {
@@ -29,9 +30,12 @@ func Find(names ...string) ([]Exercise, error) {
 	for _, name := range names {
 		name = strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
 		n := len(found)
-		for _, e := range all {
-			if name == e.ID() || name == e.Stage || name == e.Name {
-				found = append(found, e)
+		for _, fits := range []func(Exercise) bool{
+			func(e Exercise) bool { return name == e.ID() || name == e.Stage || name == e.Name },
+			func(e Exercise) bool { return name == e.Step || name == e.Stage+"/"+e.Step },
+		} {
+			if len(found) == n {
+				found = append(found, slices.DeleteFunc(slices.Clone(all), func(e Exercise) bool { return !fits(e) })...)
 			}
 		}
 		if len(found) == n {
