@@ -56,6 +56,11 @@ func reportCommand() *cobra.Command {
 				name = u.Username // a number in a container often has none
 			}
 		}
+		if info, err := os.Stat(filepath.Dir(file)); err != nil {
+			return failure{err} // before all exercises are checked for nothing
+		} else if !info.IsDir() || file == "" {
+			return fmt.Errorf("-output %q: want the name of a file", file)
+		}
 		ctx, stop := interruptible(c.Context())
 		defer stop()
 		now := time.Now()

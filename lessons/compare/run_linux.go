@@ -19,8 +19,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"containerkit/02-namespaces/procfs"
 	"containerkit/01-cgroups/cgroup"
+	"containerkit/02-namespaces/procfs"
 	"containerkit/lessons/kit/scratch"
 )
 

@@ -39,17 +39,22 @@ func Find(names ...string) ([]Exercise, error) {
 			}
 		}
 		if len(found) == n {
-			return nil, fmt.Errorf("no exercise %q; did you mean %q? (go run ./lessons check -all lists them)", name, nearest(name, all))
+			guess := ""
+			if near := nearest(name, all); near != "" {
+				guess = fmt.Sprintf("; did you mean %q?", near)
+			}
+			return nil, fmt.Errorf("no exercise %q%s (go run ./lessons check -all lists them)", name, guess)
 		}
 	}
 	return found, nil
 }
 
+// nearest is the exercise whose name is at most two changes away; of a short name at least a half must be right.
 func nearest(name string, all []Exercise) string {
-	best, distance := "", 0
+	best, distance := "", min(2, len(name)/2)+1
 	for _, e := range all {
 		for _, id := range []string{e.ID(), e.Name} {
-			if d := levenshtein.ComputeDistance(name, id); best == "" || d < distance {
+			if d := levenshtein.ComputeDistance(name, id); d < distance {
 				best, distance = e.ID(), d
 			}
 		}

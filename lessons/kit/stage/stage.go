@@ -121,6 +121,9 @@ func (p Program) main(args []string) int {
 	} else if err != nil {
 		return p.usage(err.Error())
 	}
+	if why := misused(o, list, fs.Args(), command); why != "" {
+		return p.usage(why)
+	}
 	if list {
 		for _, s := range p.Stage.Steps {
 			fmt.Printf("%-10s %s\n", s.Name, s.Claim)
@@ -134,7 +137,7 @@ func (p Program) main(args []string) int {
 			return p.usage(fmt.Sprintf("flags go before the names of steps: %s", name))
 		}
 		if _, ok := p.step(name); !ok && name != leaksName {
-			return p.usage(fmt.Sprintf("no step %q in %s; did you mean %q? (-list shows them all)", name, p.Stage.Dir, p.nearest(name)))
+			return p.usage(fmt.Sprintf("no step %q in %s%s (-list shows them all)", name, p.Stage.Dir, p.guess(name)))
 		}
 	}
 	if len(command) > 0 && len(names) > 0 {
@@ -200,6 +203,24 @@ func (p Program) main(args []string) int {
 		return status
 	}
 	return p.leaks(o)
+}
+
+// misused says which flag does not go with the steps or the command that are named; nothing, if all do.
+func misused(o narrate.Options, list bool, names, command []string) string {
+	switch {
+	case list && len(names)+len(command) > 0:
+		return "-list lists all steps: it goes with no step and no command"
+	case o.Without && slices.Contains(names, leaksName):
+		return "-without goes with steps: " + leaksName + " has no feature that it could leave out"
+	case len(command) == 0:
+		return ""
+	}
+	for name, set := range map[string]bool{"-json": o.JSON, "-pause": o.Pause, "-without": o.Without} {
+		if set {
+			return name + " goes with steps: a command is run, and nothing is claimed"
+		}
+	}
+	return ""
 }
 
 // check calls Check and reports its error. The status is 0 if there is none.
@@ -372,14 +393,19 @@ func (p Program) step(name string) (course.Step, bool) {
 	return p.Stage.Steps[i], true
 }
 
-func (p Program) nearest(name string) string {
+// guess asks for the step or the table whose name is at most two changes away, if there is one. Of a short name at
+// least a half must be right.
+func (p Program) guess(name string) string {
 	best, bestAt := leaksName, levenshtein.ComputeDistance(name, leaksName)
 	for _, s := range p.Stage.Steps {
 		if d := levenshtein.ComputeDistance(name, s.Name); d < bestAt {
 			best, bestAt = s.Name, d
 		}
 	}
-	return best
+	if bestAt > min(2, len(name)/2) {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
 }
 
 func (p Program) usage(text string) int {
