@@ -18,8 +18,10 @@ const (
 
 var (
 	// died is how Go begins its last words.
-	died   = regexp.MustCompile(`(?m)^\s*(?:panic: |fatal error: |runtime: )(.+)$`)
-	exited = regexp.MustCompile(`(?m)the test program ended in this test$|^exit status \d+$`)
+	died = regexp.MustCompile(`(?m)^\s*(?:panic: |fatal error: |SIG[A-Z]+: |runtime: goroutine stack )(.+)$`)
+	// noThread is what Go, or the C library below it, says where a process limit stops a new thread.
+	noThread = regexp.MustCompile(`failed to create new OS thread|pthread_create failed: Resource temporarily`)
+	exited   = regexp.MustCompile(`(?m)the test program ended in this test$|^exit status \d+$`)
 	// frame is a line of a stack, in a learner's file.
 	frame = regexp.MustCompile(`(?m)^\s+\S*/([^/\s]+/[^/\s]+/[^/\s]+_mine\.go:\d+)`)
 )
@@ -29,6 +31,9 @@ var (
 func crash(file, why string, s State) string {
 	if why != "" {
 		return file + ": " + ended(why)
+	}
+	if noThread.MatchString(s.Output) {
+		return file + ": " + ended(sandbox.Forks)
 	}
 	if m := died.FindStringSubmatch(s.Output); m != nil && !strings.Contains(m[1], "unexpected call to os.Exit") {
 		if at := frame.FindStringSubmatch(s.Output); at != nil {
