@@ -5,10 +5,12 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"containerkit/01-cgroups/cgroup"
 	"containerkit/lessons/compare"
 )
 
@@ -46,6 +48,11 @@ func TestCompare(t *testing.T) {
 	}
 	require.Empty(t, by["process"].Missing)
 	require.Empty(t, by["containerkit"].Missing, errs)
+	g, noGroup := cgroup.New("compared", cgroup.Resources{Pids: 64})
+	if noGroup == nil {
+		require.NoError(t, g.Remove())
+	}
+	require.Equal(t, noGroup == nil, strings.Contains(by["containerkit"].Made, "cgroup limits"), by["containerkit"].Made)
 	require.Greater(t, by["containerkit"].Start.Median, by["process"].Start.Median)
 	require.NotEmpty(t, by["vm, qemu"].Missing)
 

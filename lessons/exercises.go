@@ -7,11 +7,9 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -152,14 +150,14 @@ func checkCommand() *cobra.Command {
 			}
 			list = []exercise.Exercise{next}
 		}
-		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := interruptible(c.Context())
 		defer stop()
 		ok := true
 		results := []checked{}
 		for _, e := range list {
 			r, err := exercise.Check(ctx, root, e)
 			if err != nil {
-				return failure{err}
+				return ending(err)
 			}
 			progress.Note(r, time.Now())
 			ok = ok && (r.Outcome == exercise.Solved || r.Outcome == exercise.Unchecked)
@@ -227,6 +225,10 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 		asRoot(w, e)
 	case exercise.Failed:
 		s := r.State
+		if r.Reason != "" { // it did not come to a claim
+			fmt.Fprintf(w, "    %s\n", r.Reason)
+			break
+		}
 		if s.Claim == "" { // not one of our claims: a panic, a test that ran out of time
 			for line := range strings.Lines(s.Output) {
 				fmt.Fprintf(w, "    %s\n", strings.TrimRight(line, "\n"))
@@ -306,11 +308,11 @@ func hintCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := interruptible(c.Context())
 		defer stop()
 		hint, err := exercise.Hint(ctx, root, e, progress)
 		if err != nil {
-			return failure{err}
+			return ending(err)
 		}
 		fill(c.OutOrStdout(), e.ID()+": ", hint)
 		return nil
@@ -398,7 +400,7 @@ func diffCommand() *cobra.Command {
 		if progress[e.ID()].Solved.IsZero() && !progress[e.ID()].Peeked {
 			return failure{fmt.Errorf("%s is not solved yet, and the difference would be the solution: go run ./lessons check %s", e.ID(), e.ID())}
 		}
-		mine, err := os.ReadFile(filepath.Join(root, e.File))
+		mine, err := exercise.Read(root, e)
 		if err != nil {
 			return failure{err}
 		}

@@ -68,7 +68,7 @@ func lintCommand() *cobra.Command {
 			if try {
 				wrong, err := tryExercises(c, root, list)
 				if err != nil {
-					return failure{err}
+					return ending(err)
 				}
 				n += len(wrong)
 			}

@@ -3,10 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +13,7 @@ import (
 
 // tryExercises proves the exercises in a copy of the kit, which goes with us.
 func tryExercises(c *cobra.Command, root string, list []exercise.Exercise) (wrong []string, err error) {
-	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(c.Context())
 	defer stop()
 	dir, err := scratch.New()
 	if err != nil {

@@ -5,19 +5,43 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"containerkit/lessons/author/lint"
 	"containerkit/lessons/exercise"
 )
 
 // The course as it stands has its lessons, links and commands.
 func TestTheCourseIsWhole(t *testing.T) {
-	problems, err := lintKit("..").Check()
+	require.Empty(t, problemsOf(t, ".."))
+}
+
+// problemsOf are the problems of the course, without the files into which a learner has written.
+func problemsOf(t *testing.T, kit string) []lint.Problem {
+	problems, err := lintKit(kit).Check()
 	require.NoError(t, err)
-	require.Empty(t, problems)
+	return slices.DeleteFunc(problems, func(p lint.Problem) bool {
+		return slices.ContainsFunc(exercise.All(), func(e exercise.Exercise) bool {
+			return p.File == e.File && exercise.Written(kit, e)
+		})
+	})
+}
+
+// A learner who has solved exercises has a whole course; a stale unsolved file is a problem.
+func TestTheCourseIsWholeForALearner(t *testing.T) {
+	kit := newKit(t)
+	require.NoError(t, exercise.Solve(kit))
+	require.Empty(t, problemsOf(t, kit))
+	require.NoError(t, exercise.Pristine(kit))
+	e := exercise.All()[0]
+	stub, err := os.ReadFile(filepath.Join(kit, e.File))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(kit, e.File), append(stub, "// stale\n"...), 0o644))
+	require.Len(t, problemsOf(t, kit), 1)
 }
 
 // What an author spoils is told with its place, and -fix writes it anew and keeps what was there.

@@ -12,13 +12,17 @@ import (
 
 	"containerkit/01-cgroups/cgroup"
 	"containerkit/02-namespaces/procfs"
+	"containerkit/lessons/exercise/sandbox"
 	"containerkit/lessons/first/checkpoint"
 	"containerkit/lessons/kit/child"
 	"containerkit/lessons/kit/scratch"
 )
 
-// initChildren runs the function that this process was started for, if it is one of the doctor's.
-func initChildren() { child.Init() }
+// initChildren runs what this process was started for: a function of the doctor's, or a test program.
+func initChildren() {
+	child.Init()
+	sandbox.Init()
+}
 
 // checkProc reports, as an error, that /proc is not this process's own.
 func checkProc() error { return procfs.Check() }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -64,9 +65,13 @@ func run(args []string, out, errs io.Writer) int {
 		}
 		return 1
 	}
-	fmt.Fprintf(errs, "lessons: %v\ntry: go run ./lessons -h\n", err)
+	text := jargon.ReplaceAllString(err.Error(), "")
+	fmt.Fprintf(errs, "lessons: %s\ntry: go run ./lessons -h\n", text)
 	return 2
 }
+
+// jargon is what strconv says of itself in an error about a flag.
+var jargon = regexp.MustCompile(`strconv\.Parse\w+: parsing ".*": `)
 
 // oneDash lets flags be written as those of the stages are, with one dash: -profile is --profile.
 func oneDash(args []string) []string {
@@ -155,6 +160,9 @@ func unknown(name string, commands []*cobra.Command) error {
 		if !c.Hidden && (best == "" || levenshtein.ComputeDistance(name, c.Name()) < levenshtein.ComputeDistance(name, best)) {
 			best = c.Name()
 		}
+	}
+	if levenshtein.ComputeDistance(name, best) > min(2, len(name)/2) {
+		return fmt.Errorf("no command %q", name)
 	}
 	return fmt.Errorf("no command %q; did you mean %q?", name, best)
 }
@@ -249,6 +257,12 @@ func verifyCommand() *cobra.Command {
 			"cgroup v2 alone, as root and as an ordinary user; there nothing may skip.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			uid := os.Geteuid()
+			if c.Flags().Changed("from") && from == "" {
+				return errors.New("-from needs the name of a file")
+			}
+			if !slices.Contains([]string{"auto", "qemu", "uml"}, engine) {
+				return fmt.Errorf("-engine %q: want auto, qemu or uml", engine)
+			}
 			if from != "" {
 				uid = -1 // somebody else may have run them
 				if profile == "" {

@@ -25,7 +25,7 @@ func mapCommand() *cobra.Command {
 		DisableFlagParsing: true, // the words are flags, of another program
 		RunE: func(c *cobra.Command, words []string) error {
 			switch {
-			case len(words) == 0:
+			case strings.TrimSpace(strings.Join(words, "")) == "":
 				return fmt.Errorf("map: which flag, key, field or word? All are in docs/map.md")
 			case words[0] == "--help" || words[0] == "-h":
 				return c.Help()

@@ -22,6 +22,10 @@ func TestMap(t *testing.T) {
 		{"hostname", "config.json\n  hostname\n", "domainname", 2, ""},
 		{"--restart", "    kernel  nothing", "step", 1, ""},
 		{"domainname", "    step    none: this kit only names it\n", "here", 2, ""},
+		{"-p 8080:80", "  -p, --publish\n", "", 1, ""},
+		{"-p8080:80", "  -p, --publish\n", "", 1, ""},
+		{"--memory=64m", "  -m, --memory\n", "memory-swap", 1, ""},
+		{"--memory 64m --rm", "  --rm\n", "", 2, ""},
 		{"docker run -it --rm alpine -x", "docker run\n  -i, --interactive\n", "-x", 3, ""},
 		{"seccomp", "  linux.seccomp.syscalls[]: rules\n", "    kernel", 0, " rows: name one of them to see what is behind it\n"},
 	} {
@@ -37,7 +41,10 @@ func TestMap(t *testing.T) {
 			require.LessOrEqual(t, len([]rune(line)), 81, line)
 		}
 	}
-	status, out, errs := lessons("map", "--no-such-flag")
+	status, out, errs := lessons("map", "-p 8080:80") // quoted
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "  -p, --publish\n")
+	status, out, errs = lessons("map", "--no-such-flag")
 	require.Equal(t, 1, status)
 	require.Empty(t, out)
 	require.Contains(t, errs, `nothing on the map has "--no-such-flag"`)

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +56,12 @@ func reportCommand() *cobra.Command {
 				name = u.Username // a number in a container often has none
 			}
 		}
-		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+		if info, err := os.Stat(filepath.Dir(file)); err != nil {
+			return failure{err} // before all exercises are checked for nothing
+		} else if !info.IsDir() || file == "" {
+			return fmt.Errorf("-output %q: want the name of a file", file)
+		}
+		ctx, stop := interruptible(c.Context())
 		defer stop()
 		now := time.Now()
 		r := report{Kit: reportVersion, Learner: name, When: now.UTC().Truncate(time.Second), Machine: []fact{}, Cannot: []string{}}
@@ -75,7 +78,7 @@ func reportCommand() *cobra.Command {
 		for _, e := range exercise.All() {
 			result, err := exercise.Check(ctx, root, e)
 			if err != nil {
-				return failure{err}
+				return ending(err)
 			}
 			progress.Note(result, now)
 			if result.Outcome == exercise.Solved {

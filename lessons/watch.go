@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,7 +38,7 @@ func watchCommand() *cobra.Command {
 		}
 		w := &watcher{root: root, progress: progress, saved: maps.Clone(progress), current: e}
 		if err := w.run(c.Context()); err != nil {
-			return failure{err}
+			return ending(err)
 		}
 		return nil
 	})
@@ -54,8 +55,9 @@ type watcher struct {
 	saved    exercise.Progress // what the file said when it was read last
 	current  exercise.Exercise
 
-	seen     fingerprint // of the file that was checked last
-	cancel   func()      // ends the check that is going on
+	seen     fingerprint    // of the file that was checked last
+	cancel   func()         // ends the check that is going on
+	running  sync.WaitGroup // checks: this one, and those that it ended
 	checking bool
 	since    time.Time // when it began
 	result   *exercise.Result
@@ -102,7 +104,7 @@ func (w *watcher) run(ctx context.Context) (err error) {
 		_ = term.Restore(0, before)
 	}()
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, append(stopping(), syscall.SIGWINCH)...)
 	defer signal.Stop(signals)
 	keys := make(chan byte)
 	go func() {
@@ -119,13 +121,13 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	w.check(ctx, results)
-	defer func() { w.cancel() }()
+	defer w.end(results)
 	for {
 		w.draw()
 		select {
 		case s := <-signals:
 			if s != syscall.SIGWINCH {
-				return nil
+				return stoppedBy(s.(syscall.Signal))
 			}
 		case <-tick.C:
 			if w.look() == w.seen {
@@ -165,13 +167,23 @@ func (w *watcher) check(ctx context.Context, results chan<- checked1) {
 	ctx, w.cancel = context.WithCancel(ctx)
 	w.seen, w.checking, w.since = w.look(), true, time.Now()
 	e := w.current
-	go func() {
+	w.running.Go(func() {
 		r, err := exercise.Check(ctx, w.root, e)
 		if ctx.Err() != nil {
 			err = context.Canceled
 		}
 		results <- checked1{r, err}
+	})
+}
+
+// end ends the check that is going on, and waits until nothing of it is left.
+func (w *watcher) end(results <-chan checked1) {
+	w.cancel()
+	go func() {
+		for range results { // those that wait to send one
+		}
 	}()
+	w.running.Wait()
 }
 
 // turnTo makes another exercise the current one.

@@ -7,9 +7,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -69,6 +72,86 @@ func TestReapStopped(t *testing.T) {
 	claim.State(t, "state after three seconds", saw.State)
 	claim.NoError(t, "number 1 waits for a payload that stops", err)
 	claim.Equal(t, "a payload that stops is woken up, and then exits with 5", "wait4(2)", 5, saw.Status)
+}
+
+type interrupted struct {
+	Status  int // what reap returned
+	Signals int // that our handler got meanwhile
+}
+
+var interrupting = room.New("reap-interrupted", 0, func(s *interrupted) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGUSR1)
+	if err := noRestart(unix.SIGUSR1); err != nil {
+		return err
+	}
+	command := exec.Command("sh", "-c", "read x; exit 5")
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	in, err := command.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := command.Start(); err != nil {
+		return err
+	}
+	waiter, done, counted := unix.Gettid(), make(chan struct{}), make(chan int)
+	go func() {
+		count := 0
+		for ; count < 20; count++ { // a few may come while reap is between two calls
+			sleeps(waiter)
+			_ = unix.Tgkill(unix.Getpid(), waiter, unix.SIGUSR1)
+			select {
+			case <-signals:
+			case <-done:
+				counted <- count
+				return
+			}
+		}
+		_ = in.Close()
+		counted <- count
+	}()
+	s.Status, err = reap(command.Process.Pid, 0)
+	close(done)
+	s.Signals = <-counted
+	return err
+})
+
+// noRestart makes a signal whose handler is Go's interrupt system calls: without SA_RESTART they return
+// EINTR. A library in C may have installed such a handler. (sigaction(2))
+func noRestart(sig unix.Signal) error {
+	const restart = 0x10000000
+	var action [4]uintptr // handler, flags, restorer, mask
+	for _, old := range []bool{true, false} {
+		set, get := uintptr(unsafe.Pointer(&action)), uintptr(0)
+		if old {
+			set, get = get, set
+		}
+		if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), set, get, 8, 0, 0); e != 0 {
+			return os.NewSyscallError("rt_sigaction", e)
+		}
+		action[1] &^= restart
+	}
+	return nil
+}
+
+// sleeps waits until one of our threads sleeps in the kernel.
+func sleeps(tid int) {
+	for range 1000 {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
+		if _, state, ok := strings.Cut(string(raw), ") "); err != nil || ok && state[0] == 'S' {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// A signal that arrives while PID 1 waits is no end: PID 1 waits on.
+func TestReapInterrupted(t *testing.T) {
+	saw, err := interrupting.Run(t)
+	claim.State(t, "signals", saw.Signals)
+	claim.State(t, "status of exit 5 after signals", saw.Status)
+	claim.NoError(t, "signals interrupt PID 1's wait4(2), and it waits on", err)
+	claim.Equal(t, "a command that exits with 5 after them gives 5", "wait4(2)", 5, saw.Status)
 }
 
 // Number 1 waits for orphans too, while the payload runs: none stays a zombie.

@@ -50,6 +50,11 @@ func TestFill(t *testing.T) {
 	claim.State(t, "maps", maps)
 	claim.State(t, "credential", credential)
 	claim.State(t, "groups may be set", a.GidMappingsEnableSetgroups)
+	asked := &syscall.SysProcAttr{}
+	askedErr := Spec{New: User, UIDs: []IDMap{{1, 2, 3}}, GIDs: []IDMap{{4, 5, 6}}, Setgroups: true}.Fill(asked)
+	claim.State(t, "groups may be set if asked for", asked.GidMappingsEnableSetgroups)
+	claim.State(t, "a second map for users", asked.UidMappings)
+	claim.State(t, "a second map for groups", asked.GidMappings)
 	claim.NoError(t, "Fill can ask for these namespaces", err)
 	if (a.Cloneflags|a.Unshareflags)&uintptr(User) == 0 {
 		// Not to be tried: with maps and without the flag, Go's parent waits for its child, and the child for its maps.
@@ -81,6 +86,13 @@ func TestFill(t *testing.T) {
 	claim.True(t, "it has capabilities in its user namespace", "/proc/self/status, CapEff, inside", caps != 0, "not 0", inside["caps"])
 	claim.Equal(t, "groups cannot be set inside", "/proc/self/setgroups, inside", "deny", inside["setgroups"])
 	claim.Equal(t, "it becomes root whoever it was before", "syscall.SysProcAttr, Credential", "0 0", credential)
+	claim.NoError(t, "Fill can ask for other maps", askedErr)
+	claim.Equal(t, "the map for users is that of s.UIDs", "syscall.SysProcAttr, UidMappings",
+		"[{1 2 3}]", fmt.Sprint(asked.UidMappings))
+	claim.Equal(t, "the map for groups is that of s.GIDs", "syscall.SysProcAttr, GidMappings",
+		"[{4 5 6}]", fmt.Sprint(asked.GidMappings))
+	claim.Equal(t, "groups can be set inside if s.Setgroups says so",
+		"syscall.SysProcAttr, GidMappingsEnableSetgroups", true, asked.GidMappingsEnableSetgroups)
 
 	none := &syscall.SysProcAttr{}
 	claim.NoError(t, "without User there is nobody to map", Spec{New: UTS}.Fill(none))

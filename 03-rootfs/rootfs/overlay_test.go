@@ -24,6 +24,7 @@ type layered struct {
 	Work    string // and the directory of the kernel's own
 	Lower   string // and the layers below, after that
 	Remade  string // making a directory that was deleted
+	Alone   string // mounting it with one layer below, if two were refused
 	Notes   bool   // the writable layer's file system keeps attributes of users
 	Refused string // why nobody can mount an overlay here
 }
@@ -44,13 +45,15 @@ var overlaying = room.New("overlay", 0, func(l *layered) error {
 	}
 	l.Notes = unix.Setxattr("upper", "user.containerkit", nil, 0) == nil
 	err := Overlay([]string{"top", "ba:se"}, "upper", "work", "merged", unix.MS_NODEV)
-	l.At, l.Both, l.Names = mountAt("merged"), read("merged/both"), names("merged")
-	if err == nil {
-		touch("merged/new")
-		l.Upper, l.Lower, l.Work = names("upper"), names("top")+" and "+names("ba:se"), names("work")
-		l.Remade = errno.Outcome(errors.Join(os.RemoveAll("merged/dir"), os.Mkdir("merged/dir", 0o755)))
+	if err != nil {
+		l.Alone = errno.Outcome(Overlay([]string{"top"}, "upper", "work", "merged", 0))
+		return err
 	}
-	return err
+	l.At, l.Both, l.Names = mountAt("merged"), read("merged/both"), names("merged")
+	touch("merged/new")
+	l.Upper, l.Lower, l.Work = names("upper"), names("top")+" and "+names("ba:se"), names("work")
+	l.Remade = errno.Outcome(errors.Join(os.RemoveAll("merged/dir"), os.Mkdir("merged/dir", 0o755)))
+	return nil
 })
 
 // The topmost layer wins, writes go to the upper directory, and the notes are kept where a user namespace may keep them.
@@ -60,6 +63,7 @@ func TestOverlay(t *testing.T) {
 		t.Skipf("this kernel mounts no overlay in a user namespace (%s): that takes Linux 5.11 and the module overlay", saw.Refused)
 	}
 	claim.State(t, "errno", errno.Outcome(err))
+	claim.State(t, "errno with one layer", saw.Alone)
 	claim.State(t, "mounted", saw.At)
 	claim.State(t, "options of the overlay", saw.At.Super)
 	claim.State(t, "the file that both layers have", saw.Both)

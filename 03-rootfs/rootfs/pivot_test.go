@@ -15,6 +15,7 @@ import (
 )
 
 type pivoted struct {
+	Before string // what is in the new root
 	Root   string // what is in /
 	Dir    string // the working directory
 	Roots  int    // how many mounts lie at /
@@ -34,6 +35,7 @@ var pivoting = room.New("pivot", 0, func(p *pivoted) error {
 	if err := unix.Mount("/proc", "new/proc", "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return err
 	}
+	p.Before = names("new")
 	err := PivotRoot("new")
 	p.Root = names("/")
 	p.Dir, _ = os.Getwd()
@@ -62,7 +64,9 @@ var pivoting = room.New("pivot", 0, func(p *pivoted) error {
 // After PivotRoot there is one root, the new one, and no way back.
 func TestPivotRoot(t *testing.T) {
 	saw, err := pivoting.Run(t)
+	claim.State(t, "errno", errno.Outcome(err))
 	claim.State(t, "root", saw.Root)
+	claim.State(t, "new root before", saw.Before)
 	claim.State(t, "roots", saw.Roots)
 	claim.State(t, "directory", saw.Dir)
 	claim.State(t, "escape", saw.Escape)

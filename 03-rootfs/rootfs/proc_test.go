@@ -16,9 +16,9 @@ import (
 
 type procfs struct {
 	At        mountPoint
-	Covers    bool   // the new one lies over the host's, at /proc
+	Covers    bool   // another one lies over the host's, at /proc
+	Hosts     bool   // what is at proc is the host's
 	Processes int    // in the new one
-	Host      int    // in the one that is there
 	Refused   string // why nobody can mount a /proc here
 }
 
@@ -34,12 +34,20 @@ var mountingProc = room.New("proc", unix.CLONE_NEWPID, func(p *procfs) error {
 	if err := unix.Unmount("control", 0); err != nil {
 		return err
 	}
-	p.Host = processes("/proc")
+	host := device("/proc")
 	err := (&Rootfs{}).Proc()
-	p.Covers = processes("/proc") < p.Host
+	p.Covers, p.Hosts = device("/proc") != host, device("proc") == host
 	p.At, p.Processes = mountAt("proc"), processes("proc")
 	return err
 })
+
+// device is the number of the file system that a path is in. Each PID namespace's proc has its own, and
+// processes that come and go do not change it.
+func device(path string) uint64 {
+	var st unix.Stat_t
+	_ = unix.Stat(path, &st) // no such path, no such number
+	return st.Dev
+}
 
 func processes(dir string) (count int) {
 	for name := range strings.FieldsSeq(names(dir)) {
@@ -58,7 +66,8 @@ func TestProc(t *testing.T) {
 	}
 	claim.State(t, "mounted", saw.At)
 	claim.State(t, "processes", saw.Processes)
-	claim.State(t, "processes of the host", saw.Host)
+	claim.State(t, "the host's /proc is at proc", saw.Hosts)
+	claim.State(t, "errno", errno.Outcome(err))
 	claim.State(t, "the host's /proc is covered", saw.Covers)
 	claim.NoError(t, "Proc mounts a /proc", err)
 	claim.Equal(t, "a file system of the type proc is mounted at proc, in the working directory", "/proc/self/mountinfo", "proc", saw.At.FSType)

@@ -5,14 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"containerkit/lessons/author/verify"
 	"containerkit/lessons/exercise/claim"
+	"containerkit/lessons/exercise/sandbox"
 )
 
 // Outcome is how a check ended.
@@ -33,33 +35,79 @@ type Result struct {
 	Outcome   Outcome
 	State     State      // of a failed check
 	Diagnosis *Diagnosis // the mistake that was recognised, or nil
-	Reason    string     // the compiler's words; or why it, or a part of it, cannot be checked here
+	Reason    string     // the compiler's words; what ended the code; or why it, or a part of it, cannot be checked here
+
+	ended string // the sandbox's word for what ended the program, or early
 }
+
+// early is what ended a program that exits with 0 before its first test: success, for go test.
+const early = "early"
 
 // Check runs the tests of an exercise in the kit whose directory is root, as `go test -tags mine` does.
 func Check(ctx context.Context, root string, e Exercise) (Result, error) {
+	return check(ctx, root, e, sandbox.Patience)
+}
+
+// check is Check with a limit on how long each test may run.
+func check(ctx context.Context, root string, e Exercise, patience time.Duration) (Result, error) {
 	r := Result{Exercise: e}
 	unsolved, err := IsUnsolved(root, e)
-	if err != nil {
+	var bad *FileError
+	switch {
+	case errors.As(err, &bad):
+		r.Outcome, r.Reason = Broken, err.Error()
+		return r, nil
+	case err != nil:
 		return r, err
 	}
 	if unsolved {
 		r.Outcome = Unsolved
 		return r, nil
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "mine", "-count=1", "-timeout", "2m", "-json", "-run", e.Run, "./"+e.Package)
-	cmd.Dir = root
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	runErr := cmd.Run() // a failed test is an exit status too: what the tests say counts
+	runErr, err := runTests(ctx, root, e, patience, &out, &errs)
+	if err != nil {
+		return r, err
+	}
 	if ctx.Err() != nil {
-		return r, ctx.Err()
+		return r, context.Cause(ctx)
+	}
+	_, r.ended, _ = strings.Cut(out.String(), sandbox.Mark) // wherever go test puts what is no test's output
+	r.ended, _, _ = strings.Cut(r.ended, `\n`)
+	if text := out.String(); runErr == nil && !strings.Contains(text, `"Test":`) && !strings.Contains(text, "no tests to run") {
+		r.ended = early
 	}
 	run, err := verify.Read(&out, nil)
 	if err != nil {
 		return r, fmt.Errorf("go test %s: %w\n%s", e.Package, err, errs.String())
 	}
-	return r.judge(run, errs.String(), runErr)
+	if r, err = r.judge(run, errs.String(), runErr); r.Outcome == Broken {
+		lines := unreadable(root)
+		if !strings.Contains(r.Reason, filepath.Base(e.File)+":") && len(lines) == 0 {
+			lines = append(lines, e.File+": others call a function that it lacks, or that has other types now")
+		}
+		r.Reason = strings.Join(append(lines, r.Reason), "\n")
+	}
+	return r, err
+}
+
+// runTests runs the tests of an exercise. What they and the compiler leave is in a directory that goes with
+// them, and the program runs in a sandbox. A failed test is an exit status too: what the tests say counts.
+func runTests(ctx context.Context, root string, e Exercise, patience time.Duration, out, errs io.Writer) (failed, err error) {
+	exec, err := sandbox.Exec(patience)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := temporary()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, dir.Remove()) }()
+	cmd := goTest(ctx, "-exec", exec, "-tags", "mine", "-count=1", "-timeout", "2m", "-json", "-run", e.Run, "./"+e.Package)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir.Path, "GOTMPDIR="+dir.Path)
+	cmd.Stdout, cmd.Stderr = out, errs
+	return cmd.Run(), nil
 }
 
 // judge finds out what the tests mean.
@@ -91,6 +139,10 @@ func (r Result) judge(run *verify.Run, errs string, runErr error) (Result, error
 		}
 	case failed == nil && skipped != nil:
 		r.Outcome, r.Reason = Unchecked, skipped.Reason()
+	case failed == nil && r.ended == early:
+		r.Outcome, r.Reason = Failed, r.Exercise.File+": "+endsProgram
+	case failed == nil && compilerSays(errs) != "":
+		r.Outcome, r.Reason = Broken, compilerSays(errs)
 	case failed == nil:
 		return r, fmt.Errorf("check of %s: go test -tags mine -run '%s' ./%s runs no test: %s %v", r.Exercise.ID(), r.Exercise.Run, r.Exercise.Package, errs, runErr)
 	case failed.Name == "" && modulesMissing.MatchString(failed.Output+errs):
@@ -103,6 +155,9 @@ func (r Result) judge(run *verify.Run, errs string, runErr error) (Result, error
 		r.State = stateOf(failed.Output)
 		if strings.Contains(failed.Output, "exercise "+r.Exercise.ID()+" is not solved yet") {
 			r.Outcome = Unsolved
+			break
+		}
+		if r.Reason = crash(r.Exercise.File, r.ended, r.State); r.Reason != "" {
 			break
 		}
 		for i := range r.Exercise.Diagnoses {
@@ -142,12 +197,18 @@ func stateOf(output string) State {
 	return s
 }
 
-// compilerSays picks the compiler's lines, FILE:LINE:COLUMN: and what is wrong, out of the output; none, and it compiled.
+// compilerSays picks the compiler's lines, FILE:LINE:COLUMN: and what is wrong, with the indented lines that belong
+// to each, out of the output; none, and it compiled. An import cycle is told as a line for each import.
 func compilerSays(output string) string {
 	var lines []string
 	for line := range strings.Lines(output) {
-		if f := strings.SplitN(line, ":", 4); len(f) == 4 && strings.HasSuffix(f[0], ".go") {
+		line = strings.TrimRight(line, "\r\n")
+		f := strings.SplitN(line, ":", 4)
+		switch {
+		case len(f) == 4 && strings.HasSuffix(f[0], ".go") || strings.HasPrefix(line, "package containerkit/"):
 			lines = append(lines, strings.TrimSpace(line))
+		case len(lines) > 0 && strings.HasPrefix(line, "\t"):
+			lines = append(lines, line)
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -155,10 +216,7 @@ func compilerSays(output string) string {
 
 // IsUnsolved tells whether the learner's file is still as it was shipped.
 func IsUnsolved(root string, e Exercise) (bool, error) {
-	mine, err := os.ReadFile(filepath.Join(root, e.File))
-	if errors.Is(err, os.ErrNotExist) {
-		return false, fmt.Errorf("%s is missing; go run ./lessons reset %s makes it anew", e.File, e.ID())
-	}
+	mine, err := Read(root, e)
 	if err != nil {
 		return false, err
 	}

@@ -95,6 +95,18 @@ func TestFind(t *testing.T) {
 		require.Len(t, got, 1)
 		require.Equal(t, e.ID(), got[0].ID())
 	}
+	for name, want := range map[string]string{
+		"pids": "01-cgroups/readback", "01-cgroups/pids": "01-cgroups/readback",
+		"mnt": "02-namespaces/private", "pivot": "03-rootfs/pivot", "nat": "04-network/masquerade",
+	} {
+		got, err := Find(name)
+		require.NoError(t, err, name)
+		require.Len(t, got, 1, name)
+		require.Equal(t, want, got[0].ID(), "the step %s", name)
+	}
+	got, err := Find("proc")
+	require.NoError(t, err)
+	require.Len(t, got, 1, "an exercise of that name comes before those of the step")
 	_, err = Find(e.ID() + "x")
 	require.ErrorContains(t, err, "did you mean \""+e.ID())
 }
@@ -148,6 +160,11 @@ func TestJudge(t *testing.T) {
 		require.Equal(t, Unchecked, got.Outcome)
 		require.Contains(t, got.Reason, "go mod download")
 	}
+	const types = "p/x_mine.go:7:9: too many return values\n\thave (nil, nil)\n\twant (error)\np/x_mine.go:8:2: undefined: foo"
+	broken = &verify.Run{Tests: []verify.Test{{Package: "p", Result: "fail", Output: "# p\n" + types + "\nFAIL\tp [build failed]\n"}}}
+	got, err = r.judge(broken, "", nil)
+	require.NoError(t, err)
+	require.Equal(t, types, got.Reason, "with the types that Go has and wants")
 
 	_, err = r.judge(&verify.Run{}, "", nil)
 	require.ErrorContains(t, err, "runs no test")

@@ -78,7 +78,7 @@ func (m moves) migrate(root string, all []Exercise, now time.Time) (said []strin
 
 // move moves what is at the old path, if anything is there.
 func (m moves) move(root, old string, e Exercise, now time.Time) (said []string, err error) {
-	was, err := os.ReadFile(filepath.Join(root, old))
+	was, err := readRegular(filepath.Join(root, old))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -89,7 +89,7 @@ func (m moves) move(root, old string, e Exercise, now time.Time) (said []string,
 	if err != nil {
 		return nil, err
 	}
-	is, err := os.ReadFile(filepath.Join(root, e.File))
+	is, err := readRegular(filepath.Join(root, e.File))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -125,12 +125,9 @@ var (
 // fit makes the learner's file fit where it is, and reports whether it had to.
 func (m moves) fit(root string, e Exercise) (changed bool, err error) {
 	path := filepath.Join(root, e.File)
-	is, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil // IsUnsolved says what to do
-	}
+	is, err := readRegular(path)
 	if err != nil {
-		return false, err
+		return false, nil // Read says what to do
 	}
 	if conflictMarker.Match(is) {
 		return false, errConflict
@@ -158,6 +155,12 @@ func (m moves) fitted(text, reference []byte) []byte {
 		text = bytes.ReplaceAll(text, fmt.Appendf(nil, "%q", old), fmt.Appendf(nil, "%q", now))
 	}
 	return text
+}
+
+// Written reports whether a learner has written anything into the file of an exercise.
+func Written(root string, e Exercise) bool {
+	text, err := readRegular(filepath.Join(root, e.File))
+	return err == nil && !unsolved(text)
 }
 
 // unsolved reports whether nothing is written in a learner's file, whatever its comments say: there

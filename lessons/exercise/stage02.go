@@ -29,8 +29,15 @@ may be set inside (s.Setgroups), and that the process becomes user and group 0 i
 				"With User it is right. Without User there is no map to write and nobody to become: the process stays who it is."},
 			{"nobody", func(s State) bool { return s.Facts["maps"] != "uid gid" },
 				"Without a map for users and one for groups, the process is nobody (65534) in its own eyes."},
+			{"one-map-twice", func(s State) bool {
+				users, groups := s.Facts["a second map for users"], s.Facts["a second map for groups"]
+				return users != "[]" && users == groups || users == "[{4 5 6}]"
+			},
+				"Users and groups have got the same map, or each has the other's. UidMappings is about s.UIDs, GidMappings about s.GIDs; that they often hold the same numbers hides it."},
 			{"groups", func(s State) bool { return s.Facts["groups may be set"] == "true" },
 				"s.Setgroups is false, and you let groups be set inside: an ordinary user gets EPERM for that. Which field of SysProcAttr is about it?"},
+			{"groups-denied", func(s State) bool { return s.Facts["groups may be set if asked for"] == "false" },
+				"s.Setgroups asks for groups that can be set inside, and you leave that out: os/exec then writes \"deny\" to /proc/PID/setgroups, and programs such as apt and su fail inside. Which field of SysProcAttr is about it?"},
 			{"powerless", func(s State) bool { return s.Facts["credential"] != "0 0" },
 				"Nobody has told the process to become user 0 and group 0 inside. Unless it happens to be, it has no capability left after execve."},
 		},
@@ -49,6 +56,10 @@ which one failed (os.NewSyscallError).`,
 			"golang.org/x/sys/unix has a function for every system call, under its name: unix.Getpid is getpid(2). This one takes bytes, and its length is theirs.",
 		},
 		Diagnoses: []Diagnosis{
+			{"swallows", func(s State) bool { return s.Claim == "a name that the kernel does not take is an error" },
+				"The kernel did not take a name that is too long (EINVAL), and your function says nothing of it."},
+			{"bare-error", func(s State) bool { return s.Claim == "the error names the system call" },
+				"The error holds the errno alone. \"invalid argument\" does not say which call failed; os.NewSyscallError adds the name and keeps the errno."},
 			{"domain", func(s State) bool { return s.Facts["domain inside"] == `"inside.example"` },
 				"The domain name was set. A UTS namespace holds two names, the hostname and the NIS domain name, each with a call of its own."},
 			{"more-than-the-name", func(s State) bool {
@@ -103,6 +114,11 @@ gid_map. p.Write writes a file there. The function lines makes the text of a map
 				want, got := strings.Fields(s.Expected), strings.Fields(s.Got)
 				return len(want) == 3 && len(got) == 3 && want[0] == got[1] && want[1] == got[0]
 			}, "Inside and outside are the wrong way round: a line begins with the ID inside."},
+			{"one-map-twice", func(s State) bool {
+				uids, gids := s.Facts["uid_map"], s.Facts["gid_map"]
+				return uids != "" && uids == s.Facts["s.GIDs"] || gids != "" && gids == s.Facts["s.UIDs"]
+			},
+				"One map holds what belongs in the other: uid_map is made of s.UIDs, gid_map of s.GIDs. That they often hold the same numbers hides it."},
 			{"not-as-asked", func(s State) bool { return s.Says("operation not permitted") },
 				"EPERM: the kernel refuses this map to us. Does it map what s.UIDs and s.GIDs say, and is setgroups written before gid_map?"},
 			{"no-gid-map", func(s State) bool { return s.Facts["uid_map"] != "" && s.Facts["gid_map"] == "" },

@@ -1,6 +1,9 @@
 package exercise
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 var stage03 = []Exercise{
 	{
@@ -55,7 +58,15 @@ system calls: go to dir; pivot_root with "." for both of its arguments; unmount 
 				"EBUSY: the old root is in use, and other mounts lie below it. umount2(2) has a flag that takes a mount out of the table at once and cleans up when nobody uses it any more."},
 			{"not-a-mount", func(s State) bool { return s.Says("invalid argument") },
 				"EINVAL: pivot_root wants a mount point. Is the directory that you name the new root? The first argument is looked up from the working directory."},
-			{"wrong-directory", func(s State) bool { return strings.Contains(s.Facts["root"], "old") },
+			{"no-such-name", func(s State) bool { return s.Facts["errno"] == "ENOENT" },
+				"ENOENT: pivot_root takes two directories, the new root and the one where the old root goes, and looks both up from the working directory. One of your names leads nowhere. \".\" is always there, and may be both."},
+			{"put-old-left", func(s State) bool {
+				was := strings.Fields(s.Facts["new root before"])
+				root := strings.Fields(s.Facts["root"])
+				return len(root) > len(was) && slices.Contains(root, "here")
+			},
+				"The new root holds a directory that was not there before: the one where you put the old root. Until you unmount it, all files of the host are there. With \".\" for both arguments pivot_root needs no such directory, and a read-only root has room for none."},
+			{"wrong-directory", func(s State) bool { return slices.Contains(strings.Fields(s.Facts["root"]), "old") },
 				"/ is now the directory from which PivotRoot was called, not dir: \".\" is the working directory. Go there first."},
 			{"old-root-stays", func(s State) bool { return s.Facts["roots"] == "2" },
 				"The mount table has two mounts at /: the old root still lies there, stacked on the new one. Unmount it, and mind what \".\" means after the pivot."},
@@ -86,8 +97,12 @@ It must work in a user namespace, where overlayfs may not use the extended attri
 		Diagnoses: []Diagnosis{
 			{"not-escaped", func(s State) bool { return s.Facts["errno"] == "ENOENT" },
 				"ENOENT, though all directories are there: the kernel looks for one by another name. One of the layers has a colon in its name, and colons part the names in the list. It is each name that has to be escaped, and not what parts them."},
-			{"no-workdir", func(s State) bool { return s.Facts["errno"] == "EINVAL" },
-				"EINVAL: an option is missing, or two of them name the same directory. With a directory to write to, the kernel wants another one, empty and on the same file system, to prepare its writes in; dmesg says more."},
+			{"layers-by-commas", func(s State) bool {
+				return s.Facts["errno"] == "EINVAL" && s.Facts["errno with one layer"] == "allowed"
+			},
+				"EINVAL with two layers, and none with one: commas part the options, so a comma between two layers ends lowerdir, and the kernel takes the second layer for an option that it does not know. What parts layers is in overlayfs.rst, \"Multiple lower layers\"."},
+			{"options", func(s State) bool { return s.Facts["errno"] == "EINVAL" },
+				"EINVAL: an option is missing, the kernel does not know one, or two of them name the same directory. Options are parted by commas alone, without blanks. With a directory to write to, the kernel wants another one, empty and on the same file system, to prepare its writes in; dmesg says more."},
 			{"reversed", func(s State) bool { return s.Facts["the file that both layers have"] == "from the base" },
 				"Both layers are there, but the wrong one wins: you see the lower one's file. Which end of the list is the top?"},
 			{"swapped", func(s State) bool {
@@ -154,9 +169,9 @@ No program, no device and no set-user-ID bit in it must count: sys.go has a name
 			{"wrong-place", func(s State) bool { return s.Facts["the host's /proc is covered"] == "true" },
 				"The new proc lies over /proc, which is the old root's and goes with it. The root that is being built is the working directory, and nothing is mounted at its proc."},
 			{"the-hosts", func(s State) bool {
-				return s.Facts["processes"] != "" && s.Facts["processes"] != "0" && s.Facts["processes"] == s.Facts["processes of the host"]
+				return s.Facts["the host's /proc is at proc"] == "true" || s.Facts["errno"] == "EINVAL" && s.Facts["processes"] == "0"
 			},
-				"It shows as many processes as the host's: it is the host's /proc, seen at a second place. A proc file system shows the PID namespace of who mounted it."},
+				"That is the host's /proc, bound to a second place; in a user namespace the kernel refuses it (EINVAL) where something is mounted below /proc. A proc file system shows the PID namespace of the process that mounted it: the task asks for a new one."},
 			{"flags-missing", func(s State) bool {
 				return strings.HasPrefix(s.Facts["mounted"], "proc ") && s.Facts["processes"] == "1"
 			},

@@ -58,6 +58,10 @@ It must be done in the network namespace of the process p: In (in.go) runs a fun
 				return s.Facts["errno"] == "EINVAL" || strings.Contains(s.Facts["routes of the host"], "default")
 			},
 				"It was the host that got the route, or refused it (EINVAL: the gateway is the host's own address, nobody is his own gateway). The container's routes are in the network namespace of p."},
+			{"scope-link", func(s State) bool { return s.Facts["errno"] == "ENETUNREACH" },
+				"ENETUNREACH: the kernel looks for the gateway in a narrower scope than the route's. A route of scope link needs no gateway, because all its destinations are on the link. A route with a next hop reaches farther: leave Scope as it is."},
+			{"zero-of-32-bits", func(s State) bool { return strings.Contains(s.Facts["routes of the container"], "0.0.0.0/32") },
+				"There is a route to the one address 0.0.0.0: a prefix of 32 bits leaves none open. The destination of which nothing is said has 0 bits (0.0.0.0/0), or no Dst at all."},
 			{"one-address-only", func(s State) bool {
 				return strings.Contains(s.Facts["routes of the container"], "10.88.0.1/32") || strings.Contains(s.Facts["routes of the container"], "10.88.0.1 ") && !strings.Contains(s.Facts["routes of the container"], "default")
 			},

@@ -21,7 +21,7 @@ var stage05 = []Exercise{
 ended; then return how. EINTR is no end: a signal came in between. If the payload has only stopped, call wakeUp(pid, ws).
 It is the last part that a container lacks: when it is solved, the commands behind -- run on your own code, with your own PID 1.`,
 		Read:    []string{"wait4(2)", "waitpid(2)", "pid_namespaces(7), \"The namespace init process\""},
-		Package: "02-namespaces/initproc", Run: "^(TestReapStatus|TestReapOrphans|TestReapStopped)$",
+		Package: "02-namespaces/initproc", Run: "^(TestReapStatus|TestReapOrphans|TestReapStopped|TestReapInterrupted)$",
 		Shows: "go run -tags mine ./04-network -- sh",
 		Hints: []string{
 			"A process that has ended stays in the table, as a zombie, until its parent has waited for it. Who is the parent of an orphan in a PID namespace?",
@@ -29,6 +29,8 @@ It is the last part that a container lacks: when it is solved, the commands behi
 			"unix.WaitStatus knows whether somebody has Exited, was Signaled or has Stopped, and more about each. A shell tells of a death by signal n as 128+n.",
 		},
 		Diagnoses: []Diagnosis{
+			{"interrupted", func(s State) bool { return s.Says("interrupted system call") },
+				"EINTR: a signal arrived while wait4 waited. PID 1 gets signals all the time, because it forwards them; the command runs on, so the loop goes on."},
 			{"first-child", func(s State) bool { return s.Facts["status of exit 4 after an orphan's exit 7"] == "7" },
 				"You returned an orphan's status, 7, for the payload's: the first child that ends need not be the payload."},
 			{"returns-early", func(s State) bool {

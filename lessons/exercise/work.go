@@ -19,7 +19,8 @@ import (
 // Room is the directory in the kit where a learner's progress and the copies of replaced files are kept. Git ignores it.
 const Room = ".mine"
 
-// Find returns the exercises that the names stand for: STAGE, STAGE/NAME, or NAME where only one has it. No name is all.
+// Find returns the exercises that the names stand for: STAGE, STAGE/NAME, NAME where only one has it, or the step of a
+// lesson, with its stage or without, where no exercise is called so. No name is all.
 func Find(names ...string) ([]Exercise, error) {
 	all := All()
 	if len(names) == 0 {
@@ -29,23 +30,31 @@ func Find(names ...string) ([]Exercise, error) {
 	for _, name := range names {
 		name = strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
 		n := len(found)
-		for _, e := range all {
-			if name == e.ID() || name == e.Stage || name == e.Name {
-				found = append(found, e)
+		for _, fits := range []func(Exercise) bool{
+			func(e Exercise) bool { return name == e.ID() || name == e.Stage || name == e.Name },
+			func(e Exercise) bool { return name == e.Step || name == e.Stage+"/"+e.Step },
+		} {
+			if len(found) == n {
+				found = append(found, slices.DeleteFunc(slices.Clone(all), func(e Exercise) bool { return !fits(e) })...)
 			}
 		}
 		if len(found) == n {
-			return nil, fmt.Errorf("no exercise %q; did you mean %q? (go run ./lessons check -all lists them)", name, nearest(name, all))
+			guess := ""
+			if near := nearest(name, all); near != "" {
+				guess = fmt.Sprintf("; did you mean %q?", near)
+			}
+			return nil, fmt.Errorf("no exercise %q%s (go run ./lessons check -all lists them)", name, guess)
 		}
 	}
 	return found, nil
 }
 
+// nearest is the exercise whose name is at most two changes away; of a short name at least a half must be right.
 func nearest(name string, all []Exercise) string {
-	best, distance := "", 0
+	best, distance := "", min(2, len(name)/2)+1
 	for _, e := range all {
 		for _, id := range []string{e.ID(), e.Name} {
-			if d := levenshtein.ComputeDistance(name, id); best == "" || d < distance {
+			if d := levenshtein.ComputeDistance(name, id); d < distance {
 				best, distance = e.ID(), d
 			}
 		}
@@ -146,9 +155,18 @@ func (p Progress) Note(r Result, now time.Time) {
 // Put writes the learner's file. What was there is kept, unless it is what was shipped; the copy's name is returned.
 func Put(root string, e Exercise, text []byte, now time.Time) (kept string, err error) {
 	path := filepath.Join(root, e.File)
-	old, err := os.ReadFile(path)
+	old, err := readRegular(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		kept = copyName(e, now) // a directory may hold what they wrote
+		if err := makeDir(filepath.Join(root, Room, "copies")); err != nil {
+			return "", err
+		}
+		if err := os.Rename(path, filepath.Join(root, kept)); err != nil {
+			return "", err
+		}
 	}
 	shipped, err := Shipped(root, e)
 	if err != nil {
@@ -238,6 +256,8 @@ func HintFor(r Result, p Progress) string {
 		return "it is solved. " + e.Shows + " shows it at work."
 	case r.Outcome == Broken:
 		return "it does not compile: " + r.Reason
+	case r.Outcome == Failed && r.Reason != "":
+		return r.Reason
 	case r.Diagnosis != nil:
 		record.Hints++
 		return r.Diagnosis.Say

@@ -56,6 +56,9 @@ func (c *Config) Check() error {
 	}
 	for i, dir := range c.Keep {
 		abs, err := filepath.Abs(dir)
+		if dir == "" { // filepath.Abs takes it for the working directory
+			return errors.New("-keep needs the name of a directory")
+		}
 		if err == nil {
 			_, err = os.Stat(abs)
 		}

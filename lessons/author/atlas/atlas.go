@@ -210,11 +210,14 @@ var switches = []string{"-d", "--detach", "--disable-content-trust", "--init", "
 // cluster is several switches in one word, such as -it. A long flag may have one dash, too: -cpus is none of them.
 var cluster = regexp.MustCompile(`^-[diPqt]{2,}$`)
 
+// valued is a flag with its value: -p 8080:80, -p8080:80 or --memory=64m.
+var valued = regexp.MustCompile(`^(-[a-z] |--[a-z-]+[ =]|-[a-z][0-9]).`)
+
 // flags finds the flags in a command line of docker run, or podman run, in their order, each as it is written on the map:
 // -it are -i and -t. The image, and what stands behind it, is the command. nil: it is no such line.
 func flags(line []string) (words []string) {
-	if len(line) == 1 && cluster.MatchString(line[0]) {
-		line = []string{"docker", "run", line[0]}
+	if len(line) > 0 && (cluster.MatchString(line[0]) || valued.MatchString(strings.Join(line, " "))) {
+		line = append([]string{"docker", "run"}, line...)
 	}
 	at := slices.IndexFunc(line, func(w string) bool { return w == "run" || w == "create" })
 	if at < 1 || !slices.Contains([]string{"docker", "podman"}, line[0]) {
@@ -240,6 +243,9 @@ func flags(line []string) (words []string) {
 // Find looks words up on the whole map. A whole name, with its dashes or without, finds its rows and no others. Else a row is
 // found that has all the words somewhere, those with a dash in its name. A command line of docker run finds the rows of its flags.
 func Find(root string, words ...string) (found []Row, err error) {
+	if len(words) == 1 { // a quoted command line is one word
+		words = strings.Fields(words[0])
+	}
 	var all []Row
 	for _, tool := range Tools {
 		rows, err := Read(root, tool)

@@ -120,7 +120,11 @@ func Find(root, asked string) (Chapter, error) {
 			}
 		}
 	}
-	return Chapter{}, fmt.Errorf("no chapter %q; did you mean %q? (go run ./lessons read lists them)", asked, near)
+	guess := ""
+	if distance <= min(2, len(asked)/2) {
+		guess = fmt.Sprintf("; did you mean %q?", near)
+	}
+	return Chapter{}, fmt.Errorf("no chapter %q%s (go run ./lessons read lists them)", asked, guess)
 }
 
 // lessons are the lessons of all steps.

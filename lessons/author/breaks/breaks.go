@@ -233,6 +233,9 @@ func Find(root, name string) (Break, error) {
 	}
 	switch len(found) {
 	case 0:
+		if levenshtein.ComputeDistance(name, near) > min(2, len(name)/2) {
+			return Break{}, fmt.Errorf("no step %q; go run ./lessons lists them", name)
+		}
 		return Break{}, fmt.Errorf("no step %q; did you mean %q?", name, near)
 	case 1:
 	default:

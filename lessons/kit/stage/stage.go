@@ -136,6 +136,9 @@ func (p Program) main(args []string) int {
 	} else if err != nil {
 		return p.usage(err.Error())
 	}
+	if why := misused(o, list, fs.Args(), command); why != "" {
+		return p.usage(why)
+	}
 	if list {
 		for _, s := range p.Stage.Steps {
 			fmt.Fprintf(narrate.Stdout, "%-10s %s\n", s.Name, s.Claim)
@@ -149,7 +152,7 @@ func (p Program) main(args []string) int {
 			return p.usage(fmt.Sprintf("flags go before the steps: %s", name))
 		}
 		if _, ok := p.step(name); !ok && name != leaksName {
-			return p.usage(fmt.Sprintf("no step %q; %s", name, p.nearest(name)))
+			return p.usage(fmt.Sprintf("no step %q%s", name, p.guess(name)))
 		}
 	}
 	if len(command) > 0 && len(names) > 0 {
@@ -221,6 +224,24 @@ func (p Program) main(args []string) int {
 		return status
 	}
 	return p.leaks(o)
+}
+
+// misused says which flag does not go with the steps or the command that are named; nothing, if all do.
+func misused(o narrate.Options, list bool, names, command []string) string {
+	switch {
+	case list && len(names)+len(command) > 0:
+		return "-list lists all steps: it goes with no step and no command"
+	case o.Without && slices.Contains(names, leaksName):
+		return "-without goes with steps: " + leaksName + " has no feature that it could leave out"
+	case len(command) == 0:
+		return ""
+	}
+	for name, set := range map[string]bool{"-json": o.JSON, "-pause": o.Pause, "-without": o.Without} {
+		if set {
+			return name + " goes with steps: a command is run, and nothing is claimed"
+		}
+	}
+	return ""
 }
 
 // fewestFiles is how many files a stage may have to open at once: as root on cgroup v1 there is one
@@ -416,18 +437,19 @@ func (p Program) step(name string) (course.Step, bool) {
 	return p.Stage.Steps[i], true
 }
 
-// nearest suggests a step for a name that is wrong by at most two letters, and otherwise the list.
-func (p Program) nearest(name string) string {
+// guess suggests a step for a name that is wrong by at most two letters, of which at least a half are right, and
+// otherwise the list.
+func (p Program) guess(name string) string {
 	best, bestAt := leaksName, levenshtein.ComputeDistance(name, leaksName)
 	for _, s := range p.Stage.Steps {
 		if d := levenshtein.ComputeDistance(name, s.Name); d < bestAt {
 			best, bestAt = s.Name, d
 		}
 	}
-	if bestAt > 2 {
-		return fmt.Sprintf("go run ./%s -list shows the steps", p.Stage.Dir)
+	if bestAt > min(2, len(name)/2) {
+		return fmt.Sprintf("; go run ./%s -list shows the steps", p.Stage.Dir)
 	}
-	return fmt.Sprintf("did you mean %q?", best)
+	return fmt.Sprintf("; did you mean %q?", best)
 }
 
 func (p Program) usage(text string) int {

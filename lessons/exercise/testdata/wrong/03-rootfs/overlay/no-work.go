@@ -1,4 +1,4 @@
-// diagnosis: no-workdir
+// diagnosis: options
 
 //go:build linux && mine
 

@@ -1,0 +1,19 @@
+// diagnosis: no-such-name
+
+//go:build linux && mine
+
+package rootfs
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+func PivotRoot(dir string) error {
+	if err := unix.Chdir(dir); err != nil {
+		return err
+	}
+	if err := unix.PivotRoot(dir, dir); err != nil {
+		return err
+	}
+	return unix.Unmount(".", unix.MNT_DETACH)
+}

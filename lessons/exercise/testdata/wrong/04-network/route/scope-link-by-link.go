@@ -1,0 +1,23 @@
+// diagnosis: scope-link
+
+//go:build linux && mine
+
+package network
+
+import (
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+
+	"containerkit/02-namespaces/procfs"
+)
+
+func DefaultRoute(p *procfs.Process, via netip.Addr) error {
+	return In(p, func() error {
+		l, err := netlink.LinkByName(Inside)
+		if err != nil {
+			return err
+		}
+		return netlink.RouteAdd(&netlink.Route{Gw: via.AsSlice(), LinkIndex: l.Attrs().Index, Scope: netlink.SCOPE_LINK})
+	})
+}
