@@ -23,6 +23,14 @@ import (
 	"containerkit/lessons/exercise/room"
 )
 
+// orphanFirst exits with 4 after an orphan has exited with 7 and was reaped. A shell that waits for the
+// end of a pipe is not enough: an exiting process closes its files before its parent hears of it.
+const orphanFirst = `
+	p=$(sh -c '(sleep 0.01; exit 7) >/dev/null & echo $!')
+	i=0
+	while kill -0 $p 2>/dev/null && [ $i -lt 100 ]; do sleep 0.02; i=$((i+1)); done
+	exit 4`
+
 // Number 1 returns how the payload ended, whoever else ends before it.
 func TestReapStatus(t *testing.T) {
 	probe(t, namespace.AsNeeded(namespace.PID|namespace.Mount))
@@ -35,7 +43,7 @@ func TestReapStatus(t *testing.T) {
 		_ = cmd.Wait()
 		return cmd.ProcessState.ExitCode() // -1 if it was killed
 	}
-	exited, killed, orphaned := run("exit 3"), run("kill -KILL $$"), run("(sh -c 'exit 7' &) | cat; exit 4")
+	exited, killed, orphaned := run("exit 3"), run("kill -KILL $$"), run(orphanFirst)
 	claim.State(t, "status of exit 3", exited)
 	claim.State(t, "status after SIGKILL", killed)
 	claim.State(t, "status of exit 4 after an orphan's exit 7", orphaned)

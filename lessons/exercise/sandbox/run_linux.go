@@ -186,7 +186,9 @@ func (o order) start(group *cgroup.Group, out *os.File) (p *child.Process, err e
 	}
 	p.Stdout, p.Stderr = out, out
 	a := p.SysProcAttr
-	a.Setsid = true // a signal to process 0 goes to the sender's process group, and to no other
+	// A signal to process 0 goes to the sender's process group, and to no other. The leader of a session
+	// leads a group already, and cannot be put into another one.
+	a.Setsid, a.Setpgid = true, false
 	if o.Separate {
 		a.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 		if o.User != 0 { // an ordinary user must be root of a user namespace for the others
