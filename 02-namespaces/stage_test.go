@@ -186,6 +186,8 @@ func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
 
 func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }
 
+func TestTranscriptOfTheFrontPage(t *testing.T) { stagetest.Transcripts(t, "../README.md") }
+
 func TestSignalsOfACommand(t *testing.T) { stagetest.Signals(t) }
 
 func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }

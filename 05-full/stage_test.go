@@ -37,8 +37,6 @@ func TestByHand(t *testing.T) { stagetest.ByHand(t, course.Full05) }
 // The transcripts in the lessons are what the program prints.
 func TestTranscripts(t *testing.T) { stagetest.Transcripts(t, "README.md") }
 
-func TestTranscriptOfTheFrontPage(t *testing.T) { stagetest.Transcripts(t, "../README.md") }
-
 func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }

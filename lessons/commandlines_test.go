@@ -59,10 +59,10 @@ func (l *lines) ofAStage(dir string) {
 		l.add(dir, `bad flag syntax: `+flag, flag)
 	}
 	for _, step := range []string{"nosuch", "", "a b", "../go.mod", "99", "*", "\n", "\x1b[31m", strings.Repeat("x", 5000)} {
-		l.add(dir, `no step ".*" in `+dir+` \(-list shows them all\)`, step)
-		l.add(dir, `no step ".*" in `+dir+` \(-list shows them all\)`, "-without", step)
+		l.add(dir, `no step ".*"; go run ./`+dir+` -list shows the steps`, step)
+		l.add(dir, `no step ".*"; go run ./`+dir+` -list shows the steps`, "-without", step)
 	}
-	l.add(dir, `no step "leasks" in `+dir+`; did you mean "leaks"\? \(-list shows them all\)`, "leasks")
+	l.add(dir, `no step "leasks"; did you mean "leaks"\?`, "leasks")
 	for _, before := range [][]string{{}, {"-quiet"}, {"leaks"}} {
 		for _, after := range [][]string{{}, {""}} {
 			l.add(dir, `-- needs a command after it, for example: -- sh -c 'echo hello'`, slices.Concat(before, []string{"--"}, after)...)
@@ -89,7 +89,7 @@ func (l *lines) ofTheContainer() {
 	l.add(dir, `container: a limit of 15 processes: it must be at least 16, .*`, "-pids=15", "--", "true")
 	l.each(dir, `invalid value {} for flag -memory: {} is not a size: .*`, "-memory",
 		[]string{"x", "", "-1", "1.5m", "1t", "m", "64mb", "99999999999999999999", "0x10", "1 k", "18446744073709551615g"}, run...)
-	l.each(dir, `-network .*: want lo or bridge`, "-network", []string{"x", "", "host", "none", "LO", "bridge ", "-"}, run...)
+	l.each(dir, `-network .*: must be lo or bridge`, "-network", []string{"x", "", "host", "none", "LO", "bridge ", "-"}, run...)
 	l.each(dir, `invalid value {} for flag -env: want NAME=VALUE`, "-env", []string{"", "A", "=x", "="}, run...)
 	l.each(dir, `invalid value {} for flag -volume: volume {}: .*`, "-volume",
 		[]string{"", "x", "/tmp", "/tmp:", "/tmp:m", ":/m", "/tmp:/m:rx", "/tmp:/m:ro:x", "/tmp:/", "/tmp:/../.."}, run...)
@@ -155,7 +155,7 @@ func (l *lines) ofTheCourse() {
 		`-engine ".*": want auto, qemu or uml`:                           {{"verify", "-engine=x"}, {"verify", "-engine="}, {"verify", "-profile=vm", "-engine=QEMU"}},
 		`no profile "\w+"; there are user, root and vm`:                  {{"verify", "-profile=laptop"}, {"verify", "-profile=ROOT"}},
 		`-from needs .*`: {{"verify", "-from=x"}, {"verify", "-from="}, {"verify", "-profile=root", "-from="}},
-		`open /nosuch: no such file or directory`:      {{"verify", "-profile=root", "-from=/nosuch"}},
+		`open /nosuch: no such file or directory`:      {{"class", "/nosuch"}, {"verify", "-profile=root", "-from=/nosuch"}},
 		`no engine ".*"; there are auto, qemu and uml`: {{"vm", "-engine=x"}, {"vm", "-engine=", "--", "true"}},
 		`-share ".*": ro or rw`:                        {{"vm", "-share=x"}, {"vm", "-share="}, {"vm", "-share=RW", "--", "true"}},
 		`-user ".*": root or learner`:                  {{"vm", "-user=x"}, {"vm", "-user="}},
@@ -173,7 +173,7 @@ func (l *lines) ofTheCourse() {
 		`docker run has no flag -.*`:                           {{"map", "docker", "run", "--nosuch"}, {"map", "--nosuch=1"}},
 		`requires at least 1 arg\(s\), only received 0`:        {{"reset"}},
 		`03-rootfs: only -exercises takes names`:               {{"lint", "03-rootfs"}},
-		`no .json file in .*`:                                  {{"class", "/nosuch"}, {"class", "/etc/passwd"}},
+		`open /etc/passwd: not a directory`:                    {{"class", "/etc/passwd"}},
 		`stat /nosuch: no such file or directory`:              {{"report", "-o", "/nosuch/x"}},
 		`-output "": want the name of a file`:                  {{"report", "-o", ""}},
 	} {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -380,9 +381,7 @@ func refused(err error) Result {
 func explain(f course.Feature, err error) Result {
 	r := refused(err)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		if why := errno.NoUserNamespace(); why != "" {
-			r.Fix = why
-		}
+		r.Fix = cmp.Or(errno.NoUserNamespace(), r.Fix, errno.Explain(err))
 		return r // a module would not help
 	}
 	if module, ok := modules[f]; ok && r.Outcome == Unsupported {

@@ -194,7 +194,7 @@ func TestEveryRuleFindsWhatBreaksItInTheTables(t *testing.T) {
 		"no wrong solution":           {func(_ *Kit, e *exercise.Exercise) { e.Name = "two" }, "01-a/two has 0 wrong solutions, want 2 or more: lessons/exercise/testdata/wrong/01-a/two/CASE.go"},
 		"a command of another":        {func(_ *Kit, e *exercise.Exercise) { e.Shows = "ls" }, "is no command of the kit"},
 		"a command that is not there": {func(_ *Kit, e *exercise.Exercise) { e.Shows = "go run -tags mine ./01-a third" }, "does not know third"},
-		"no file":                     {func(_ *Kit, e *exercise.Exercise) { e.File = "01-a/p/two_mine.go" }, "01-a/p/two_mine.go is missing"},
+		"no file":                     {func(_ *Kit, e *exercise.Exercise) { e.File = "01-a/p/two_mine.go" }, "01-a/p/two_mine.go: it is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := goodKit(t, nil)

@@ -38,7 +38,7 @@ var rules = []rule{
 	{is(syscall.EUSERS), nil, say("Too many user namespaces, or more than 32 in one another (this is how kernels before 4.9 said it). (user_namespaces(7))")},
 	{is(syscall.ENOSPC), of("clone", "fork/exec", "unshare", "namespace"), limitReached},
 	{is(syscall.EINVAL), of("clone", "fork/exec", "unshare"), say("The kernel does not take these flags together, or lacks the namespace: a new user namespace needs a process of one thread (a Go program has several: use clone flags on a child), and a new time namespace cannot come from clone(2), only from clone3(2) or unshare(2).")},
-	{is(syscall.EPERM), of("clone", "fork/exec", "unshare", "user namespace"), func(failure) string {
+	{is(syscall.EPERM), of("clone", "fork/exec", "unshare", "namespace"), func(failure) string {
 		return privilege(capSysAdmin, "A new namespace needs CAP_SYS_ADMIN; a new user namespace needs none, but is refused inside a chroot and to IDs that are not mapped.")
 	}},
 	{is(syscall.EINVAL), of("setns"), say("The descriptor is no namespace of that type, or it is the user namespace one is in already, or the process has several threads (a user or mount namespace is entered by a single thread that shares nothing). (setns(2))")},
