@@ -81,7 +81,7 @@ func TestReadShowsWhatItIsAsked(t *testing.T) {
 	}{
 		{"read 02-namespaces/uts", 0, []string{"# 02-namespaces/uts\n", "  --- 02-namespaces/uts.go\n", "## The commands in it\n", "   1  go run ./02-namespaces -quiet uts\n"}},
 		{"read uts", 0, []string{"# 02-namespaces/uts\n"}},
-		{"read errnos.md", 2, []string{`no chapter "errnos.md"; did you mean "errnos"?`}},
+		{"read ernos", 2, []string{`no chapter "ernos"; did you mean "errnos"?`}},
 		{"read docs/errnos.md", 0, []string{"# Errnos\n"}},
 		{"read ./02-namespaces/", 0, []string{"# Stage 2: namespaces — what a process can see\n", "*Picture: The eight namespaces, and what each hides*\n(docs/pictures/namespaces.svg)\n"}},
 		{"read archtecture", 2, []string{`no chapter "archtecture"; did you mean "architecture"?`}},
