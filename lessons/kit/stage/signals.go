@@ -42,6 +42,15 @@ func OnInterrupt(f func()) (cancel func()) {
 // Interrupted reports whether a signal has asked the program to end.
 func Interrupted() bool { return stopped.Load() != 0 }
 
+// blamesSignal reports whether a signal is to blame for an error. One that a terminal sends to all of us can end a child
+// before Go has told us of our own.
+func blamesSignal(err error) bool {
+	for end := time.Now().Add(200 * time.Millisecond); err != nil && !Interrupted() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	return Interrupted()
+}
+
 // interruptStatus is the exit status of an interrupted program.
 func interruptStatus() int { return 128 + int(stopped.Load()) }
 

@@ -334,7 +334,7 @@ func (p Program) leaks(o narrate.Options) int {
 	defer cancelOnSignal(10 * time.Second)()
 	n.Title("What the container can still do to the host")
 	err := p.Leaks(n)
-	if Interrupted() {
+	if blamesSignal(err) {
 		return interruptStatus()
 	}
 	if err != nil {
@@ -354,7 +354,7 @@ func (p Program) runSteps(o narrate.Options, names []string) int {
 		s, _ := p.step(name)
 		n := narrate.New(p.Stage.Dir, name, o)
 		n.Title(fmt.Sprintf("%s/%s: %s", p.Stage.Dir, name, s.Claim))
-		if err := p.runStep(name, n); err != nil {
+		if err := p.runStep(name, n); err != nil && !blamesSignal(err) {
 			n.Fail(err)
 		}
 		n.End()
