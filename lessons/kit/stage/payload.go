@@ -30,6 +30,7 @@ func (p Payload) Streams() (stdin, stdout, stderr *os.File) {
 // Signals are caught for a payload, and kept until it can get them.
 type Signals struct {
 	kept  chan os.Signal
+	rest  func()       // catches those that Catch has not caught yet
 	ended atomic.Int32 // the last of them that asks a program to end
 }
 
@@ -37,11 +38,15 @@ type Signals struct {
 // payload may want to do something else about it: call it before anything exists that would be left behind.
 func Catch() *Signals {
 	s := newSignals()
-	signal.Notify(s.kept, notIgnored(forwarded)...)
+	s.rest()
 	return s
 }
 
-func newSignals() *Signals { return &Signals{kept: make(chan os.Signal, 64)} }
+func newSignals() *Signals {
+	s := &Signals{kept: make(chan os.Signal, 64)}
+	s.rest = sync.OnceFunc(func() { signal.Notify(s.kept, notIgnored(forwarded)...) })
+	return s
+}
 
 // Catch is the function Catch, if that was not called for the payload before. stop ends the catching.
 func (p Payload) Catch() (s *Signals, stop func()) {
@@ -52,16 +57,20 @@ func (p Payload) Catch() (s *Signals, stop func()) {
 	return s, s.Stop
 }
 
-// catchBeside begins to catch signals, and returns a function that waits until they are caught: that takes a switch
-// between threads for each signal. SIGQUIT comes first, or Go would print what each goroutine does.
+// catchBeside begins to catch signals, and returns a function that waits until those are caught that
+// people and tools end a program with; Forward waits for the rest. Each takes a switch between threads.
+// SIGQUIT comes first, or Go would print what each goroutine does.
 func catchBeside() (caught func() *Signals) {
 	s := newSignals()
 	signal.Notify(s.kept, syscall.SIGQUIT)
 	caught = sync.OnceValue(func() *Signals {
-		signal.Notify(s.kept, notIgnored(forwarded)...)
+		signal.Notify(s.kept, notIgnored(ending)...)
 		return s
 	})
-	go caught()
+	go func() {
+		caught()
+		s.rest()
+	}()
 	return caught
 }
 
@@ -117,6 +126,7 @@ func (s *Signals) note(sig os.Signal) syscall.Signal {
 // Forward passes them on to the payload, until stop: first all that were kept, because it did not exist when they came.
 // typed says that it must be told of what is typed at our terminal, too, because it has a session of its own.
 func (s *Signals) Forward(typed bool, send func(syscall.Signal)) (stop func()) {
+	s.rest()
 	for kept := len(s.kept); kept > 0; kept-- {
 		send(s.note(<-s.kept))
 	}

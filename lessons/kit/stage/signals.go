@@ -58,8 +58,8 @@ func interruptStatus() int { return 128 + int(stopped.Load()) }
 // goroutine.
 var ending = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 
-// asked gets them.
-var asked = newSignals()
+// asked gets them, and no others.
+var asked = &Signals{kept: make(chan os.Signal, 64), rest: func() {}}
 
 // listen begins to catch them.
 func listen() *Signals {
