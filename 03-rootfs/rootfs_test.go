@@ -275,3 +275,6 @@ func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
 func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }
 
 func TestInterruptedLeakTableLeavesNothing(t *testing.T) { stagetest.LeaksInterrupted(t) }
+
+// Each system call that a step prints is one that it makes.
+func TestCalls(t *testing.T) { stagetest.Calls(t, course.Rootfs03) }

@@ -408,3 +408,6 @@ func TestATerminalThatIsLetGo(t *testing.T) {
 }
 
 func TestInterruptedLeakTableLeavesNothing(t *testing.T) { stagetest.LeaksInterrupted(t) }
+
+// Each system call that a step prints is one that it makes.
+func TestCalls(t *testing.T) { stagetest.Calls(t, course.Full05) }

@@ -73,7 +73,7 @@ func (k Kit) Check() ([]Problem, error) {
 		return p, err
 	}
 	var all []Problem
-	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.breaks, k.table, k.claims, k.exercises, k.collection, k.shows, k.links, k.files, k.commands, k.regions, k.dates, k.typed, k.contents} {
+	for _, rule := range []func([]page) ([]Problem, error){k.lessons, k.breaks, k.table, k.claims, k.exercises, k.collection, k.shows, k.links, k.files, k.commands, k.regions, k.dates, k.typed, k.contents, k.words} {
 		problems, err := rule(pages)
 		if err != nil {
 			return nil, err

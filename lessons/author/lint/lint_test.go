@@ -156,6 +156,8 @@ func TestEveryRuleFindsWhatBreaksIt(t *testing.T) {
 		"a command that no test runs":      {"docs/1-one.md", "```console", "```", "docs/1-one.md:10:", "no test runs this command"},
 		"a transcript without its command": {"docs/1-one.md", "$ go run ./01-a first\n", "", "docs/1-one.md:10:", "begins with a command"},
 		"a page that nobody finds":         {"docs/README.md", "1-one.md#one", "README.md", "docs/README.md:", "does not lead to docs/1-one.md"},
+		"a word to avoid":                  {"README.md", "# The kit", "# The kit, an" + "ew", "README.md:1:", "avoid"},
+		"a word to avoid in a comment":     {"01-a/p/one.go", "package p", "// It sh" + "all.\npackage p", "01-a/p/one.go:", "should, must"},
 		"a test that is not there":         {"README.md", "^TestOne$", "^TestTwo$", "README.md:8:", "no test matches ^TestTwo$"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -167,20 +167,26 @@ func (r *Runner) Run(t testing.TB, args ...string) Result {
 			break
 		}
 		if a == "-json" {
-			dec := json.NewDecoder(&out)
-			dec.DisallowUnknownFields()
-			for {
-				var e narrate.Event
-				if err := dec.Decode(&e); err == io.EOF {
-					break
-				} else {
-					require.NoError(t, err, "-json printed something else:\n%s", res.Stdout)
-				}
-				res.Events = append(res.Events, e)
-			}
+			res.Events = events(t, &out)
 		}
 	}
 	return res
+}
+
+// events reads what a program prints with -json.
+func events(t testing.TB, r io.Reader) (list []narrate.Event) {
+	t.Helper()
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	for {
+		var e narrate.Event
+		err := dec.Decode(&e)
+		if err == io.EOF {
+			return list
+		}
+		require.NoError(t, err, "-json printed something else, after %v", list)
+		list = append(list, e)
+	}
 }
 
 // Of lists the events of a kind.
