@@ -66,8 +66,10 @@ func (e *Unavailable) Error() string { return e.Reason + "; " + e.Fix }
 const (
 	fixUser = "run it as root (go run -exec sudo ./01-cgroups), or where systemd delegates " +
 		"a cgroup to you: systemd-run --user --scope -p Delegate=yes go run ./01-cgroups"
-	fixRoot   = "run it as root: go run -exec sudo ./01-cgroups (cgroup v1 cannot be delegated safely)"
-	fixReadOn = "inside Docker: docker run --privileged --cgroupns=private; or run it on the host or in a VM"
+	fixRoot = "run it as root: go run -exec sudo ./01-cgroups " +
+		"(cgroup v1 cannot be delegated safely)"
+	fixReadOn = "inside Docker: docker run --privileged --cgroupns=private; " +
+		"or run it on the host or in a VM"
 	fixMount  = "mount -t cgroup2 none /sys/fs/cgroup"
 	fixKernel = "a kernel with this controller, and without cgroup_disable= on its command line " +
 		"(/proc/cgroups lists its controllers)"
