@@ -37,7 +37,8 @@ type Group struct {
 	shared []*os.File        // v1: the cgroups of the hierarchies without a limit
 	leaf   string            // v2: the directory with the processes
 	owner  *os.File          // the locked directory: as long as we run, the cgroup is ours
-	born   *os.File          // the leaf, open; or the cgroup in the v2 tree of a hybrid machine
+	// the leaf, open; or the cgroup in the v2 hierarchy of a hybrid machine
+	born   *os.File
 	remove sync.Once
 }
 

@@ -425,7 +425,8 @@ func TestRestore(t *testing.T) {
 	}
 	require.ElementsMatch(t, []string{"cpu", "memory", "pids"}, strings.Fields(on()))
 	require.NoError(t, groups[0].Remove())
-	require.ElementsMatch(t, []string{"cpu", "memory", "pids"}, strings.Fields(on()), "the other group needs them")
+	require.ElementsMatch(t, []string{"cpu", "memory", "pids"}, strings.Fields(on()),
+		"the other cgroup needs them")
 	require.NoError(t, groups[1].Remove())
 	require.Empty(t, on())
 }

@@ -89,7 +89,7 @@ func Start(argv, env []string, files []*os.File, birth namespace.Birth) (*Sessio
 func (s *Session) Wait() (status int, err error) {
 	go func() {
 		for sig := range caught {
-			_ = s.command.Signal(sig.(syscall.Signal)) // it may just have exited
+			_ = s.command.Signal(sig.(syscall.Signal)) // it can have exited meanwhile
 		}
 	}()
 	return reap(s.command.PID, s.options)

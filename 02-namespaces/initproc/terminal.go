@@ -25,6 +25,7 @@ func Foreground(f *os.File) (yes bool, restore func()) {
 		// (tcsetpgrp(3))
 		signal.Ignore(unix.SIGTTOU)
 		defer signal.Reset(unix.SIGTTOU)
-		_ = unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, ours) // the terminal may have been closed
+		// it can fail if the terminal was closed
+		_ = unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, ours)
 	}
 }
