@@ -104,7 +104,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-volume", "/usr", "--", "true"}, 2, "SOURCE:TARGET"},
 		{[]string{"-memory", "lots", "--", "true"}, 2, "not a size"},
 		{[]string{"-memory", "-1", "--", "true"}, 2, "not a size"},
-		{[]string{"-memory", "100", "--", "true"}, 125, "-memory: cgroup: a limit of 100 bytes"},
+		{[]string{"-memory", "100", "--", "true"}, 125, "-memory: cgroup: limit of 100 bytes"},
 		{[]string{"-pids", "-5", "--", "true"}, 125, "-pids: cgroup"},
 		{[]string{"-cpus", "0.001", "--", "true"}, 125, "-cpus: cgroup"},
 		{[]string{"-workdir", "/no/such/dir", "--", "true"}, 125, "/no/such/dir"},

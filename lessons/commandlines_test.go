@@ -82,10 +82,12 @@ func (l *lines) ofTheContainer() {
 	const dir = "05-full"
 	run := []string{"--", "true"}
 	l.each(dir, `invalid value {} for flag -cpus: parse error`, "-cpus", []string{"x", "", "0x", "1,5", "1.5.2", "1 ", "½"}, run...)
-	l.each(dir, `-cpus: cgroup: a limit of \S+ CPUs: it must be between 0.01 and 65536`, "-cpus", []string{"-1", "1e9", "NaN", "Inf", "-Inf"}, run...)
-	l.add(dir, `-cpus: cgroup: a limit of 1e-05 CPUs is 1 µs in 100000: .*`, "-cpus=0.00001", "--", "true")
+	l.each(dir, `-cpus: cgroup: limit of \S+ CPUs: must be between 0.01 and 65536`, "-cpus",
+		[]string{"-1", "1e9", "NaN", "Inf", "-Inf"}, run...)
+	l.add(dir, `-cpus: cgroup: limit of 1e-05 CPUs \(1 µs in 100000\): .*`, "-cpus=0.00001", "--",
+		"true")
 	l.each(dir, `invalid value {} for flag -pids: (parse error|value out of range)`, "-pids", noNumber, run...)
-	l.add(dir, `-pids: cgroup: a limit of -1 processes: it cannot be negative`, "-pids=-1", "--", "true")
+	l.add(dir, `-pids: cgroup: limit of -1 processes: cannot be negative`, "-pids=-1", "--", "true")
 	l.add(dir, `container: a limit of 15 processes: it must be at least 16, .*`, "-pids=15", "--", "true")
 	l.each(dir, `invalid value {} for flag -memory: {} is not a size: .*`, "-memory",
 		[]string{"x", "", "-1", "1.5m", "1t", "m", "64mb", "99999999999999999999", "0x10", "1 k", "18446744073709551615g"}, run...)

@@ -18,16 +18,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Prefix begins the name of every cgroup that is made here: they are all in one place.
+// Prefix begins the name of every cgroup that this package creates: they are all in one place.
 const Prefix = place + "/"
 
 // A Group is a cgroup that this process owns.
 //
-// On v2 it is two: the limits are set on the upper one, and the processes are in a leaf below it. A
-// process that is root in its own user namespace owns the files of its cgroup if that namespace is
-// an ordinary user's, and in a cgroup namespace it sees its cgroup as the root of the hierarchy: it
-// gets at the leaf, whose limits are all "max", and never at the one above. On v1 one is enough:
-// only root creates cgroups there, and root inside is another user.
+// On v2 it is two cgroups: the upper one has the limits, and a leaf below it has the processes. A
+// process that is root in its own user namespace owns the files of its cgroup if an ordinary user
+// created that namespace. In a cgroup namespace it sees its cgroup as the root of the hierarchy. So
+// it can reach the leaf, whose limits are all "max", and never the cgroup above. On v1 one cgroup
+// is enough: only root creates cgroups there, and root in the container is another user.
 type Group struct {
 	Version Version
 	Name    string // containerkit/NAME-RANDOM
@@ -36,22 +36,24 @@ type Group struct {
 	dirs   map[string]string // v1: controller → directory; v2: "" → the directory with the limits
 	shared []*os.File        // v1: the cgroups of the hierarchies without a limit
 	leaf   string            // v2: the directory with the processes
-	owner  *os.File          // the locked directory: as long as we live, the group is ours
-	born   *os.File          // the leaf, open; or the cgroup in the v2 tree of a hybrid machine
+	owner  *os.File          // the locked directory: as long as we run, the cgroup is ours
+	// the leaf, open; or the cgroup in the v2 hierarchy of a hybrid machine
+	born   *os.File
 	remove sync.Once
 }
 
-// leafName is the directory of the processes on v2.
+// leafName names the directory of the processes on v2.
 const leafName = "leaf"
 
-// New makes a group and sets its limits. Each limit is read back: what New returns is in force. If anything fails,
-// nothing is left. An *Unavailable error says that this machine, or this user, cannot have such a group, and the fix.
+// New creates a cgroup and sets its limits. It reads each limit back, so all of them are in force
+// when New returns. If anything fails, New leaves nothing behind. An *Unavailable error says why
+// this machine or this user can't have such a cgroup, and how to fix it.
 func New(name string, r Resources) (*Group, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
 	if name == "" || strings.ContainsAny(name, "/\n \x00") {
-		return nil, fmt.Errorf("cgroup: %q cannot be part of a directory's name", name)
+		return nil, fmt.Errorf("cgroup: name %q: cannot be part of a directory name", name)
 	}
 	h, err := Find()
 	if err != nil {
@@ -60,7 +62,7 @@ func New(name string, r Resources) (*Group, error) {
 	return h.New(name, r)
 }
 
-// New is the function New for who has asked Find already.
+// New creates a cgroup as the function New does, for a caller that has already called Find.
 func (h *Hierarchy) New(name string, r Resources) (*Group, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -112,13 +114,14 @@ func (g *Group) apply(s setting) error {
 	if !s.optional || !errors.Is(err, unix.ENOENT) {
 		return err
 	}
-	if swaps, _ := read("/proc/swaps"); strings.Count(swaps, "\n") == 0 { // nothing but the title of its columns
+	if swaps, _ := read("/proc/swaps"); strings.Count(swaps, "\n") == 0 { // only the column titles
 		return nil
 	}
-	return &Unavailable{fmt.Sprintf("this machine swaps, and its kernel does not count that for groups (no %s): a limit on memory would not hold", path), fixSwap}
+	return &Unavailable{fmt.Sprintf("this machine has swap, and its kernel does not count swap "+
+		"per cgroup (no %s): a memory limit would not hold", path), fixSwap}
 }
 
-// Set writes to a file of the group, under its name in v2 or its own.
+// Set writes to a file of the cgroup, given by its name in v2 or by its local name.
 func (g *Group) Set(file, data string) error {
 	path, err := g.path(g.Version.Local(file))
 	if err != nil {
@@ -127,7 +130,7 @@ func (g *Group) Set(file, data string) error {
 	return write(path, data)
 }
 
-// Get reads a file of the group, under its name in v2 or its own.
+// Get reads a file of the cgroup, given by its name in v2 or by its local name.
 func (g *Group) Get(file string) (string, error) {
 	path, err := g.path(g.Version.Local(file))
 	if err != nil {
@@ -136,7 +139,7 @@ func (g *Group) Get(file string) (string, error) {
 	return read(path)
 }
 
-// File is where Get and Set find a file of the group.
+// File returns the path at which Get and Set find a file of the cgroup.
 func (g *Group) File(file string) string {
 	path, err := g.path(g.Version.Local(file))
 	if err != nil {
@@ -145,7 +148,7 @@ func (g *Group) File(file string) string {
 	return path
 }
 
-// Path is the group's directory for a controller. On v2 all controllers share one.
+// Path returns the cgroup's directory for a controller. On v2 all controllers share one.
 func (g *Group) Path(controller string) string {
 	if g.Version == V2 {
 		return g.dirs[""]
@@ -153,8 +156,8 @@ func (g *Group) Path(controller string) string {
 	return g.dirs[strings.TrimSuffix(local1(controller+"."), ".")]
 }
 
-// Below makes a group below this one, beside the leaf. It goes when this one goes. It has no leaf
-// of its own: the processes are where the limits are.
+// Below creates a cgroup below this one, beside the leaf. Remove of this cgroup removes it, too. It
+// has no leaf: its processes are in the directory with the limits.
 func (g *Group) Below(name string) (*Group, error) {
 	sub := &Group{Version: g.Version, Name: g.Name + "/" + name, h: g.h, dirs: map[string]string{}}
 	for c, parent := range g.dirs {
@@ -177,14 +180,14 @@ func (g *Group) Below(name string) (*Group, error) {
 	return sub, err
 }
 
-// Hierarchy is where the group was made.
+// Hierarchy returns the hierarchy in which the cgroup was created.
 func (g *Group) Hierarchy() *Hierarchy { return g.h }
 
-// FD returns the open directory in which the processes are on v2: clone3(2) takes it with
-// CLONE_INTO_CGROUP. On v1 it is -1, unless the group has a directory in the v2 tree of a hybrid
-// machine as well: then a child needs both, FD and JoinFiles. It could also join that one by
-// itself, but there only whole processes join, and that waits, for some milliseconds, until no
-// process on the machine is in the middle of a fork.
+// FD returns a file descriptor of the directory that has the processes on v2. clone3(2) takes it
+// with CLONE_INTO_CGROUP. On v1 FD returns -1, unless the cgroup also has a directory in the v2
+// hierarchy of a hybrid machine: then a child needs both FD and JoinFiles. The child could join
+// that directory by itself, too. But v2 moves only whole processes, and such a move waits some
+// milliseconds, until no process on the machine is in the middle of a fork.
 func (g *Group) FD() int {
 	if g.born == nil {
 		return -1
@@ -192,7 +195,7 @@ func (g *Group) FD() int {
 	return int(g.born.Fd())
 }
 
-// Procs lists the processes in the group.
+// Procs lists the PIDs of the processes in the cgroup.
 func (g *Group) Procs() ([]int, error) {
 	path, err := g.path("cgroup.procs")
 	if err != nil {
@@ -217,17 +220,18 @@ func procs(path string) ([]int, error) {
 	return pids, nil
 }
 
-// Stats is what the kernel counted for a group. A controller that the group does not have counts nothing.
+// Stats holds the counters of a cgroup. The counters of a controller that the cgroup does not have
+// are 0.
 type Stats struct {
 	Pids        int64         // processes and threads now
-	PidsRefused int64         // how often fork or clone was refused
+	PidsRefused int64         // how often fork or clone failed with EAGAIN
 	Memory      int64         // bytes now
-	MemoryPeak  int64         // bytes at most (v2: kernel 5.19 and later)
-	OOMKills    int64         // processes killed because the memory was at its limit
-	HighHits    int64         // how often they were slowed down because it was above memory.high (v2)
-	CPU         time.Duration // CPU time used by all of the group together
-	Periods     int64         // periods in which a quota was counted…
-	Throttled   int64         // …and those in which it ran out
+	MemoryPeak  int64         // highest number of bytes (v2: kernel 5.19 and later)
+	OOMKills    int64         // processes killed at the memory limit
+	HighHits    int64         // how often they were throttled above memory.high (v2)
+	CPU         time.Duration // CPU time of all processes in the cgroup
+	Periods     int64         // periods with a quota…
+	Throttled   int64         // …and those in which they were throttled
 }
 
 // Stats reads the counters.
@@ -249,8 +253,8 @@ func (g *Group) Stats() Stats {
 	return s
 }
 
-// number reads a file with one number, or the number behind a key in a file of "key number" lines. What is not there
-// has not been counted: 0.
+// number reads a file with one number, or the value of a key in a file of "key number" lines. It
+// returns 0 for a file or a key that does not exist: nothing was counted.
 func (g *Group) number(file, key string) int64 {
 	text, err := g.Get(file)
 	if err != nil {
@@ -266,7 +270,7 @@ func (g *Group) number(file, key string) int64 {
 	return 0
 }
 
-// Freeze stops every process in the group, wherever it is, until Thaw. It returns when all stand still.
+// Freeze freezes every process in the cgroup until Thaw. It returns once all are frozen.
 func (g *Group) Freeze() error {
 	if g.Version == V1 {
 		return freeze1(g.dirs["freezer"], "FROZEN")
@@ -274,7 +278,7 @@ func (g *Group) Freeze() error {
 	return freeze2(g.dirs[""], "1")
 }
 
-// Thaw lets them go on.
+// Thaw lets the processes continue.
 func (g *Group) Thaw() error {
 	if g.Version == V1 {
 		return freeze1(g.dirs["freezer"], "THAWED")
@@ -282,7 +286,7 @@ func (g *Group) Thaw() error {
 	return freeze2(g.dirs[""], "0")
 }
 
-// Kill ends every process in the group with SIGKILL, and returns when the group is empty.
+// Kill sends SIGKILL to every process in the cgroup, and returns once the cgroup is empty.
 func (g *Group) Kill() error {
 	if g.Version == V1 {
 		return kill1(g.dirs["freezer"])
@@ -290,13 +294,13 @@ func (g *Group) Kill() error {
 	return kill2(g.dirs[""])
 }
 
-// Remove kills what is still in the group and removes it. It may be called twice.
+// Remove kills the processes that are still in the cgroup and removes it. It can be called twice.
 func (g *Group) Remove() error {
 	var err error
 	g.remove.Do(func() {
 		var lock *os.File
 		if lock, err = g.h.lock(false); errors.Is(err, os.ErrNotExist) {
-			err = g.close() // it has gone, and the place with it
+			err = g.close() // it no longer exists, nor does the place
 			return
 		}
 		if err != nil {
@@ -308,9 +312,9 @@ func (g *Group) Remove() error {
 	return err
 }
 
-// destroy removes the group while the place is locked. The locked directory goes last: as long as
-// anything of the group is left, the next cleanup finds it. Usually no process is left, and
-// removing the directories is all there is to do.
+// destroy removes the cgroup while the place is locked. The locked directory is removed last: as
+// long as any directory of the cgroup is left, the next cleanup finds it. Usually no process is
+// left, and removing the directories is enough.
 func (g *Group) destroy() error {
 	parents := g.parentsOf()
 	dirs := g.all()
@@ -334,7 +338,7 @@ func (g *Group) destroy() error {
 	return errors.Join(append(errs, g.close(), g.h.leave(parents))...)
 }
 
-// made reports whether there is anything in which processes could be.
+// made reports whether the cgroup has a directory that can contain processes.
 func (g *Group) made() bool { return g.Version == V2 && g.dirs[""] != "" || g.dirs["freezer"] != "" }
 
 func (g *Group) close() error {
@@ -346,7 +350,7 @@ func (g *Group) close() error {
 	return nil
 }
 
-// rmdirs removes directories, and reports whether that was all.
+// rmdirs removes directories, and reports whether all are gone.
 func rmdirs(dirs []string) bool {
 	for _, dir := range dirs {
 		if dir == "" {
@@ -359,7 +363,7 @@ func rmdirs(dirs []string) bool {
 	return true
 }
 
-// patience is how long the kernel may take to do what it has been told.
+// patience is the time that the kernel has to do what we asked for.
 const patience = 5 * time.Second
 
 // retry repeats f while it fails with the given error, but not for longer than wait.
@@ -377,7 +381,7 @@ func retry(f func() error, while error, wait time.Duration) error {
 // errNotYet makes retry try again.
 var errNotYet = errors.New("the kernel has not done it yet")
 
-// waitEmpty waits until no process is left in a group.
+// waitEmpty waits until no process is left in a cgroup.
 func waitEmpty(dir string) error {
 	return waitFor(dir, func() (bool, error) {
 		pids, err := procs(dir + "/cgroup.procs")
@@ -399,7 +403,7 @@ func waitFor(dir string, empty func() (bool, error)) error {
 	return nil
 }
 
-// children lists the groups right below dir.
+// children lists the cgroups directly below dir.
 func children(dir string) (dirs []string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
@@ -410,7 +414,8 @@ func children(dir string) (dirs []string) {
 	return dirs
 }
 
-// A WriteError says what was written where. The kernel explains nothing but an errno, so the data matters.
+// A WriteError names the file and the data of a write that failed. The kernel returns only an
+// errno, so the data matters.
 type WriteError struct {
 	Path, Data string
 	Err        error
@@ -419,8 +424,8 @@ type WriteError struct {
 func (e *WriteError) Error() string { return fmt.Sprintf("write %q to %s: %v", e.Data, e.Path, e.Err) }
 func (e *WriteError) Unwrap() error { return e.Err }
 
-// read reads a file of the kernel's, which has no size and never blocks. os.ReadFile would ask for both, and set up Go's
-// poller: together a thirtieth of a container's start.
+// read reads a file of the kernel, which has no size and never blocks. os.ReadFile would ask for
+// both, and set up Go's poller: together this takes a thirtieth of a container's start.
 func read(path string) (string, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

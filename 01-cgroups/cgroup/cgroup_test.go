@@ -20,7 +20,7 @@ import (
 	"containerkit/lessons/kit/stagetest"
 )
 
-// The test binary's program is a process that makes a group with a child in it and waits to be killed.
+// The test binary's program creates a cgroup with a child in it and waits to be killed.
 func TestMain(m *testing.M) {
 	stagetest.Main(m, func() {
 		g, err := New("orphan", Resources{})
@@ -46,23 +46,23 @@ func TestMain(m *testing.M) {
 
 func TestBadInput(t *testing.T) {
 	for name, r := range map[string]Resources{
-		"cannot be negative":                 {Pids: -1},
-		"bytes of memory: it cannot be neg":  {Memory: -5},
-		"the kernel counts in pages":         {Memory: 1},
-		"a limit of 7 bytes of memory":       {MemoryHigh: 7},
-		"a limit of -5 bytes of swap":        {Memory: 1 << 20, Swap: -5},
-		"swap comes on top of it":            {Swap: 1 << 20},
-		"all are to die":                     {OOMGroup: true},
-		"must be between 0.01":               {CPU: -0.5},
-		"quota of at least 1000 µs":          {CPU: 0.009},
-		"a limit of NaN CPUs":                {CPU: math.NaN()},
-		"a CPU weight of 10001":              {CPUWeight: 10001},
-		`the list of CPUs "abc"`:             {CPUs: "abc"},
-		`the list of CPUs "3-1"`:             {CPUs: "3-1"},
-		`the list of CPUs "0,,1"`:            {CPUs: "0,,1"},
-		`the list of CPUs "-1"`:              {CPUs: "-1"},
-		`the disk "sda"`:                     {IO: []IOLimit{{Device: "sda", Write: 1}}},
-		`there is no controller "processes"`: {Count: []string{"processes"}},
+		"cannot be negative":             {Pids: -1},
+		"bytes of memory: cannot be neg": {Memory: -5},
+		"the kernel counts in pages":     {Memory: 1},
+		"limit of 7 bytes of memory":     {MemoryHigh: 7},
+		"limit of -5 bytes of swap":      {Memory: 1 << 20, Swap: -5},
+		"swap: needs a memory limit":     {Swap: 1 << 20},
+		"OOMGroup needs a memory limit":  {OOMGroup: true},
+		"must be between 0.01":           {CPU: -0.5},
+		"quota of at least 1000 µs":      {CPU: 0.009},
+		"limit of NaN CPUs":              {CPU: math.NaN()},
+		"CPU weight of 10001":            {CPUWeight: 10001},
+		`CPU list "abc"`:                 {CPUs: "abc"},
+		`CPU list "3-1"`:                 {CPUs: "3-1"},
+		`CPU list "0,,1"`:                {CPUs: "0,,1"},
+		`CPU list "-1"`:                  {CPUs: "-1"},
+		`disk "sda"`:                     {IO: []IOLimit{{Device: "sda", Write: 1}}},
+		`no controller "processes"`:      {Count: []string{"processes"}},
 	} {
 		_, err := New("bad", r)
 		require.ErrorContains(t, err, name)
@@ -75,7 +75,7 @@ func TestBadInput(t *testing.T) {
 	require.ErrorContains(t, err, "a/b")
 }
 
-// What to write is pure: it is the same on every machine.
+// The writes are computed without the kernel: they are the same on every machine.
 func TestSettings(t *testing.T) {
 	r := Resources{Pids: 20, Memory: 1 << 26, Swap: 1 << 20, MemoryLow: 1 << 24, CPU: 0.2, CPUWeight: 300, CPUs: "0-1",
 		IO: []IOLimit{{Device: "8:0", Read: 5, Write: 6, WriteOps: 7}}}
@@ -121,7 +121,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// Where the trees are is pure as well: tables of other machines.
+// The hierarchies are parsed without the kernel, too: the tables are from other machines.
 func TestTrees(t *testing.T) {
 	v2 := parseTrees("30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n", "0::/user.slice/user-1000.slice\n")
 	require.Equal(t, []tree{{mount: "/sys/fs/cgroup", own: "/sys/fs/cgroup/user.slice/user-1000.slice"}}, v2)
@@ -139,7 +139,7 @@ func TestTrees(t *testing.T) {
 	}, v1)
 }
 
-// group makes a group, or skips the test with the reason.
+// group creates a cgroup, or skips the test with the reason.
 func group(t *testing.T, r Resources) *Group {
 	t.Helper()
 	g, err := New("test", r)
@@ -153,7 +153,8 @@ func group(t *testing.T, r Resources) *Group {
 	return g
 }
 
-// The steps of an ordinary user run as root of a user namespace. "User 0 may not make cgroups; run it as root" is no help.
+// The steps of an ordinary user run as root of a user namespace. An error that says "user 0 is not
+// allowed … run it as root" does not help.
 func TestWhoMayNotIsNamedByHisNumberOutside(t *testing.T) {
 	for _, c := range []struct {
 		euid   int
@@ -164,7 +165,7 @@ func TestWhoMayNotIsNamedByHisNumberOutside(t *testing.T) {
 		{1000, "         0          0 4294967295\n", 1000},
 		{0, "         0       1000          1\n", 1000},
 		{1000, "      1000       1000          1\n", 1000},
-		{0, "         0     100000      65536\n", 0}, // a container's root, who has users below him
+		{0, "         0     100000      65536\n", 0}, // root in a container with more users
 		{0, "", 0},
 	} {
 		require.Equal(t, c.want, user(c.euid, c.uidMap), c.uidMap)
@@ -185,7 +186,8 @@ func TestLimitsAreReadBack(t *testing.T) {
 	require.ErrorContains(t, err, "pids.max: invalid argument")
 }
 
-// What only v2 has is in force there, and on v1 it is an error that says so: no limit is dropped in silence.
+// Limits that only v2 has are in force there. On v1 they are an error that says so: no limit is
+// silently dropped.
 func TestLimitsOfOneVersion(t *testing.T) {
 	group(t, Resources{Count: []string{"memory"}}) // or skip
 	h, err := Find()
@@ -220,10 +222,10 @@ func TestLimitsOfOneVersion(t *testing.T) {
 func TestNoSuchCPU(t *testing.T) {
 	group(t, Resources{Count: []string{"cpuset"}}) // or skip
 	_, err := New("bad", Resources{CPUs: "8000"})
-	require.ErrorContains(t, err, "there is no CPU 8000 here")
+	require.ErrorContains(t, err, "no CPU 8000 here")
 }
 
-// A failed New leaves nothing.
+// A failed New leaves nothing behind.
 func TestFailsWhole(t *testing.T) {
 	g := group(t, Resources{Count: []string{"io", "pids"}})
 	_, err := New("half", Resources{Pids: 5, IO: []IOLimit{{Device: "4095:4095", Write: 1 << 20}}})
@@ -235,7 +237,7 @@ func TestFailsWhole(t *testing.T) {
 	}
 }
 
-// The child is in the group before its first instruction, and what it inherits arrives where it should.
+// The child is in the cgroup before its first instruction, and its files keep their numbers.
 func TestBornInside(t *testing.T) {
 	g := group(t, Resources{Count: []string{"pids"}})
 	r, w, err := os.Pipe()
@@ -255,7 +257,7 @@ func TestBornInside(t *testing.T) {
 	}
 	require.Contains(t, string(out), own)
 	require.Contains(t, string(out), "zero one two\n")
-	require.NotContains(t, string(out), "/tasks", "nothing to join by is left open")
+	require.NotContains(t, string(out), "/tasks", "no file descriptor for joining stays open")
 	buf := make([]byte, 16)
 	n, err := r.Read(buf)
 	require.NoError(t, err)
@@ -276,17 +278,18 @@ func TestFreezeThawKill(t *testing.T) {
 	require.NoError(t, g.Freeze())
 	require.NoError(t, g.Thaw())
 	require.NoError(t, g.Freeze())
-	require.NoError(t, g.Kill(), "also when it is frozen")
+	require.NoError(t, g.Kill(), "even when it is frozen")
 	_ = cmd.Wait()
 	pids, err := g.Procs()
 	require.NoError(t, err)
 	require.Empty(t, pids)
 	require.NoError(t, g.Remove())
-	require.NoError(t, g.Remove(), "twice is fine")
+	require.NoError(t, g.Remove(), "it can be called twice")
 	require.NoDirExists(t, g.Path("freezer"))
 }
 
-// A group whose owner lives is left alone; after a kill -9 it is swept, with what runs in it, also when it is frozen.
+// A cgroup whose owner runs is left alone. After a kill -9 it is swept, with its processes, even
+// when it is frozen.
 func TestSweep(t *testing.T) {
 	g := group(t, Resources{})
 	for _, how := range []string{"", "frozen"} {
@@ -310,10 +313,10 @@ func TestSweep(t *testing.T) {
 		require.DirExists(t, dir)
 		require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 		_ = cmd.Wait()
-		_, err = SweepAll() // or another package's test was faster
+		_, err = SweepAll() // or a test of another package was faster
 		require.NoError(t, err)
 		require.NoDirExists(t, dir)
-		require.DirExists(t, g.Path("freezer"), "ours is still there")
+		require.DirExists(t, g.Path("freezer"), "our own cgroup still exists")
 		require.Eventually(t, func() bool {
 			_, err := os.Stat(fmt.Sprintf("/proc/%d", pids[0]))
 			return err != nil
@@ -321,8 +324,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A cleanup that runs while cgroups come and go takes none of them, and the place goes with the
-// last one: whoever waits for its lock then creates it again.
+// A cleanup that runs while cgroups are created and removed removes none of them. The place is
+// removed with the last one, and a process that waits for its lock then creates it again.
 func TestPlaceComesAndGoes(t *testing.T) {
 	h := group(t, Resources{}).Hierarchy()
 	stop, swept := make(chan struct{}), make(chan []string)
@@ -343,7 +346,7 @@ func TestPlaceComesAndGoes(t *testing.T) {
 		g, err := h.New("comesandgoes", Resources{})
 		require.NoError(t, err)
 		_, err = g.Procs()
-		require.NoError(t, err, "it is there")
+		require.NoError(t, err, "the cgroup exists")
 		require.NoError(t, g.Remove())
 	}
 	close(stop)
@@ -352,8 +355,9 @@ func TestPlaceComesAndGoes(t *testing.T) {
 	}
 }
 
-// Where one tree has two controllers, as v1 usually mounts cpu and cpuacct, a group has one directory there, and so has a
-// group below it. (Ordinary directories play the trees; this machine may have mounted them apart.)
+// If one hierarchy has two controllers, as v1 usually mounts cpu and cpuacct, a cgroup has one
+// directory there, and so has a cgroup below it. (Ordinary directories stand in for the
+// hierarchies, because this machine may mount them separately.)
 func TestTwoControllersInOneTree(t *testing.T) {
 	cpu, freezer := t.TempDir(), t.TempDir()
 	g := &Group{Version: V1, Name: Prefix + "x", h: &Hierarchy{Version: V1}, dirs: map[string]string{}}
@@ -368,8 +372,8 @@ func TestTwoControllersInOneTree(t *testing.T) {
 	require.Equal(t, map[string]string{"cpu": cpu, "cpuacct": cpu, "freezer": freezer}, below.dirs)
 }
 
-// A process of the same user may hold the lock. Whoever waits for it says so, and does not wait for
-// ever.
+// A process of the same user can hold the lock. A process that waits for it says so, and gives up
+// after a while.
 func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	name := t.TempDir()
 	dir, err := openDirAt(unix.AT_FDCWD, name, name)
@@ -381,7 +385,8 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	require.ErrorContains(t, flock(again, 30*time.Millisecond), "lslocks")
 }
 
-// inner is a hierarchy on v2 that is the test's alone, below a group of its own: nobody hands anything down there yet.
+// inner creates a hierarchy on v2 that only the test uses, below its own cgroup. No controller is
+// enabled there yet.
 func inner(t *testing.T) *Hierarchy {
 	t.Helper()
 	h, err := Find()
@@ -389,7 +394,7 @@ func inner(t *testing.T) *Hierarchy {
 		t.Skip(err)
 	}
 	if h.Version != V2 {
-		t.Skip("cgroup v1 hands nothing down")
+		t.Skip("cgroup v1 has no cgroup.subtree_control")
 	}
 	g := group(t, Resources{Pids: 100, CPU: 0.9, Count: []string{"memory"}})
 	for _, c := range []string{"pids", "cpu", "memory"} {
@@ -403,7 +408,8 @@ func inner(t *testing.T) *Hierarchy {
 	return &Hierarchy{Version: V2, Own: root, Root: root, Parents: map[string]string{"pids": root, "cpu": root, "memory": root}}
 }
 
-// v2: what was switched on for our groups is off again when the last has gone.
+// v2: controllers that were enabled for our cgroups are disabled again once the last one is
+// removed.
 func TestRestore(t *testing.T) {
 	h := inner(t)
 	on := func() string {
@@ -419,12 +425,13 @@ func TestRestore(t *testing.T) {
 	}
 	require.ElementsMatch(t, []string{"cpu", "memory", "pids"}, strings.Fields(on()))
 	require.NoError(t, groups[0].Remove())
-	require.ElementsMatch(t, []string{"cpu", "memory", "pids"}, strings.Fields(on()), "the other group needs them")
+	require.ElementsMatch(t, []string{"cpu", "memory", "pids"}, strings.Fields(on()),
+		"the other cgroup needs them")
 	require.NoError(t, groups[1].Remove())
 	require.Empty(t, on())
 }
 
-// v2: a limit that somebody else has set meanwhile, with a controller that we have switched on, is not taken away.
+// v2: a limit that another process set meanwhile, with a controller that we enabled, is kept.
 func TestRestoreLeavesWhatOthersUse(t *testing.T) {
 	for _, limit := range []string{"", "77"} {
 		h := inner(t)
@@ -438,7 +445,8 @@ func TestRestoreLeavesWhatOthersUse(t *testing.T) {
 		require.NoError(t, g.Remove())
 		after, err := read(other + "/pids.max")
 		if limit == "" {
-			require.ErrorIs(t, err, os.ErrNotExist, "who has set nothing does not keep it on")
+			require.ErrorIs(t, err, os.ErrNotExist,
+				"a cgroup without a limit does not keep the controller enabled")
 			continue
 		}
 		require.NoError(t, err)
@@ -448,7 +456,7 @@ func TestRestoreLeavesWhatOthersUse(t *testing.T) {
 
 func TestDisk(t *testing.T) {
 	_, _, err := Disk("/proc")
-	require.ErrorContains(t, err, "does not lie on a disk of its own")
+	require.ErrorContains(t, err, "is not on its own disk")
 	_, _, err = Disk("/no/such")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

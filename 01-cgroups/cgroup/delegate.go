@@ -10,9 +10,10 @@ import (
 	"strings"
 )
 
-// Delegate hands the group over to a user: he may then make groups below it, set their limits, and move his own
-// processes among them (cgroups(7), "Cgroups delegation"). The group's own limits stay whose they were: they are what
-// he was given. A group in which he is to live must be a leaf below it, made with Below before.
+// Delegate delegates the cgroup to a user, who can then create cgroups below it, set their limits,
+// and move processes among them. (cgroups(7), "Cgroups delegation") The cgroup's own limits still
+// belong to the delegater. A cgroup for the user's processes must be a leaf below it, created with
+// Below before.
 func (g *Group) Delegate(uid, gid int) error {
 	files, err := delegatable(g.Version)
 	if err != nil {
@@ -33,8 +34,9 @@ func (g *Group) Delegate(uid, gid int) error {
 	return nil
 }
 
-// delegatable names the files that belong to whom a group is handed to: those that change what is in the group, and
-// none that changes what the group may use. Newer kernels may have more of them, so v2 has a list.
+// delegatable lists the files that the delegatee owns: those that change which processes and
+// cgroups are in the cgroup, and none that changes its limits. Newer kernels can have more of them,
+// so v2 has a list.
 func delegatable(v Version) ([]string, error) {
 	if v == V1 {
 		return []string{"cgroup.procs", "tasks"}, nil
@@ -43,8 +45,9 @@ func delegatable(v Version) ([]string, error) {
 	return strings.Fields(list), err
 }
 
-// NSDelegate tells whether a cgroup namespace is a border here: v2's tree is mounted with nsdelegate, as systemd does.
-// Then not even root in the namespace changes the limits of the group that is its root, or leaves it.
+// NSDelegate reports whether a cgroup namespace is a delegation boundary here: v2's hierarchy is
+// mounted with nsdelegate, as systemd does. Then even root in the namespace can't change the limits
+// of the cgroup that is its root, or leave it.
 func (h *Hierarchy) NSDelegate() bool {
 	table, err := read("/proc/self/mountinfo")
 	if err != nil || h.Version != V2 {

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disk finds the disk that a directory lies on, as "major:minor", and its name. Only whole disks can be throttled, so
-// a partition is answered with its disk. File systems without a disk of their own (tmpfs, overlay, network, and btrfs,
-// which hides its disks) are an error.
+// Disk finds the disk that contains a directory, as "major:minor", and its name. Only whole disks
+// can be throttled, so for a partition it returns the disk. File systems without their own disk
+// (tmpfs, overlay, network, and btrfs, which hides its disks) are an error.
 func Disk(dir string) (device, name string, err error) {
 	var st unix.Stat_t
 	if err := unix.Stat(dir, &st); err != nil {
@@ -22,7 +22,7 @@ func Disk(dir string) (device, name string, err error) {
 	device = fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
 	sys, err := filepath.EvalSymlinks("/sys/dev/block/" + device)
 	if err != nil {
-		return "", "", fmt.Errorf("cgroup: %s does not lie on a disk of its own (device %s)", dir, device)
+		return "", "", fmt.Errorf("cgroup: %s is not on its own disk (device %s)", dir, device)
 	}
 	if _, err := os.Stat(sys + "/partition"); err == nil {
 		sys = filepath.Dir(sys)

@@ -10,8 +10,8 @@ import (
 	"containerkit/01-cgroups/cgroup"
 )
 
-// A command runs in its own cgroup from its first moment on.
-// This needs a cgroup that we can write to.
+// A command runs in its own cgroup from its first instruction on. This needs a cgroup that we can
+// write to.
 func ExampleNew() {
 	g, err := cgroup.New("example", cgroup.Resources{Pids: 20, Memory: 64 << 20})
 	if err != nil {

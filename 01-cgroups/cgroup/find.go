@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Version is which of the two generations of cgroups a machine uses.
+// Version is one of the two generations of cgroups.
 type Version int
 
-// V1 is a tree for each controller; hybrid machines, with v1 controllers and an empty v2 tree beside them, are V1 too.
-// V2 is one tree for all.
+// V1 has a hierarchy for each controller; hybrid machines, which have v1 controllers and an empty
+// v2 hierarchy beside them, are V1 too. V2 has one hierarchy for all controllers.
 const (
 	V1 Version = 1
 	V2 Version = 2
@@ -25,19 +25,19 @@ const (
 
 func (v Version) String() string { return fmt.Sprintf("cgroup v%d", int(v)) }
 
-// A Hierarchy is what this machine has, and where in it this process may make groups.
+// A Hierarchy describes the cgroups of this machine, and where this process can create new ones.
 type Hierarchy struct {
 	Version Version
-	Hybrid  bool   // v1 controllers, and a v2 tree without them
+	Hybrid  bool   // v1 controllers, and a v2 hierarchy without them
 	Own     string // the directory of this process's own cgroup (v1: the freezer's)
-	Root    string // v2: the directory in which groups are made
-	// Parents has the directory in which groups are made for each controller. On v2 it is Root for
-	// all. "unified" is the v2 tree of a hybrid machine, and "name=systemd" a tree of v1 without a
-	// controller.
+	Root    string // v2: the directory in which cgroups are created
+	// Parents maps each controller to the directory in which its cgroups are created. On v2 it is
+	// Root for all. "unified" is the v2 hierarchy of a hybrid machine, and "name=systemd" a
+	// hierarchy of v1 without a controller.
 	Parents map[string]string
 }
 
-// Controllers lists the controllers that groups can have here, under the names that this version gives them.
+// Controllers lists the controllers that cgroups can have here, by their names in this version.
 func (h *Hierarchy) Controllers() []string {
 	var list []string
 	for c := range h.Parents {
@@ -49,7 +49,7 @@ func (h *Hierarchy) Controllers() []string {
 	return list
 }
 
-// Has tells whether groups can have a controller, under its name in v2.
+// Has reports whether cgroups can have a controller, given by its name in v2.
 func (h *Hierarchy) Has(controller string) bool {
 	if h.Version == V1 {
 		controller = strings.TrimSuffix(local1(controller+"."), ".")
@@ -57,23 +57,29 @@ func (h *Hierarchy) Has(controller string) bool {
 	return h.Parents[controller] != ""
 }
 
-// Unavailable says that groups, or a controller, cannot be had on this machine or by this user, and what would help.
+// An Unavailable error says why this machine or this user cannot have cgroups, or a controller, and
+// how to fix it.
 type Unavailable struct{ Reason, Fix string }
 
 func (e *Unavailable) Error() string { return e.Reason + "; " + e.Fix }
 
 const (
-	fixUser    = "run it as root (go run -exec sudo ./01-cgroups), or where systemd delegates a group to you: systemd-run --user --scope -p Delegate=yes go run ./01-cgroups"
-	fixRoot    = "run it as root: go run -exec sudo ./01-cgroups (cgroup v1 cannot be delegated safely)"
-	fixReadOn  = "inside Docker: docker run --privileged --cgroupns=private; or run it on the host or in a VM"
-	fixMount   = "mount -t cgroup2 none /sys/fs/cgroup"
-	fixKernel  = "a kernel with this controller, and without cgroup_disable= on its command line (/proc/cgroups lists what it has)"
+	fixUser = "run it as root (go run -exec sudo ./01-cgroups), or where systemd delegates " +
+		"a cgroup to you: systemd-run --user --scope -p Delegate=yes go run ./01-cgroups"
+	fixRoot = "run it as root: go run -exec sudo ./01-cgroups " +
+		"(cgroup v1 cannot be delegated safely)"
+	fixReadOn = "inside Docker: docker run --privileged --cgroupns=private; " +
+		"or run it on the host or in a VM"
+	fixMount  = "mount -t cgroup2 none /sys/fs/cgroup"
+	fixKernel = "a kernel with this controller, and without cgroup_disable= on its command line " +
+		"(/proc/cgroups lists its controllers)"
 	fixSwap    = "boot with swapaccount=1 on the kernel's command line, or do without swap: sudo swapoff -a"
 	fixSystemd = `sudo systemctl edit user@.service, add "[Service]" and "Delegate=cpu cpuset io memory pids", log in again; or run it as root`
 )
 
-// Find looks at the machine: /proc/self/mountinfo says which trees are mounted, /proc/self/cgroup where we are in them.
-// It makes nothing. The error is an *Unavailable if there is no place where this process may make groups.
+// Find examines the machine: /proc/self/mountinfo lists the mounted hierarchies, /proc/self/cgroup
+// our cgroup in each of them. It creates nothing. It returns an *Unavailable error if this process
+// can't create cgroups anywhere.
 func Find() (*Hierarchy, error) {
 	table, err := read("/proc/self/mountinfo")
 	if err != nil {
@@ -97,11 +103,12 @@ func Find() (*Hierarchy, error) {
 		h.Version = V2
 		return h, h.find2(trees[0])
 	}
-	return nil, &Unavailable{"no cgroup tree is mounted here", fixMount}
+	return nil, &Unavailable{"no cgroup hierarchy is mounted here", fixMount}
 }
 
-// user is who asks, as a message should call him. The steps of an ordinary user run as root of a user namespace that
-// has nobody but him: then he is meant, and uidMap, /proc/self/uid_map, tells his number outside (user_namespaces(7)).
+// user returns the UID to show in messages. The steps of an ordinary user run as root of a user
+// namespace that contains only that user. In that case user returns the UID outside, from uidMap,
+// the text of /proc/self/uid_map. (user_namespaces(7))
 func user(euid int, uidMap string) int {
 	var inside, outside, count int
 	if _, err := fmt.Sscan(uidMap, &inside, &outside, &count); err == nil && count == 1 && inside == euid {
@@ -110,21 +117,21 @@ func user(euid int, uidMap string) int {
 	return euid
 }
 
-// self is the user of this process.
+// self returns the UID of this process to show in messages.
 func self() int {
 	uidMap, _ := read("/proc/self/uid_map") // no file: no user namespaces
 	return user(os.Geteuid(), uidMap)
 }
 
-// A tree is one mounted hierarchy, and the directory in it in which this process is.
+// A tree is one mounted hierarchy, and the directory of this process in it.
 type tree struct {
 	mount       string
 	own         string
 	controllers []string // empty: v2
 }
 
-// parseTrees reads the two tables of proc(5), proc_pid_mountinfo(5) and cgroups(7). It asks the kernel nothing.
-// The v2 tree, if there is one, comes first.
+// parseTrees parses the two tables of proc_pid_mountinfo(5) and cgroups(7). It makes no system
+// call. The v2 hierarchy, if there is one, comes first.
 func parseTrees(mountinfo, cgroup string) []tree {
 	mounts := cgroupMounts(mountinfo)
 	var trees []tree
@@ -145,7 +152,8 @@ func parseTrees(mountinfo, cgroup string) []tree {
 		if i < 0 {
 			continue
 		}
-		// In a container the mount may show only a part of the tree: its root is left out of the path.
+		// In a container the mount can show only a part of the hierarchy: the path does not include
+		// its root.
 		rel, err := filepath.Rel(mounts[i].root, f[2])
 		if err != nil || strings.HasPrefix(rel, "..") {
 			rel = "."
@@ -161,10 +169,10 @@ func parseTrees(mountinfo, cgroup string) []tree {
 	return trees
 }
 
-// A treeMount is a line of mountinfo about a cgroup tree.
+// A treeMount is a line of mountinfo about a cgroup hierarchy.
 type treeMount struct {
 	v2         bool
-	root, path string   // what of the tree is mounted where
+	root, path string   // root in the hierarchy, mount point
 	options    []string // of the file system: on v1 the controllers are among them
 }
 
@@ -184,11 +192,12 @@ func cgroupMounts(mountinfo string) (mounts []treeMount) {
 	return mounts
 }
 
-// unescape undoes what mountinfo does to odd characters.
+// unescape reverses the octal escapes of mountinfo.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// writable tells whether this process may make groups in dir and put processes into them: for the latter it must be
-// allowed to write to cgroup.procs of the common ancestor of where they are and where they go.
+// writable reports, as an error, whether this process is denied to create cgroups in dir and move
+// processes into them. Moving needs write access to cgroup.procs of the common ancestor of source
+// and destination.
 func writable(dir string) error {
 	for _, path := range []string{dir, dir + "/cgroup.procs"} {
 		if err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS); err != nil {
@@ -198,7 +207,7 @@ func writable(dir string) error {
 	return nil
 }
 
-// parents lists the cgroups below which ours are, each once, that of the lock first.
+// parents lists the parent directories of our cgroups, each once, that of the lock first.
 func (h *Hierarchy) parents() []string {
 	list := []string{h.base()}
 	if h.Version == V2 {
@@ -212,8 +221,9 @@ func (h *Hierarchy) parents() []string {
 	return list
 }
 
-// checkCPUs refuses CPUs that are not to be had. The kernel refuses some itself, but v2 accepts a CPU that is offline
-// or the parent's to give to others, and then quietly lets the group run on all.
+// checkCPUs rejects CPUs that cgroups can't have here. The kernel rejects some itself. But v2
+// accepts a CPU that is offline or that the parent does not have, and then silently lets the cgroup
+// run on all.
 func (h *Hierarchy) checkCPUs(list string) error {
 	if list == "" || !h.Has("cpuset") {
 		return nil
@@ -236,7 +246,7 @@ func (h *Hierarchy) checkCPUs(list string) error {
 	}
 	for _, cpu := range want {
 		if !slices.Contains(allowed, cpu) {
-			return fmt.Errorf("cgroup: the list of CPUs %q: there is no CPU %d here, only %s", list, cpu, have)
+			return fmt.Errorf("cgroup: CPU list %q: no CPU %d here, only %s", list, cpu, have)
 		}
 	}
 	return nil

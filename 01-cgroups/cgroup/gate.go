@@ -17,18 +17,19 @@ import (
 	"containerkit/01-cgroups/interpreter"
 )
 
-// gateName is the name under which the program starts itself to pass a child through the gate.
+// gateName is argv[0] of the re-exec helper through which a child joins its cgroups.
 const gateName = "containerkit-gate"
 
-// Prepare changes a command so that it is born in the group. Call after when it has been started, or was not.
-// Putting a process into its group after it has started would leave it a moment in which it is not limited; a fork
-// bomb needs no more (golang/go#51246).
+// Prepare changes a command so that it starts in the cgroup. Call after once Start has returned,
+// with or without an error. A process that is moved into its cgroup after its start runs without
+// limits for a moment, and a fork bomb needs no more (golang/go#51246).
 //
-// v2: clone3(2) with CLONE_INTO_CGROUP makes the child in the group.
+// On v2, clone3(2) with CLONE_INTO_CGROUP creates the child in the cgroup.
 //
-// v1: the command becomes this very program, which joins and then executes the target, in the same process, so before
-// the target's first instruction; after waits until it is there. Extra files arrive where they should. The gate takes the program from
-// /proc/self/exe, so it does not go together with SysProcAttr.Chroot; use JoinFiles there.
+// On v1, the command becomes this very program, which joins and then execs the target in the same
+// process: so before the target's first instruction. after waits until the child has joined. Extra
+// files keep their numbers. The helper is executed via /proc/self/exe, so Prepare does not work
+// with SysProcAttr.Chroot; use JoinFiles there.
 func (g *Group) Prepare(cmd *exec.Cmd) (after func(), err error) {
 	if cmd.Err != nil {
 		return nil, cmd.Err
@@ -47,7 +48,8 @@ func (g *Group) Prepare(cmd *exec.Cmd) (after func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The gate holds the other end of a pipe until exec closes it: so after knows when the child is inside.
+	// The helper holds the other end of a pipe, which exec closes: so after knows that the child
+	// has joined.
 	passed, gate, err := os.Pipe()
 	if err != nil {
 		closeAll(files)
@@ -69,9 +71,9 @@ func (g *Group) Prepare(cmd *exec.Cmd) (after func(), err error) {
 	}, nil
 }
 
-// JoinFiles opens what a child needs to join by itself: it inherits the files and gives them to
-// JoinSelf. There is one for each hierarchy of v1; the one for the freezer comes first, so a child
-// that has joined anything is found there and killed. On v2 there are none: the child is born in
+// JoinFiles opens the files that a child needs to join by itself: it inherits them and passes them
+// to JoinSelf. There is one for each hierarchy of v1. The freezer's comes first, so a child that
+// has joined any cgroup is found there and killed. On v2 there are none: the child is created in
 // FD.
 func (g *Group) JoinFiles() ([]*os.File, error) {
 	if g.Version == V2 {
@@ -107,20 +109,22 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// init is the gate: the program started itself with the number of its first descriptor to join by, how many there
-// are (the last is the pipe to the parent), the target's path and the target's arguments. It runs before main, so it works in every program that links
-// this package, test binaries included.
+// init is the re-exec helper's entry point. Its arguments are the number of the first file
+// descriptor to join by, how many there are (the last is the pipe to the parent), the target's
+// path, and the target's arguments. It runs before main, so it works in every program that links
+// this package, including test binaries.
 func init() {
 	if len(os.Args) < 5 || os.Args[0] != gateName {
 		return
 	}
-	runtime.LockOSThread() // the thread that joins must be the one that executes
+	runtime.LockOSThread() // the thread that joins must be the one that execs
 	status, err := gate(os.Args[1], os.Args[2], os.Args[3], os.Args[4:])
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(status)
 }
 
-// gate joins and becomes the target. It returns only if it fails, with the status that a shell would give.
+// gate joins the cgroups and execs the target. It returns only if that fails, with the exit status
+// of a shell.
 func gate(first, count, path string, argv []string) (int, error) {
 	from, err1 := strconv.Atoi(first)
 	n, err2 := strconv.Atoi(count)
@@ -129,7 +133,7 @@ func gate(first, count, path string, argv []string) (int, error) {
 	}
 	var files []*os.File
 	for fd := from; fd < from+n; fd++ {
-		unix.CloseOnExec(fd) // the target must not be able to come back here, or lend its place to others
+		unix.CloseOnExec(fd) // the target must not be able to join again later, or move others here
 		files = append(files, os.NewFile(uintptr(fd), "tasks"))
 	}
 	if err := JoinSelf(files[:n-1]); err != nil {

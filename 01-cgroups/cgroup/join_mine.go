@@ -17,10 +17,10 @@ import (
 	"containerkit/lessons/kit/todo"
 )
 
-// JoinSelf joins the groups whose files were opened by JoinFiles: "0" stands for the writer. In v1's tasks that is the
-// calling thread alone, so lock it (runtime.LockOSThread) before, and execute the target from it: exec(2) ends the
-// other threads. A parent that writes the child's number to cgroup.procs instead waits ten times as long, for a lock
-// that stops every fork on the machine.
+// JoinSelf joins the cgroups whose files JoinFiles opened: "0" stands for the writer. In v1's tasks
+// that is the calling thread alone, so lock it (runtime.LockOSThread) before, and exec the target
+// from it: execve(2) terminates the other threads. A parent that writes the child's PID to
+// cgroup.procs instead waits ten times as long, for a lock that blocks every fork on the machine.
 func JoinSelf(files []*os.File) error {
 	return todo.Exercise("01-cgroups/join")
 }

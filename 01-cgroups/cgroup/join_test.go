@@ -17,7 +17,7 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// The joiner gets opened files and tells in which groups it is then.
+// The joiner opens files, joins by them, and sends back its cgroups.
 var joiner = child.Register("cgroup-joiner", func(c *child.Conn) error {
 	var names []string
 	if err := c.Receive(&names); err != nil {
@@ -42,7 +42,8 @@ var joiner = child.Register("cgroup-joiner", func(c *child.Conn) error {
 	return c.Send([]string{said, own})
 })
 
-// Who joins is in every group whose file it was given: on v1 one for each tree; on v2, where there is one tree, in the last.
+// A process that joins is in every cgroup whose file it was given. On v1 that is one in each
+// hierarchy. On v2, which has one hierarchy, it is the last one.
 func TestJoinSelf(t *testing.T) {
 	first, second := group(t, Resources{Pids: 20}), group(t, Resources{Pids: 20})
 	var names []string
@@ -63,7 +64,7 @@ func TestJoinSelf(t *testing.T) {
 	require.NoError(t, p.Send(names))
 	require.NoError(t, p.Receive(&said))
 	in := strings.Count(said[1], "/"+second.Name)
-	if first.Version == V2 { // one tree: who is in the second has left the first
+	if first.Version == V2 { // one hierarchy: a process in the second cgroup has left the first
 		in *= 2
 		if strings.Contains(said[1], "/"+first.Name) {
 			in = 1
@@ -71,11 +72,13 @@ func TestJoinSelf(t *testing.T) {
 	}
 	claim.State(t, "groups", in)
 	claim.State(t, "wanted", want)
-	claim.True(t, "who writes to the opened files joins", "the function's own error", said[0] == "", "no error", said[0])
-	claim.Equal(t, "it has joined each group that it was given", "/proc/PID/cgroup, the groups that are named there", want, in)
+	claim.True(t, "a process that writes to the opened files joins", "the function's own error",
+		said[0] == "", "no error", said[0])
+	claim.Equal(t, "it has joined each cgroup that it was given",
+		"/proc/PID/cgroup, the cgroups named there", want, in)
 }
 
-// Where no group can be made, plain files show at least what is written to them.
+// If no cgroup can be created, plain files show at least what is written to them.
 func TestJoinSelfFiles(t *testing.T) {
 	var files, looks []*os.File
 	for _, name := range []string{"pids", "memory", "freezer"} {
@@ -85,7 +88,8 @@ func TestJoinSelfFiles(t *testing.T) {
 		look, err := os.Open(f.Name())
 		require.NoError(t, err)
 		defer look.Close()
-		// In a container's root the name leads nowhere any more, or to another file. The descriptor is what there is.
+		// In a container's root the name leads nowhere, or to another file. Only the file
+		// descriptor is left.
 		require.NoError(t, os.Remove(f.Name()))
 		files, looks = append(files, f), append(looks, look)
 	}
@@ -102,14 +106,16 @@ func TestJoinSelfFiles(t *testing.T) {
 	claim.State(t, "groups", in)
 	claim.State(t, "wanted", len(files))
 	claim.State(t, "wrote", wrote)
-	claim.NoError(t, "who writes to the opened files joins", err)
-	claim.Equal(t, "the writer is named in each file", "plain files in place of the groups", len(files), in)
+	claim.NoError(t, "a process that writes to the opened files joins", err)
+	claim.Equal(t, "the writer is named in each file", "plain files in place of the cgroups",
+		len(files), in)
 	refused, err := os.Open(os.DevNull) // not open for writing
 	require.NoError(t, err)
 	defer refused.Close()
 	err = JoinSelf([]*os.File{refused})
 	var told *WriteError
-	claim.True(t, "a group that cannot be joined is an error", "the function's own error", err != nil, "an error", err)
+	claim.True(t, "a cgroup that cannot be joined is an error", "the function's own error",
+		err != nil, "an error", err)
 	claim.True(t, "…and says what was written where", "the function's own error", errors.As(err, &told) && told.Path == os.DevNull,
 		"a *WriteError with path and data", err)
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// raise is what root in a container does to its own limits: it takes a user namespace, mounts the
-// cgroup hierarchy, and moves into a cgroup of its own, from which the next cgroup namespace is no
-// border for the one above (nsdelegate). Then it uses more than it may. The container is the first
-// unshare.
+// raise tries to raise the container's own limits as root. It creates a user namespace, mounts the
+// cgroup hierarchy, and moves into a new cgroup. From there the next cgroup namespace is no
+// delegation boundary for the cgroup above (nsdelegate). Then it uses more than its limits allow.
+// The container is the first unshare.
 const raise = `
 exec unshare --user --map-root-user --mount --cgroup sh -c '
 exec unshare --user --map-root-user --mount --cgroup sh -c "
@@ -27,8 +27,8 @@ exec unshare --cgroup sh -c \"
 	for i in 1 2 3 4 5 6 7 8 9 0; do sleep 2 & sleep 2 & sleep 2 & done; wait\"
 "' 2>&1`
 
-// The limits hold root in a container, also where the container is an ordinary user's, who owns all
-// of the cgroup's files: they are not in the cgroup that it can get at.
+// The limits apply to root in a container, even if an ordinary user started it and owns all of the
+// cgroup's files: the limits are not in the cgroup that it can reach.
 func TestRootInsideCannotRaiseTheLimits(t *testing.T) {
 	g := group(t, Resources{Pids: 20, Memory: 32 << 20})
 	if g.Version == V1 {
@@ -39,7 +39,7 @@ func TestRootInsideCannotRaiseTheLimits(t *testing.T) {
 	require.NoError(t, err)
 	said, _ := cmd.Output()
 	after()
-	const control = "the control: inside, it may create cgroups and move: %s"
+	const control = "the control: root inside can create cgroups and move: %s"
 	require.Contains(t, string(said), "moved\n", control, said)
 	require.NotContains(t, string(said), "held", "%s", said)
 	want := map[string]string{"pids.max": "20", "memory.max": "33554432", "memory.swap.max": "0"}
@@ -55,14 +55,14 @@ func TestRootInsideCannotRaiseTheLimits(t *testing.T) {
 	require.Positive(t, g.Stats().PidsRefused, "%s", said)
 }
 
-// A limit that is too small for a single process makes the start fail, and nothing is left of it.
+// A limit that is too small for a single process makes the start fail, and leaves nothing behind.
 func TestTooSmallALimitLeavesNothing(t *testing.T) {
 	g := group(t, Resources{Memory: int64(os.Getpagesize())})
 	cmd := exec.Command("sleep", "60")
 	after, err := g.Prepare(cmd)
 	require.NoError(t, err)
 	if cmd.Start() == nil {
-		require.Error(t, cmd.Wait(), "it cannot run in a page")
+		require.Error(t, cmd.Wait(), "it cannot run in one page of memory")
 	}
 	after()
 	dirs := g.all()

@@ -13,28 +13,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// place is the directory in which all our cgroups are, one in each hierarchy, below the cgroup that
-// this process is in (v1) or that it may manage (v2). It is created for the first cgroup and
-// removed with the last one. So whatever looks after our cgroups looks only at our cgroups, however
-// many others the host has.
+// place names the directory that contains all our cgroups, one in each hierarchy, below the cgroup
+// that this process is in (v1) or that it can manage (v2). It is created for the first cgroup and
+// removed with the last one. So a cleanup looks only at our cgroups, however many others the host
+// has.
 //
 // A shared parent also counts as one cgroup where cgroups compete: all of ours together have the
 // CPU weight of one.
 const place = "containerkit"
 
 // closed is the mode of the place and of the cgroups in it. flock(2) needs an open directory, and
-// opening needs the permission to read: without it for others, no other user can hold a lock that
-// we wait for. They may still pass through, to a cgroup that was delegated to them.
+// opening one needs read permission. Other users don't have it, so they can't hold a lock that we
+// wait for. They can still pass through, to a cgroup that was delegated to them.
 const closed = 0o711
 
-// openPlace opens the place in parent, and creates it if it should.
+// openPlace opens the place in parent, and creates it on request.
 func openPlace(parent string, create bool) (*os.File, error) {
 	return openOwn(filepath.Join(parent, place), create)
 }
 
-// openOwn opens a directory of ours, and creates it if it should. It never follows a symbolic link,
-// and refuses a directory that another user has put there: on v1, systemd lets users own parts of
-// its own hierarchy.
+// openOwn opens one of our directories, and creates it on request. It never follows a symbolic
+// link, and it rejects a directory of another user: on v1, systemd lets users own parts of its own
+// hierarchy.
 func openOwn(path string, create bool) (*os.File, error) {
 	f, err := openDirAt(unix.AT_FDCWD, path, path)
 	if create && errors.Is(err, unix.ENOENT) {
@@ -42,7 +42,7 @@ func openOwn(path string, create bool) (*os.File, error) {
 			return nil, &os.PathError{Op: "mkdir", Path: path, Err: err}
 		}
 		if f, err = openDirAt(unix.AT_FDCWD, path, path); errors.Is(err, unix.ENOENT) {
-			return nil, errNotYet // another process has removed its last cgroup just now
+			return nil, errNotYet // another process has just removed its last cgroup
 		}
 	}
 	if err != nil {
@@ -60,7 +60,7 @@ func openOwn(path string, create bool) (*os.File, error) {
 	return f, nil
 }
 
-// openDirAt opens a directory, not a link to one. path is what errors call it.
+// openDirAt opens a directory, not a link to one. Errors name it by path.
 func openDirAt(at int, name, path string) (*os.File, error) {
 	flags := unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Openat(at, name, flags, 0)
@@ -78,8 +78,8 @@ func ownerOf(f *os.File) (uid int, err error) {
 	return int(st.Uid), nil
 }
 
-// base is the directory whose place is locked: the freezer's on v1, where every cgroup of ours has
-// a directory.
+// base returns the directory whose place is locked: the freezer's on v1, where each of our cgroups
+// has a directory.
 func (h *Hierarchy) base() string {
 	if h.Version == V2 {
 		return h.Root
@@ -87,16 +87,15 @@ func (h *Hierarchy) base() string {
 	return h.Parents["freezer"]
 }
 
-// lock makes sure that only one process at a time creates, removes or cleans up cgroups here: it
-// locks the place, which no other user can open. The lock is gone when the file is closed. Without
-// create, a missing place is ErrNotExist.
+// lock ensures that only one process at a time creates, removes or cleans up cgroups here. It locks
+// the place, which no other user can open. Closing the file releases the lock. Without create, a
+// missing place is ErrNotExist.
 func (h *Hierarchy) lock(create bool) (f *os.File, err error) {
 	err = retry(func() error {
 		if f, err = openPlace(h.base(), create); err != nil {
 			return err
 		}
-		// A cleanup holds it for as long as it takes to kill what others have left, cgroup after
-		// cgroup.
+		// A cleanup holds it while it kills what other processes left behind, cgroup after cgroup.
 		if err := flock(f, 6*patience); err != nil {
 			return err
 		}
@@ -109,16 +108,16 @@ func (h *Hierarchy) lock(create bool) (f *os.File, err error) {
 	return f, err
 }
 
-// exists reports whether an open directory is still where it was opened. The last cgroup may have
-// gone while we waited for the lock, and the place with it.
+// exists reports whether an open directory is still at its path. While we waited for the lock, the
+// last cgroup may have been removed, and the place with it.
 func exists(f *os.File) bool {
 	var ours, there unix.Stat_t
 	err1, err2 := unix.Fstat(int(f.Fd()), &ours), unix.Lstat(f.Name(), &there)
 	return err1 == nil && err2 == nil && ours.Ino == there.Ino
 }
 
-// flock waits for the lock of an open directory, and closes it if another process keeps the lock
-// for too long.
+// flock waits for the lock of an open directory. It closes the directory if another process keeps
+// the lock for too long.
 func flock(f *os.File, wait time.Duration) error {
 	try := func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 	err := retry(try, unix.EWOULDBLOCK, wait)
@@ -133,7 +132,7 @@ func flock(f *os.File, wait time.Duration) error {
 	return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
 }
 
-// mkdir creates the cgroup's directory in the place below parent, for one controller on v1.
+// mkdir creates the cgroup's directory in the place below parent; on v1, for one controller.
 func (g *Group) mkdir(controller, parent string) error {
 	dir := filepath.Join(parent, g.Name)
 	for _, made := range g.dirs { // cpu and cpuacct are usually one hierarchy, with one directory
@@ -150,7 +149,7 @@ func (g *Group) mkdir(controller, parent string) error {
 		defer at.Close()
 		err = unix.Mkdirat(int(at.Fd()), filepath.Base(dir), closed)
 		if err == unix.ENOENT {
-			return errNotYet // the place went while we had it open
+			return errNotYet // the place was removed while we had it open
 		}
 		return err
 	}, errNotYet, patience)
@@ -161,8 +160,8 @@ func (g *Group) mkdir(controller, parent string) error {
 	return nil
 }
 
-// own locks the cgroup: as long as this process lives, the cgroup is in use. The kernel drops the
-// lock when we exit, for whatever reason, and close-on-exec keeps it from our children.
+// own locks the cgroup: it is in use as long as this process runs. The kernel drops the lock when
+// we exit, for whatever reason, and close-on-exec keeps it from our children.
 func (g *Group) own(dir string) (err error) {
 	if g.owner, err = openDirAt(unix.AT_FDCWD, dir, dir); err != nil {
 		return err
@@ -170,12 +169,12 @@ func (g *Group) own(dir string) (err error) {
 	return flock(g.owner, patience)
 }
 
-// removeAt removes a cgroup and the cgroups below it, children first: a cgroup can only be removed
-// with rmdir(2), and only when it is empty. The files in it are the kernel's; unlinking them is
-// neither needed nor allowed.
+// removeAt removes a cgroup and the cgroups below it, children first. Only rmdir(2) removes a
+// cgroup, and only an empty one. The files in it belong to the kernel: unlinking them is neither
+// needed nor allowed.
 func removeAt(at int, name, path string) error {
 	err := unix.Unlinkat(at, name, unix.AT_REMOVEDIR)
-	if err == nil || err == unix.ENOENT { // usually no process is in it, and nothing below it
+	if err == nil || err == unix.ENOENT { // usual: no process is in it, and no cgroup below it
 		return nil
 	}
 	dir, err := openDirAt(at, name, path)
@@ -195,7 +194,7 @@ func removeAt(at int, name, path string) error {
 			return err
 		}
 	}
-	// EBUSY: a killed process has not quite gone yet.
+	// EBUSY: a killed process has not quite exited yet.
 	rmdir := func() error { return unix.Unlinkat(at, name, unix.AT_REMOVEDIR) }
 	err = retry(rmdir, unix.EBUSY, patience)
 	if err != nil && err != unix.ENOENT {
@@ -204,7 +203,7 @@ func removeAt(at int, name, path string) error {
 	return nil
 }
 
-// removeTree is removeAt for a path of which every part is known to be ours, or the system's.
+// removeTree removes a cgroup as removeAt does, by a path that only we or the system can change.
 func removeTree(dir string) error { return removeAt(unix.AT_FDCWD, dir, dir) }
 
 // subdirs lists the directories in an open directory.
@@ -221,7 +220,7 @@ func subdirs(dir *os.File) (names []string, err error) {
 	return names, nil
 }
 
-// leave removes the places if the last cgroup has gone. The lock must be held.
+// leave removes the places if the last cgroup is gone. The caller must hold the lock.
 func (h *Hierarchy) leave(parents []string) error {
 	var errs []error
 	for _, parent := range parents {
@@ -236,8 +235,8 @@ func (h *Hierarchy) leave(parents []string) error {
 	return errors.Join(errs...)
 }
 
-// parentsOf lists where a cgroup's directories are: in the places below these directories, the
-// locked one last.
+// parentsOf lists the parents of a cgroup's directories, which are in the places below them. The
+// locked parent is last.
 func (g *Group) parentsOf() (parents []string) {
 	for _, dir := range g.all() {
 		if parent := strings.TrimSuffix(dir, "/"+g.Name); parent != g.h.base() {

@@ -18,11 +18,10 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// nobody is another user than the one who runs the tests.
+// nobody is a user other than the one that runs the tests.
 const nobody = 65534
 
-// The locker takes the lock of every directory that it can open, says what the kernel answered, and
-// keeps them.
+// The locker locks every directory that it can open, reports each errno, and keeps the locks.
 var locker = child.Register("cgroup-locker", func(c *child.Conn) error {
 	var dirs []string
 	if err := c.Receive(&dirs); err != nil {
@@ -43,7 +42,7 @@ var locker = child.Register("cgroup-locker", func(c *child.Conn) error {
 	return nil
 })
 
-// Another user can hold no lock that a start, a cleanup or a removal waits for.
+// Another user cannot hold a lock that a start, a cleanup or a removal waits for.
 func TestAnotherUserCannotStallAStartAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start a process of another user")
@@ -68,7 +67,8 @@ func TestAnotherUserCannotStallAStartAsRoot(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, other.Remove())
 	require.Less(t, time.Since(began), patience)
-	require.Contains(t, fmt.Sprint(said), "<nil>", "the control: there is a directory that it could lock")
+	require.Contains(t, fmt.Sprint(said), "<nil>",
+		"the control: the other user could lock a directory")
 	for dir, errno := range said {
 		if strings.Contains(dir, "containerkit") {
 			require.Equal(t, unix.EACCES.Error(), errno, dir)
@@ -76,8 +76,8 @@ func TestAnotherUserCannotStallAStartAsRoot(t *testing.T) {
 	}
 }
 
-// A place or a cgroup that another user has put where ours would be is not touched. The other user
-// is us, since only that one can be there as well: the owner is changed.
+// A place or a cgroup that another user created at our path is not touched. Only we can create one
+// there, so the test changes the owner.
 func TestWhatBelongsToAnotherUserIsLeftAloneAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a directory away")
@@ -93,7 +93,7 @@ func TestWhatBelongsToAnotherUserIsLeftAloneAsRoot(t *testing.T) {
 	require.NoError(t, os.Chown(planted, 0, 0))
 	removed, err := h.sweep(true)
 	require.NoError(t, err)
-	require.Contains(t, removed, planted, "the control: without an owner that lives, and ours")
+	require.Contains(t, removed, planted, "the control: it is ours, and its owner does not run")
 
 	parent := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(parent, place), 0o755))
@@ -106,14 +106,13 @@ func TestWhatBelongsToAnotherUserIsLeftAloneAsRoot(t *testing.T) {
 	require.ErrorIs(t, err, unix.ENOTDIR, "a link is not followed")
 }
 
-// What a cleanup does depends on how many cgroups of ours there are, not on how many others the
-// host has: it opens nothing outside of the place. Others are a reader's: they are what SweepAll is
-// for.
+// The work of a cleanup depends on the number of our cgroups, not on how many others the host has:
+// it opens nothing outside the place. Others belong to readers, and SweepAll removes them.
 func TestSweepLooksOnlyIntoThePlace(t *testing.T) {
 	h := group(t, Resources{}).Hierarchy()
 	dir := filepath.Join(h.base(), ByHand)
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Skip(err) // a reader's, or another test's
+		t.Skip(err) // it belongs to a reader, or to another test
 	}
 	defer os.Remove(dir)
 	old := time.Now().Add(-2 * time.Hour)
@@ -137,7 +136,7 @@ func TestSweepLooksAtAFew(t *testing.T) {
 	at, err := openPlace(h.base(), true)
 	require.NoError(t, err)
 	defer at.Close()
-	for i := range 3 * few { // nobody owns them
+	for i := range 3 * few { // no process owns them
 		require.NoError(t, os.Mkdir(fmt.Sprintf("%s/dead-%d", at.Name(), i), closed))
 	}
 	removed, err := h.sweep(false)
@@ -149,8 +148,8 @@ func TestSweepLooksAtAFew(t *testing.T) {
 	require.NoDirExists(t, at.Name())
 }
 
-// v1: an owner that is killed in another cgroup than the one that cleans up is found all the same,
-// everywhere.
+// v1: the cgroups of an owner that was killed in another cgroup than the process that cleans up are
+// found, everywhere.
 func TestSweepFindsWhatTheFreezerNotesOnV1(t *testing.T) {
 	g := group(t, Resources{Count: []string{"memory"}})
 	if g.Version == V2 {
@@ -159,14 +158,15 @@ func TestSweepFindsWhatTheFreezerNotesOnV1(t *testing.T) {
 	elsewhere := filepath.Join(g.Path("memory"), "elsewhere")
 	require.NoError(t, os.Mkdir(elsewhere, 0o755))
 	h := *g.Hierarchy()
-	below := filepath.Join(g.Path("memory"), "below") // a second one, in which the dead owner has no limit
+	// a second one, in which the killed owner has no limit
+	below := filepath.Join(g.Path("memory"), "below")
 	require.NoError(t, os.Mkdir(below, 0o755))
 	parents := map[string]string{"memory": elsewhere, "freezer": h.Parents["freezer"], "other": below}
 	there := &Hierarchy{Version: V1, Parents: parents}
 	dead, err := there.New("dead", Resources{Count: []string{"memory"}, Everywhere: true})
 	require.NoError(t, err)
 	require.DirExists(t, filepath.Join(below, unlimited))
-	require.NoError(t, dead.close()) // as if we had ended
+	require.NoError(t, dead.close()) // as if we had exited
 	require.DirExists(t, dead.Path("memory"))
 	_, err = h.sweep(true)
 	require.NoError(t, err)

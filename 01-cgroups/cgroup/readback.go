@@ -4,8 +4,8 @@ package cgroup
 
 import "fmt"
 
-// put writes a limit to the file at path and reads it back: a limit is in force before the load that it must hold. The kernel
-// may take less than was written, without a word.
+// put writes a limit to the file at path and reads it back, so the limit is in force before the
+// load starts. The kernel can silently accept less than was written.
 func (s setting) put(path string) error {
 	if err := write(path, s.data); err != nil {
 		return err

@@ -14,8 +14,9 @@ import (
 	"containerkit/lessons/exercise/claim"
 )
 
-// What the kernel makes of what is written can be tried without a group. Of a thread's name it takes 15 bytes without a
-// word. And in coredump_filter a 7 becomes 00000007, as in a list of CPUs 0,1 becomes 0-1: another form, and the same.
+// Reading back can be tested without a cgroup. The kernel silently keeps 15 bytes of a thread's
+// name. And in coredump_filter a 7 becomes 00000007, as in a list of CPUs 0,1 becomes 0-1: another
+// format for the same value.
 func TestPut(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -23,12 +24,13 @@ func TestPut(t *testing.T) {
 	for _, file := range []string{name, filter} {
 		before, err := os.ReadFile(file)
 		if file == filter && errors.Is(err, os.ErrNotExist) {
-			t.Skip("this kernel writes no core dumps, and so has no " + filter + " to try it with")
+			t.Skip("this kernel writes no core dumps, so it has no " + filter)
 		}
 		if file == filter {
-			before = append([]byte("0x"), before...) // it says hexadecimal numbers, and takes decimal ones
+			// the kernel prints hexadecimal numbers and parses decimal ones
+			before = append([]byte("0x"), before...)
 		}
-		claim.NoError(t, "the kernel tells what it holds", err)
+		claim.NoError(t, "the file can be read", err)
 		defer func() { _ = os.WriteFile(file, before, 0) }()
 	}
 	long := setting{file: "pids.max", data: "1234567890123456789"}
@@ -44,15 +46,19 @@ func TestPut(t *testing.T) {
 	claim.State(t, "other form", other)
 	claim.State(t, "refused", refused)
 	claim.Equal(t, "a setting is written", filter, "00000007", form)
-	claim.True(t, "a setting that the kernel holds in another form is in force", "the function's own error", other == nil, "no error", other)
-	claim.True(t, fmt.Sprintf("it is an error if %q is written and the kernel says %q", long.data, held), "the function's own error",
+	claim.True(t, "a setting that the kernel stores in another format is in force",
+		"the function's own error", other == nil, "no error", other)
+	claim.True(t, fmt.Sprintf("writing %q is an error if the kernel stores %q", long.data, held),
+		"the function's own error",
 		cut != nil, "an error", cut)
-	claim.True(t, "what cannot be written is an error", "the function's own error", refused != nil, "an error", refused)
-	claim.True(t, "the error of the one that is not in force says what was written, and where", "the function's own error",
+	claim.True(t, "a setting that cannot be written is an error", "the function's own error",
+		refused != nil, "an error", refused)
+	claim.True(t, "the error for the setting that is not in force says what was written, and where",
+		"the function's own error",
 		strings.Contains(fmt.Sprint(cut), long.data) && strings.Contains(fmt.Sprint(cut), name), long.data+" and "+name, cut)
 }
 
-// The kernel rounds a limit on memory down to whole pages: that is in force too.
+// The kernel rounds a limit on memory down to whole pages: that limit is in force, too.
 func TestPutLimit(t *testing.T) {
 	g := group(t, Resources{Count: []string{"memory"}})
 	path := g.File("memory.max")
@@ -60,5 +66,5 @@ func TestPutLimit(t *testing.T) {
 	got, _ := read(path)
 	claim.State(t, "memory.max", got)
 	claim.NoError(t, "a limit that the kernel rounds to whole pages is in force", err)
-	claim.Equal(t, "the kernel holds it", path, fmt.Sprint(1<<26), got)
+	claim.Equal(t, "the kernel stores the limit", path, fmt.Sprint(1<<26), got)
 }

@@ -12,28 +12,28 @@ import (
 	"strings"
 )
 
-// Resources is what to ask for. A zero field asks for nothing: the group is not limited in it. What one version of
-// cgroups has and the other lacks is an error of New there, never forgotten in silence.
+// Resources holds the limits to ask for. A zero field sets no limit. A limit that this version of
+// cgroups does not have is an error of New, and is never silently dropped.
 //
-// Everywhere is for containers. On v1, a hierarchy in which a process has joined no cgroup of its
-// own shows it the host's whole tree, even in a cgroup namespace: its root there is the host's.
+// Everywhere is for containers. On v1, a hierarchy in which a process has not joined its own cgroup
+// shows it the host's whole hierarchy, even in a cgroup namespace: its root there is the host's.
 // Root in a container can create a user namespace and mount it. So the container joins a cgroup in
-// every mounted hierarchy in which we may create one, systemd's own and the v2 tree of a hybrid
-// machine included. All groups share one there, in which nothing is limited. v2 has one hierarchy,
+// every mounted hierarchy in which we can create one, including systemd's own and the v2 hierarchy
+// of a hybrid machine. All our cgroups share one there, which has no limits. v2 has one hierarchy,
 // and Everywhere adds nothing.
 type Resources struct {
-	Pids       int64     // how many processes and threads at most
-	Memory     int64     // how many bytes at most: above, somebody is killed
-	Swap       int64     // how many bytes of swap on top of Memory; 0 is none at all
-	MemoryHigh int64     // above so many bytes they are slowed down and must give pages back (v2 only)
-	MemoryLow  int64     // so many bytes are theirs, as long as others have some to give back
-	OOMGroup   bool      // if one of them is killed for want of memory, all are (v2 only)
-	CPU        float64   // how many CPUs' worth of time: 0.2 is 20 ms in every 100 ms
-	CPUWeight  uint64    // the share when CPUs are fought over, 1 to 10000; everybody starts with 100
-	CPUs       string    // on which CPUs it may run: "0-2,7"
-	IO         []IOLimit // how fast each disk may be used
-	Count      []string  // controllers wanted for their counters only, without a limit: "pids", "memory", "cpu"…
-	Everywhere bool      // in a cgroup of ours in each hierarchy, also in those without a limit
+	Pids       int64     // highest number of processes and threads
+	Memory     int64     // highest number of bytes: above it, the kernel kills a process
+	Swap       int64     // bytes of swap in addition to Memory; 0 allows none
+	MemoryHigh int64     // bytes above which processes are throttled and pages reclaimed (v2 only)
+	MemoryLow  int64     // bytes not reclaimed as long as other cgroups have some to give
+	OOMGroup   bool      // the OOM killer kills all processes of the cgroup, not one (v2 only)
+	CPU        float64   // CPU time, in CPUs: 0.2 is 20 ms in every 100 ms
+	CPUWeight  uint64    // the share when cgroups compete for a CPU, 1 to 10000; the default is 100
+	CPUs       string    // the CPUs on which the processes can run: "0-2,7"
+	IO         []IOLimit // the bandwidth of each disk
+	Count      []string  // controllers for their counters only: "pids", "memory", "cpu"…
+	Everywhere bool      // join one of our cgroups in each hierarchy, even without a limit there
 }
 
 // IOLimit limits one disk; 0 means no limit.
@@ -41,43 +41,48 @@ type IOLimit struct {
 	Device            string // "major:minor" of the whole disk: see Disk
 	Read, Write       uint64 // bytes a second
 	ReadOps, WriteOps uint64 // operations a second
-	DeviceDir         string // for the reader: the directory that lies on it
+	DeviceDir         string // shown to the user: a directory on the disk
 }
 
-// Empty tells whether nothing is asked for: then no group is needed.
+// Empty reports whether r asks for nothing, so that no cgroup is needed.
 func (r Resources) Empty() bool { return len(r.controllers()) == 0 && !r.Everywhere }
 
-// Budget is what a command may use in the containers of the first four stages, and in the fifth if nobody says otherwise.
+// Budget holds the limits of a command in the containers of the first four stages, and the defaults
+// of the fifth.
 var Budget = Resources{Pids: 128, Memory: 256 << 20, CPU: 0.5, Everywhere: true}
 
-// period is the time in which a CPU quota is counted, in microseconds: the kernel's own default.
+// period is the period of a CPU quota in microseconds: the default of the kernel.
 const period = 100_000
 
-// Check tells whether the kernel could accept these limits, before anything is made.
+// Check reports, as an error, whether the kernel would reject these limits, before anything is
+// created.
 func (r Resources) Check() error {
 	page := int64(os.Getpagesize())
 	switch {
 	case r.Pids < 0:
-		return fmt.Errorf("cgroup: a limit of %d processes: it cannot be negative", r.Pids)
+		return fmt.Errorf("cgroup: limit of %d processes: cannot be negative", r.Pids)
 	case r.Swap < 0:
-		return fmt.Errorf("cgroup: a limit of %d bytes of swap: it cannot be negative", r.Swap)
+		return fmt.Errorf("cgroup: limit of %d bytes of swap: cannot be negative", r.Swap)
 	case r.Swap > 0 && r.Memory == 0:
-		return fmt.Errorf("cgroup: a limit of %d bytes of swap, and none of memory: swap comes on top of it", r.Swap)
+		return fmt.Errorf("cgroup: limit of %d bytes of swap: needs a memory limit", r.Swap)
 	case r.OOMGroup && r.Memory == 0:
-		return fmt.Errorf("cgroup: all are to die when the memory is at its limit, and there is none")
+		return fmt.Errorf("cgroup: OOMGroup needs a memory limit")
 	case math.IsNaN(r.CPU) || r.CPU < 0 || r.CPU > 1<<16:
-		return fmt.Errorf("cgroup: a limit of %v CPUs: it must be between 0.01 and 65536", r.CPU)
+		return fmt.Errorf("cgroup: limit of %v CPUs: must be between 0.01 and 65536", r.CPU)
 	case r.CPU > 0 && r.CPU*period < 1000:
-		return fmt.Errorf("cgroup: a limit of %v CPUs is %.0f µs in %d: the kernel wants a quota of at least 1000 µs (0.01 CPUs)", r.CPU, r.CPU*period, period)
+		return fmt.Errorf("cgroup: limit of %v CPUs (%.0f µs in %d): "+
+			"the kernel needs a quota of at least 1000 µs (0.01 CPUs)",
+			r.CPU, r.CPU*period, period)
 	case r.CPUWeight > 10000:
-		return fmt.Errorf("cgroup: a CPU weight of %d: it must be between 1 and 10000", r.CPUWeight)
+		return fmt.Errorf("cgroup: CPU weight of %d: must be between 1 and 10000", r.CPUWeight)
 	}
 	for _, bytes := range []int64{r.Memory, r.MemoryHigh, r.MemoryLow} {
 		if bytes < 0 {
-			return fmt.Errorf("cgroup: a limit of %d bytes of memory: it cannot be negative", bytes)
+			return fmt.Errorf("cgroup: limit of %d bytes of memory: cannot be negative", bytes)
 		}
 		if bytes > 0 && bytes < page {
-			return fmt.Errorf("cgroup: a limit of %d bytes of memory: the kernel counts in pages of %d", bytes, page)
+			return fmt.Errorf("cgroup: limit of %d bytes of memory: "+
+				"the kernel counts in pages of %d bytes", bytes, page)
 		}
 	}
 	if _, err := parseCPUs(r.CPUs); err != nil {
@@ -86,18 +91,18 @@ func (r Resources) Check() error {
 	for _, io := range r.IO {
 		major, minor, ok := strings.Cut(io.Device, ":")
 		if _, err := strconv.ParseUint(major+minor, 10, 64); err != nil || !ok {
-			return fmt.Errorf("cgroup: the disk %q: it must be given as major:minor, as in 8:0", io.Device)
+			return fmt.Errorf("cgroup: disk %q: must be major:minor, such as 8:0", io.Device)
 		}
 	}
 	for _, c := range r.Count {
 		if !slices.Contains([]string{"pids", "memory", "cpu", "cpuset", "io", "pressure"}, c) {
-			return fmt.Errorf("cgroup: there is no controller %q", c)
+			return fmt.Errorf("cgroup: no controller %q", c)
 		}
 	}
 	return nil
 }
 
-// lacks names a limit that was asked for and that cgroup v1 does not have.
+// lacks returns an error that names a limit of r that cgroup v1 does not have.
 func (r Resources) lacks(v Version) error {
 	file := ""
 	switch {
@@ -113,15 +118,16 @@ func (r Resources) lacks(v Version) error {
 	return fmt.Errorf("cgroup: %s has no %s: leave it out, or boot with %s (systemd.unified_cgroup_hierarchy=1): %w", v, file, V2, errors.ErrUnsupported)
 }
 
-// CheckWeight is for who takes a weight from a user: in Resources 0 means "not asked for", here it is an error.
+// CheckWeight checks a weight that a user gave: 0 is an error, whereas in Resources it means "no
+// weight set".
 func CheckWeight(w uint64) error {
 	if w < 1 || w > 10000 {
-		return fmt.Errorf("cgroup: a CPU weight of %d: it must be between 1 and 10000", w)
+		return fmt.Errorf("cgroup: CPU weight of %d: must be between 1 and 10000", w)
 	}
 	return nil
 }
 
-// controllers lists what must be switched on for these limits, under their names in v2.
+// controllers lists the controllers to enable for these limits, by their names in v2.
 func (r Resources) controllers() []string {
 	list := slices.Clone(r.Count)
 	for _, c := range []struct {
@@ -136,13 +142,13 @@ func (r Resources) controllers() []string {
 	return slices.Compact(list)
 }
 
-// A setting is one write to one file of a group.
+// A setting is one write to one file of a cgroup.
 type setting struct {
 	file, data string
-	optional   bool // a kernel that does not count swap does not have the file, and without swap it needs none
+	optional   bool // missing without swap accounting, and not needed without swap
 }
 
-// v2 are the writes that ask for r on cgroup v2.
+// v2 returns the writes that set r on cgroup v2.
 func (r Resources) v2() (list []setting) {
 	add := func(file, data string) { list = append(list, setting{file: file, data: data}) }
 	if r.Pids != 0 {
@@ -150,7 +156,8 @@ func (r Resources) v2() (list []setting) {
 	}
 	if r.Memory != 0 {
 		add("memory.max", strconv.FormatInt(r.Memory, 10))
-		// Without this the group pages out instead of being stopped, as long as there is swap left.
+		// Without this the kernel swaps pages out instead of enforcing the limit, as long as swap
+		// is left.
 		list = append(list, setting{"memory.swap.max", strconv.FormatInt(r.Swap, 10), r.Swap == 0})
 	}
 	if r.MemoryHigh != 0 {
@@ -190,8 +197,8 @@ func (r Resources) v2() (list []setting) {
 	return list
 }
 
-// v1 are the writes that ask for the same on cgroup v1. The name up to the first dot is the controller, and each
-// controller is a tree of its own there.
+// v1 returns the writes that set r on cgroup v1. The name up to the first dot is the controller,
+// and each controller has its own hierarchy there.
 func (r Resources) v1() (list []setting) {
 	add := func(file, data string) { list = append(list, setting{file: file, data: data}) }
 	if r.Pids != 0 {
@@ -199,8 +206,8 @@ func (r Resources) v1() (list []setting) {
 	}
 	if r.Memory != 0 {
 		add("memory.limit_in_bytes", strconv.FormatInt(r.Memory, 10))
-		// v1 limits memory and swap together, so "no swap" is the same number again. It may not be below the limit
-		// on memory alone, so it comes second.
+		// v1 limits memory and swap together, so "no swap" is the same number again. It cannot be
+		// below the limit on memory alone, so it is written second.
 		list = append(list, setting{"memory.memsw.limit_in_bytes", strconv.FormatInt(r.Memory+r.Swap, 10), r.Swap == 0})
 	}
 	if r.MemoryLow != 0 {
@@ -211,7 +218,7 @@ func (r Resources) v1() (list []setting) {
 		add("cpu.cfs_quota_us", strconv.FormatInt(r.quota(), 10))
 	}
 	if r.CPUWeight != 0 {
-		// Everybody starts with a weight of 100 on v2 and with 1024 shares on v1.
+		// The default is a weight of 100 on v2 and 1024 shares on v1.
 		add("cpu.shares", strconv.FormatUint(r.CPUWeight*1024/100, 10))
 	}
 	if r.CPUs != "" {
@@ -232,8 +239,9 @@ func (r Resources) v1() (list []setting) {
 
 func (r Resources) quota() int64 { return int64(math.Round(r.CPU * period)) }
 
-// holds tells whether a file that was written says what was asked for. The kernel rounds memory down to whole pages,
-// writes CPU lists in its own form and adds the limits of a disk that nobody asked for.
+// holds reports whether a file that was written contains the requested limit. The kernel rounds
+// memory down to whole pages, formats CPU lists in its own way, and adds limits of a disk that were
+// not set.
 func (s setting) holds(got string) bool {
 	got = strings.TrimSpace(got)
 	switch {
@@ -260,7 +268,7 @@ func (s setting) holds(got string) bool {
 	return got == s.data
 }
 
-// parseCPUs reads the kernel's form of a list of CPUs: "0-2,7" (cpuset(7), "List format").
+// parseCPUs parses the kernel's format of a list of CPUs: "0-2,7". (cpuset(7), "List format")
 func parseCPUs(list string) ([]int, error) {
 	var cpus []int
 	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
@@ -274,7 +282,8 @@ func parseCPUs(list string) ([]int, error) {
 		a, err1 := strconv.Atoi(first)
 		b, err2 := strconv.Atoi(last)
 		if err1 != nil || err2 != nil || a < 0 || b < a || b > 1<<13 {
-			return nil, fmt.Errorf("cgroup: the list of CPUs %q: want numbers and ranges, as in 0-2,7", list)
+			return nil, fmt.Errorf("cgroup: CPU list %q: must be numbers and ranges, such as 0-2,7",
+				list)
 		}
 		for cpu := a; cpu <= b; cpu++ {
 			cpus = append(cpus, cpu)

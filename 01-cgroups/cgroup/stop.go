@@ -8,16 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// killOneByOne is for kernels without cgroup.kill: nobody can fork while all are frozen, so the list is complete.
-// A process that may not be killed by us, or has gone already, is not an error here: the group that does not become
-// empty is, and the caller waits for that.
+// killOneByOne kills every process that dir and the cgroups below it list, for kernels without
+// cgroup.kill. The caller has frozen them, so none can fork, and the list is complete. A process
+// that has exited, or that we are not allowed to kill, is no error here. The caller waits until the
+// cgroup is empty, and fails if it never is.
 func killOneByOne(dir string) error {
 	pids, err := procs(dir + "/cgroup.procs")
 	for _, sub := range children(dir) {
 		err = errors.Join(err, killOneByOne(sub))
 	}
 	for _, pid := range pids {
-		if pid > 0 { // 0 stands for a process outside of our pid namespace
+		if pid > 0 { // 0 stands for a process outside our PID namespace
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 	}

@@ -14,9 +14,10 @@ package cgroup
 
 import "containerkit/lessons/kit/todo"
 
-// killOneByOne is for kernels without cgroup.kill: nobody can fork while all are frozen, so the list is complete.
-// A process that may not be killed by us, or has gone already, is not an error here: the group that does not become
-// empty is, and the caller waits for that.
+// killOneByOne kills every process that dir and the cgroups below it list, for kernels without
+// cgroup.kill. The caller has frozen them, so none can fork, and the list is complete. A process
+// that has exited, or that we are not allowed to kill, is no error here. The caller waits until the
+// cgroup is empty, and fails if it never is.
 func killOneByOne(dir string) error {
 	return todo.Exercise("01-cgroups/stop")
 }

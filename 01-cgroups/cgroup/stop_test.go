@@ -18,7 +18,7 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// All that run in a group and in the groups below die, at once and whatever they think of it.
+// Every process in a cgroup and in the cgroups below it is killed, whatever signals it ignores.
 func TestKillOneByOne(t *testing.T) {
 	g := group(t, Resources{})
 	below, err := g.Below("deeper")
@@ -28,7 +28,7 @@ func TestKillOneByOne(t *testing.T) {
 	}
 	err = killOneByOne(g.Path("freezer"))
 	count := func(in *Group) int {
-		for range 200 { // it may take a moment where others want the CPU, or it is emulated
+		for range 200 { // this can take a moment on a busy or emulated CPU
 			if pids, err := in.Procs(); err == nil && len(pids) == 0 {
 				return 0
 			}
@@ -40,12 +40,14 @@ func TestKillOneByOne(t *testing.T) {
 	above, deeper := count(g), count(below)
 	claim.State(t, "left", above)
 	claim.State(t, "left below", deeper)
-	claim.NoError(t, "the processes of a group can be killed", err)
-	claim.Equal(t, "nobody is left in the group", "cgroup.procs", 0, above)
-	claim.Equal(t, "nor in the group below", "cgroup.procs of the group below", 0, deeper)
+	claim.NoError(t, "the processes of a cgroup can be killed", err)
+	claim.Equal(t, "no process is left in the cgroup", "cgroup.procs", 0, above)
+	claim.Equal(t, "no process is left in the cgroup below", "cgroup.procs of the cgroup below", 0,
+		deeper)
 }
 
-// The killer kills by the lists in a directory. Number 0 among them is its own process group, if it is so careless.
+// The killer kills the processes that the lists in a directory name. A 0 among them is its own
+// process group, if it does not skip it.
 var killer = child.Register("cgroup-killer", func(c *child.Conn) error {
 	var dir string
 	if err := c.Receive(&dir); err != nil {
@@ -58,12 +60,12 @@ var killer = child.Register("cgroup-killer", func(c *child.Conn) error {
 	return c.Send(said)
 })
 
-// Where no group can be made, a directory with lists in it plays one. It also lists what is seldom in a group: somebody who has
-// gone, and somebody whom we cannot see.
+// If no cgroup can be created, a directory with lists in it stands in for one. The lists also name
+// what is rarely in a cgroup: a process that has exited, and a process that we cannot see.
 func TestKillOneByOneFiles(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "deeper"), 0o755))
-	const gone = 1<<22 + 1 // more than the kernel ever gives: proc_sys_kernel(5), pid_max
+	const gone = 1<<22 + 1 // above the kernel's highest PID: proc_sys_kernel(5), pid_max
 	above, deeper := stubborn(t, nil), stubborn(t, nil)
 	list := func(name string, ids ...int) {
 		text := strings.Trim(strings.ReplaceAll(fmt.Sprint(ids), " ", "\n"), "[]") + "\n"
@@ -72,7 +74,7 @@ func TestKillOneByOneFiles(t *testing.T) {
 	list("cgroup.procs", gone, 0, above.Process.Pid)
 	list("deeper/cgroup.procs", deeper.Process.Pid)
 
-	runtime.LockOSThread() // the child dies with the thread that started it
+	runtime.LockOSThread() // the child is killed when the thread that started it exits
 	defer runtime.UnlockOSThread()
 	p, err := child.Command(killer)
 	require.NoError(t, err)
@@ -94,13 +96,16 @@ func TestKillOneByOneFiles(t *testing.T) {
 	claim.State(t, "killer", err)
 	claim.State(t, "left", left(above))
 	claim.State(t, "left below", left(deeper))
-	claim.True(t, "who kills lives on", "the killer's own answer", err == nil, "an answer", fmt.Sprint("none: ", err))
+	claim.True(t, "the process that kills survives", "the killer's own answer", err == nil,
+		"an answer", fmt.Sprint("none: ", err))
 	claim.True(t, "a process that has gone already is no error", "the function's own error", said == "", "no error", said)
-	claim.Equal(t, "nobody is left whom the list names", "/proc, the processes in a plain file in place of cgroup.procs", 0, left(above))
-	claim.Equal(t, "nor below", "/proc, the processes in a plain file in place of the cgroup.procs below", 0, left(deeper))
+	claim.Equal(t, "no process on the list is left",
+		"/proc, the processes in a plain file in place of cgroup.procs", 0, left(above))
+	claim.Equal(t, "no process on the list below is left",
+		"/proc, the processes in a plain file in place of the cgroup.procs below", 0, left(deeper))
 }
 
-// stubborn starts a process, in a group if there is one, that does not mind being asked to end.
+// stubborn starts a process that ignores requests to terminate, in a cgroup if there is one.
 func stubborn(t *testing.T, in *Group) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", "trap '' TERM INT HUP; echo ready; while :; do sleep 1; done")

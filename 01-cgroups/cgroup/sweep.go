@@ -19,19 +19,20 @@ import (
 // owner, so they are left alone for an hour.
 const ByHand = "containerkit-byhand"
 
-// Sweep removes the cgroups whose owner is dead: a program that was ended with kill -9 could not do
-// it itself. An owner holds a lock on its cgroup's directory for as long as it lives, so a process
-// that gets the lock knows that the owner is gone. What still runs in such a cgroup is killed. It
-// returns the directories removed.
+// Sweep removes the cgroups whose owner no longer runs: a program that was terminated with kill -9
+// could not remove them itself. An owner holds a lock on its cgroup's directory for as long as it
+// runs, so a process that gets the lock knows that the owner has exited. Sweep kills the processes
+// that still run in such a cgroup. It returns the directories that it removed.
 //
 // It looks only into the place that all our cgroups are in, and there at a few of them, chosen at
-// random: what a start costs must not depend on how many containers run. SweepAll looks at all.
+// random: the cost of a start must not depend on the number of running containers. SweepAll looks
+// at all.
 func Sweep() (removed []string, err error) { return sweep(false) }
 
-// SweepAll is Sweep for all our cgroups, and for what readers have created by hand.
+// SweepAll sweeps all our cgroups, and those that readers created by hand.
 func SweepAll() (removed []string, err error) { return sweep(true) }
 
-// few is how many cgroups Sweep looks at.
+// few is the number of cgroups that Sweep looks at.
 const few = 8
 
 func sweep(all bool) (removed []string, err error) {
@@ -39,7 +40,7 @@ func sweep(all bool) (removed []string, err error) {
 	if err != nil {
 		var no *Unavailable
 		if errors.As(err, &no) {
-			return nil, nil // a user who may not create cgroups has left none
+			return nil, nil // a user who cannot create cgroups has left none behind
 		}
 		return nil, err
 	}
@@ -56,8 +57,8 @@ func sweep(all bool) (removed []string, err error) {
 	return removed, err
 }
 
-// sweep looks at all cgroups in the place, or at a few, while the place is locked: no cgroup is half
-// made.
+// sweep sweeps the cgroups in the place, or a few of them, while the place is locked: so it finds
+// no half-created cgroup.
 func (h *Hierarchy) sweep(all bool) (removed []string, err error) {
 	at, err := h.lock(false)
 	if errors.Is(err, os.ErrNotExist) {
@@ -88,8 +89,8 @@ func (h *Hierarchy) sweep(all bool) (removed []string, err error) {
 	return removed, errors.Join(errs...)
 }
 
-// sweepOne removes a cgroup if its owner is dead, and nothing if it lives, or if the directory is
-// another user's.
+// sweepOne removes a cgroup if its owner no longer runs. It removes nothing if the owner runs, or
+// if the directory belongs to another user.
 func (h *Hierarchy) sweepOne(at *os.File, name string) (removed []string, err error) {
 	dir := filepath.Join(at.Name(), name)
 	f, err := openDirAt(int(at.Fd()), name, dir)
@@ -104,7 +105,7 @@ func (h *Hierarchy) sweepOne(at *os.File, name string) (removed []string, err er
 		return nil, err
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, nil // the owner lives
+		return nil, nil // the owner runs
 	}
 	if err := killAll(h.Version, dir); err != nil {
 		return nil, err
@@ -122,12 +123,12 @@ func (h *Hierarchy) sweepOne(at *os.File, name string) (removed []string, err er
 	if err := removeAt(int(at.Fd()), name, dir); err != nil {
 		return removed, err
 	}
-	// Where the owner was in other cgroups than we are, no other sweep looks for these.
+	// If the owner was in other cgroups than we are, no other sweep looks for these.
 	unused, err := unshareIn(parents)
 	return append(append(removed, dir), unused...), errors.Join(err, h.leave(parents))
 }
 
-// removeIn removes what a cgroup has in another hierarchy of v1.
+// removeIn removes a cgroup's directory in another hierarchy of v1.
 func removeIn(parent, name string) (removed string, err error) {
 	at, err := openPlace(parent, false)
 	if errors.Is(err, os.ErrNotExist) {
@@ -145,26 +146,26 @@ func removeIn(parent, name string) (removed string, err error) {
 	return dir, removeAt(int(at.Fd()), name, dir)
 }
 
-// killAll kills what is left of a cgroup whose owner is dead.
+// killAll kills the processes of a cgroup whose owner no longer runs.
 func killAll(v Version, dir string) error {
 	if v == V2 {
 		return kill2(dir)
 	}
-	// Before anything else: a killed program may have left them frozen, and the frozen cannot die.
+	// Thaw first: a killed program may have left them frozen, and a frozen process cannot exit.
 	if err := freeze1(dir, "THAWED"); err != nil {
 		return err
 	}
 	return kill1(dir)
 }
 
-// record is where a cgroup of v1 notes in which other hierarchies it has directories, and below
-// which cgroups. Only the freezer's directory is locked, so only there is it known whether the
-// owner lives; and the next process may be in other cgroups than the dead owner was. Only root can
-// write it (xattr(7), "Trusted extended attributes").
+// record names the extended attribute in which a cgroup of v1 records the parents of its
+// directories in other hierarchies. Only the freezer's directory is locked, so only that one shows
+// whether the owner runs. And the process that cleans up can be in other cgroups than the owner
+// was. Only root can write the attribute. (xattr(7), "Trusted extended attributes")
 const record = "trusted.containerkit"
 
-// note records the parents. A privileged container's root may not, but finds its own cgroups where
-// it is itself.
+// note records the parents. Root in a privileged container cannot write the attribute. It finds its
+// own cgroups without it, below its current ones.
 func (g *Group) note(parents []string) error {
 	err := unix.Fsetxattr(int(g.owner.Fd()), record, []byte(strings.Join(parents, "\n")), 0)
 	if err != nil && err != unix.EPERM && err != unix.EOPNOTSUPP {
@@ -173,7 +174,7 @@ func (g *Group) note(parents []string) error {
 	return nil
 }
 
-// recorded lists where else a cgroup has directories.
+// recorded lists the parents of a cgroup's directories in other hierarchies.
 func recorded(f *os.File, h *Hierarchy) []string {
 	if h.Version == V2 {
 		return nil
@@ -186,7 +187,7 @@ func recorded(f *os.File, h *Hierarchy) []string {
 	return strings.Split(string(buf[:n]), "\n")
 }
 
-// sweepByHand removes the cgroup that a reader has created by hand and forgotten.
+// sweepByHand removes a cgroup that a reader created by hand and forgot.
 func sweepByHand(parent string) (gone bool, err error) {
 	dir := filepath.Join(parent, ByHand)
 	f, err := openDirAt(unix.AT_FDCWD, dir, dir)
@@ -210,7 +211,7 @@ func sweepByHand(parent string) (gone bool, err error) {
 	return err == nil, err
 }
 
-// emptyByHand kills what runs in a cgroup of any hierarchy.
+// emptyByHand kills the processes in a cgroup of any hierarchy.
 func emptyByHand(dir string) error {
 	if _, err := os.Stat(dir + "/freezer.state"); err == nil {
 		return killAll(V1, dir)

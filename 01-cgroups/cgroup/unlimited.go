@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unlimited is the cgroup that all our groups share in a hierarchy of v1 in which they have no limit.
-// Creating one takes the kernel a tenth of a millisecond. It is beside the place, not in it, and no
-// cgroup is created below it, so a process in it sees none. Its limits are never set, and its
-// counters are never read.
+// unlimited names the cgroup that all our cgroups share in a v1 hierarchy in which they have no
+// limit. Creating a cgroup there takes the kernel a tenth of a millisecond. The shared one is
+// beside the place, not in it, and no cgroup is created below it, so a process in it sees none. Its
+// limits are never set, and its counters are never read.
 const unlimited = place + "-unlimited"
 
-// shareRest opens the shared cgroup of each hierarchy in which the group has no directory.
+// shareRest opens the shared cgroup of each hierarchy in which the cgroup has no directory.
 func (g *Group) shareRest() error {
 	own := g.all()
 	for _, parent := range g.h.parents() {
@@ -44,8 +44,8 @@ func (g *Group) shareRest() error {
 	return nil
 }
 
-// share opens the shared cgroup in parent, and creates it for the first group. A shared lock says
-// that it is in use.
+// share opens the shared cgroup in parent, and creates it for the first user. A shared lock marks
+// it as used.
 func share(parent string) (f *os.File, err error) {
 	path := filepath.Join(parent, unlimited)
 	err = retry(func() error {
@@ -68,13 +68,13 @@ func share(parent string) (f *os.File, err error) {
 	return f, nil
 }
 
-// unshare closes a shared cgroup, and removes it if no other group uses it.
+// unshare closes a shared cgroup, and removes it if no other cgroup uses it.
 func unshare(f *os.File) (removed bool, err error) {
 	defer f.Close()
 	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || !exists(f) {
 		return false, nil
 	}
-	// EBUSY: the owner of another group was killed, and its processes are not quite gone yet.
+	// EBUSY: the owner of another cgroup was killed, and its processes have not quite exited yet.
 	err = retry(func() error { return unix.Rmdir(f.Name()) }, unix.EBUSY, 100*time.Millisecond)
 	switch err {
 	case nil:
@@ -85,8 +85,8 @@ func unshare(f *os.File) (removed bool, err error) {
 	return false, &os.PathError{Op: "rmdir", Path: f.Name(), Err: err}
 }
 
-// unshareIn removes the shared cgroup in each parent in which no group uses it: the owner of the last
-// one was killed.
+// unshareIn removes the shared cgroup in each parent in which none of our cgroups uses it: the
+// owner of the last one was killed.
 func unshareIn(parents []string) (removed []string, err error) {
 	var errs []error
 	for _, parent := range parents {

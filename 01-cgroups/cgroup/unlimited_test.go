@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// everywhere creates a group in each hierarchy of v1, and returns the shared cgroups that it uses.
+// everywhere creates a cgroup in each hierarchy of v1, and returns the shared cgroups that it uses.
 func everywhere(t *testing.T) (g *Group, shared []string) {
 	t.Helper()
 	g = group(t, Resources{Pids: 20, Everywhere: true})
@@ -26,8 +26,8 @@ func everywhere(t *testing.T) (g *Group, shared []string) {
 	return g, shared
 }
 
-// A shared cgroup lasts as long as any group uses it, however the others end: removed, or killed and
-// swept up.
+// A shared cgroup exists as long as any of our cgroups uses it, whether the others are removed, or
+// killed and swept.
 func TestSharedCgroupLastsAsLongAsItIsUsedOnV1(t *testing.T) {
 	g, shared := everywhere(t)
 	other, err := New("test", Resources{Everywhere: true})
@@ -41,7 +41,7 @@ func TestSharedCgroupLastsAsLongAsItIsUsedOnV1(t *testing.T) {
 	}
 	require.NoError(t, g.close()) // as when the owner is killed
 	for _, dir := range shared {
-		require.Eventually(t, func() bool { // another program may use it as well
+		require.Eventually(t, func() bool { // another program may use it, too
 			_, err := unshareIn([]string{filepath.Dir(dir)})
 			require.NoError(t, err)
 			_, err = os.Stat(dir)
@@ -50,7 +50,8 @@ func TestSharedCgroupLastsAsLongAsItIsUsedOnV1(t *testing.T) {
 	}
 }
 
-// Groups that come and go at the same time always find a shared cgroup that a process can join.
+// Cgroups that are created and removed at the same time always find a shared cgroup that a process
+// can join.
 func TestSharedCgroupComesAndGoesOnV1(t *testing.T) {
 	everywhere(t)
 	var all sync.WaitGroup

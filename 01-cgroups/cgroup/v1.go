@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// names1 are the files of v1 that answer for a file of v2.
+// names1 maps the files of v2 to the corresponding files of v1.
 var names1 = map[string]string{
 	"memory.max":             "memory.limit_in_bytes",
 	"memory.current":         "memory.usage_in_bytes",
@@ -28,10 +28,10 @@ var names1 = map[string]string{
 	"io.stat":                "blkio.throttle.io_service_bytes",
 	"cgroup.freeze":          "freezer.state",
 	"cgroup.events":          "freezer.state",
-	"cgroup.subtree_control": "cgroup.subtree_control", // v1 has none: each tree has its one controller all the way down
+	"cgroup.subtree_control": "cgroup.subtree_control", // v1 has none: a controller has every level
 }
 
-// local1 translates a file's name, or a controller's (given with a dot at its end), to v1.
+// local1 translates the name of a file, or of a controller (given with a dot at its end), to v1.
 func local1(file string) string {
 	if name, ok := names1[file]; ok {
 		return name
@@ -42,7 +42,7 @@ func local1(file string) string {
 	return file
 }
 
-// Local is the name that a file of v2 has in this version.
+// Local returns the name that a file of v2 has in this version.
 func (v Version) Local(file string) string {
 	if v == V1 {
 		return local1(file)
@@ -50,7 +50,8 @@ func (v Version) Local(file string) string {
 	return file
 }
 
-// path is where a file of the group is, under its own name. On v1 the name says in which tree.
+// path returns the path of a file of the cgroup, given by its local name. On v1 the name says in
+// which hierarchy the file is.
 func (g *Group) path(file string) (string, error) {
 	if g.Version == V2 {
 		if file == "cgroup.procs" || file == "cgroup.threads" {
@@ -61,7 +62,7 @@ func (g *Group) path(file string) (string, error) {
 	controller, _, _ := strings.Cut(file, ".")
 	switch {
 	case controller == "cgroup" || file == "tasks":
-		controller = "freezer" // every tree has these; the freezer's is always there
+		controller = "freezer" // every hierarchy has these; the freezer's always exists
 	case strings.HasSuffix(file, ".pressure"):
 		controller = "unified"
 	}
@@ -72,19 +73,21 @@ func (g *Group) path(file string) (string, error) {
 	return dir + "/" + file, nil
 }
 
-// find1 notes, for each controller, the group in which this process is: ours are made below it, so that the limits
-// of whoever put us there still hold.
+// find1 records, for each controller, the cgroup of this process. Ours are created below it, so the
+// limits of the process that placed us there still apply.
 func (h *Hierarchy) find1(trees []tree) error {
 	for _, t := range trees {
 		if err := writable(t.own); err != nil {
 			if !slices.ContainsFunc(t.controllers, isController) {
-				continue // hybrid's v2 tree, or systemd's own of v1: no limits are set there
+				// the v2 hierarchy of hybrid, or systemd's own on v1: we set no limits there
+				continue
 			}
 			who, fix := self(), fixRoot
 			if who == 0 {
 				fix = fixReadOn
 			}
-			return &Unavailable{fmt.Sprintf("user %d may not make cgroups (v1): %v", who, err), fix}
+			return &Unavailable{fmt.Sprintf("user %d is not allowed to create cgroups (v1): %v",
+				who, err), fix}
 		}
 		if len(t.controllers) == 0 {
 			h.Hybrid = true
@@ -95,19 +98,20 @@ func (h *Hierarchy) find1(trees []tree) error {
 		}
 	}
 	if h.Parents["freezer"] == "" {
-		return &Unavailable{"cgroup v1 without a freezer tree", "mount -t cgroup -o freezer none /sys/fs/cgroup/freezer"}
+		return &Unavailable{"no hierarchy with the freezer controller is mounted (v1)",
+			"mount -t cgroup -o freezer none /sys/fs/cgroup/freezer"}
 	}
 	h.Own = h.Parents["freezer"]
 	return nil
 }
 
-// isController reports whether a tree's name is a controller's, and not one that somebody gave it:
+// isController reports whether a name is a controller's, and not one given at mount time, such as
 // name=systemd.
 func isController(c string) bool { return !strings.HasPrefix(c, "name=") }
 
-// make1 makes a directory in the tree of each controller. The freezer comes with every group:
-// without it nobody can be sure to kill all of a group that forks. Its directory is the first to
-// come and the last to go, and it is the one that is locked.
+// make1 creates a directory in the hierarchy of each controller. Every cgroup includes the freezer:
+// without it, killing all processes of a cgroup that forks is not reliable. Its directory is
+// created first and removed last, and it is the one that is locked.
 func (g *Group) make1(r Resources) error {
 	names, err := g.h.names1(r)
 	if err != nil {
@@ -143,14 +147,14 @@ func (g *Group) make1(r Resources) error {
 	return err
 }
 
-// names1 lists the trees beside the freezer's in which a group needs a directory.
+// names1 lists the hierarchies, besides the freezer's, in which a cgroup needs a directory.
 func (h *Hierarchy) names1(r Resources) (names []string, err error) {
 	for _, c := range r.controllers() {
 		switch c {
 		case "cpu":
 			names = append(names, "cpu")
 			if slices.Contains(r.Count, "cpu") {
-				names = append(names, "cpuacct") // v1 counts CPU time in a controller of its own
+				names = append(names, "cpuacct") // v1 counts CPU time in a separate controller
 			}
 		case "io":
 			names = append(names, "blkio")
@@ -165,16 +169,21 @@ func (h *Hierarchy) names1(r Resources) (names []string, err error) {
 			continue
 		}
 		if c == "unified" {
-			return nil, &Unavailable{"cgroup v1 has no pressure files, and no v2 tree is mounted beside it", "boot with systemd.unified_cgroup_hierarchy=1, or mount -t cgroup2 none /sys/fs/cgroup/unified"}
+			return nil, &Unavailable{
+				"cgroup v1 has no pressure files, and no v2 hierarchy is mounted beside it",
+				"boot with systemd.unified_cgroup_hierarchy=1, " +
+					"or mount -t cgroup2 none /sys/fs/cgroup/unified",
+			}
 		}
-		return nil, &Unavailable{"no tree with the " + c + " controller is mounted", fixKernel}
+		return nil, &Unavailable{"no hierarchy with the " + c + " controller is mounted", fixKernel}
 	}
 	slices.Sort(names)
 	return slices.DeleteFunc(names, func(c string) bool { return c == "freezer" }), nil
 }
 
-// placeCpuset fills a new cgroup of the cpuset controller. The place gets CPUs and memory nodes too,
-// and hands them to the cgroups that are created after (cpuset.rst, 1.2, cgroup.clone_children).
+// placeCpuset fills a new cgroup of the cpuset controller. It also fills the place, which then
+// copies its CPUs and memory nodes to the cgroups created after it. (cpuset.rst, 1.2,
+// cgroup.clone_children)
 func placeCpuset(parent, dir string) error {
 	in := filepath.Dir(dir)
 	return errors.Join(fillCpuset(parent, in), fillCpuset(parent, dir), write(in+"/cgroup.clone_children", "1"))
@@ -198,7 +207,7 @@ func fillCpuset(parent, dir string) error {
 	return nil
 }
 
-// all lists the directories of the group, each once.
+// all lists the directories of the cgroup, each once.
 func (g *Group) all() []string {
 	var dirs []string
 	for _, dir := range g.dirs {
@@ -210,8 +219,8 @@ func (g *Group) all() []string {
 	return dirs
 }
 
-// freeze1 writes FROZEN or THAWED and waits: on the way the kernel says FREEZING, and a process that was forking at
-// the wrong moment must be told again.
+// freeze1 writes FROZEN or THAWED and waits. In between, the kernel reports FREEZING; if a process
+// was forking at that moment, the state must be written again.
 func freeze1(dir, state string) error {
 	err := retry(func() error {
 		if err := write(dir+"/freezer.state", state); err != nil {
@@ -229,8 +238,9 @@ func freeze1(dir, state string) error {
 	return nil
 }
 
-// kill1 freezes, kills and thaws: v1 has no cgroup.kill. While all stand still nobody can fork, so the list of
-// processes is complete; but a frozen process of v1 does not die until it is thawed.
+// kill1 freezes, kills and thaws, because v1 has no cgroup.kill. While all processes are frozen,
+// none can fork, so the list of processes is complete. But on v1 a frozen process does not exit
+// until it is thawed.
 func kill1(dir string) error {
 	if pids, err := procs(dir + "/cgroup.procs"); err == nil && len(pids) == 0 && len(children(dir)) == 0 {
 		return nil

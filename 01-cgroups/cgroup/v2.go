@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// find2 looks for the place of our groups: the topmost ancestor of our own cgroup that we may write to. For root that
-// is the root of the mount; for an ordinary user it is what somebody delegated to him, as systemd does with
-// user@UID.service (Documentation/admin-guide/cgroup-v2.rst, "Delegation").
+// find2 finds the parent of our cgroups: the topmost ancestor of our own cgroup that we can write
+// to. For root that is the root of the mount. For an ordinary user it is a cgroup that was
+// delegated to that user, as systemd does with user@UID.service.
+// (Documentation/admin-guide/cgroup-v2.rst, "Delegation")
 //
-// Topmost, because of the rule of no internal processes: a group that hands controllers down may not have processes
-// itself, and in our own group there is at least one: us.
+// It is the topmost because of the "no internal processes" rule: a cgroup that enables controllers
+// for its children can't contain processes. Our own cgroup contains at least one process: us.
 func (h *Hierarchy) find2(t tree) error {
 	h.Own = t.own
 	for dir := t.own; ; dir = filepath.Dir(dir) {
@@ -27,7 +28,8 @@ func (h *Hierarchy) find2(t tree) error {
 			h.Root = dir
 		} else if h.Root == "" {
 			if errors.Is(err, unix.EROFS) {
-				return &Unavailable{"the cgroup tree is mounted read-only: " + t.mount, fixReadOn}
+				return &Unavailable{"the cgroup hierarchy is mounted read-only: " + t.mount,
+					fixReadOn}
 			}
 			return &Unavailable{fmt.Sprintf("no cgroup is delegated to user %d: %v", self(), err), fixUser}
 		}
@@ -45,9 +47,8 @@ func (h *Hierarchy) find2(t tree) error {
 	return nil
 }
 
-// make2 makes the directory and its leaf, after the parents have been told to hand down the
-// controllers that the group needs. The leaf needs none: what its processes use is counted, and
-// limited, in the group above.
+// make2 creates the directory and its leaf, after the parents have enabled the controllers that the
+// cgroup needs. The leaf needs none: the cgroup above counts and limits what its processes use.
 func (g *Group) make2(controllers []string) error {
 	if err := g.h.handDown(controllers); err != nil {
 		return err
@@ -68,18 +69,18 @@ func (g *Group) make2(controllers []string) error {
 	return err
 }
 
-// added marks a controller that we switched on in the root's subtree_control: an empty group in the
-// place, +cpu. It is a note to whoever removes the last of our groups, also after a kill -9: this
-// one was off before.
+// added marks a controller that we enabled in the root's subtree_control: an empty cgroup in the
+// place, named +cpu. It tells the process that removes the last of our cgroups, also after a kill
+// -9, that the controller was disabled before.
 const added = "+"
 
-// handDown switches controllers on for the groups in the place. A child has the files of a
-// controller (pids.max…) only if its parent's cgroup.subtree_control lists it. Usually Root hands
-// them down already, and one write is enough.
+// handDown enables controllers for the cgroups in the place. A child has the files of a controller
+// (pids.max…) only if its parent's cgroup.subtree_control lists the controller. Usually Root
+// enables them already, and one write is enough.
 func (h *Hierarchy) handDown(controllers []string) error {
 	var plus []string
 	for _, c := range controllers {
-		if c != "pressure" { // every group of v2 has its pressure files
+		if c != "pressure" { // every cgroup of v2 has its pressure files
 			plus = append(plus, "+"+c)
 		}
 	}
@@ -105,18 +106,20 @@ func (h *Hierarchy) handDown(controllers []string) error {
 	return write(file, strings.Join(plus, " "))
 }
 
-// switchOn makes Root hand a controller down, and marks it.
+// switchOn enables a controller in Root, and marks it.
 func (h *Hierarchy) switchOn(c string) error {
 	if h.Parents[c] == "" {
 		fix := fixKernel
 		if self() != 0 {
 			fix = fixSystemd
 		}
-		return &Unavailable{fmt.Sprintf("the %s controller is not handed down to %s (its cgroup.controllers does not list it)", c, h.Root), fix}
+		return &Unavailable{fmt.Sprintf("the %s controller is not enabled for %s "+
+			"(its cgroup.controllers does not list it)", c, h.Root), fix}
 	}
-	// The kernel refuses memory and io here with EBUSY. It accepts pids and cpu, which can tell
-	// threads apart, and then no child of Root can have a process any more ("domain invalid" in its
-	// cgroup.type): so look first. The root of all has no cgroup.type, and is free of the rule.
+	// For memory and io, the write fails with EBUSY here. For pids and cpu, which can be threaded,
+	// it succeeds, and then no child of Root can have a process any more ("domain invalid" in its
+	// cgroup.type). So check first. The root cgroup has no cgroup.type, and the rule does not apply
+	// to it.
 	if _, err := os.Stat(h.Root + "/cgroup.type"); err == nil {
 		if pids, err := procs(h.Root + "/cgroup.procs"); err == nil && len(pids) > 0 {
 			return h.inhabited(unix.EBUSY)
@@ -140,22 +143,24 @@ func (h *Hierarchy) switchOn(c string) error {
 	return err
 }
 
-// inhabited explains the rule that people stumble over most.
+// inhabited explains the "no internal processes" rule.
 func (h *Hierarchy) inhabited(err error) error {
 	return &Unavailable{
-		fmt.Sprintf("processes live in %s itself, and a group with processes may not hand controllers down (no internal processes: %v)", h.Root, err),
-		"move them to a group below it first: mkdir leaf, then each line of cgroup.procs to leaf/cgroup.procs",
+		fmt.Sprintf("%s itself contains processes, and such a cgroup can't enable controllers for "+
+			"its children (no internal processes: %v)", h.Root, err),
+		"move them to a cgroup below it first: mkdir leaf, " +
+			"then each line of cgroup.procs to leaf/cgroup.procs",
 	}
 }
 
-// restore takes back what handDown switched on, when the last of our groups has gone, and removes
-// the place. What somebody else has come to use meanwhile is theirs, and stays on.
+// restore disables what handDown enabled, once the last of our cgroups is removed, and removes the
+// place. A controller that another cgroup uses by now stays enabled.
 func (h *Hierarchy) restore() error {
 	at := filepath.Join(h.Root, place)
 	markers := children(at)
 	for _, dir := range markers {
 		if !strings.HasPrefix(filepath.Base(dir), added) {
-			return nil // somebody is still there
+			return nil // another cgroup of ours is still there
 		}
 	}
 	others := slices.DeleteFunc(children(h.Root), func(dir string) bool { return dir == at })
@@ -165,8 +170,8 @@ func (h *Hierarchy) restore() error {
 		if err := write(at+"/cgroup.subtree_control", "-"+c); err != nil {
 			errs = append(errs, err)
 		}
-		// The kernel would take it away from a group that has set a limit, and the limit with it. EBUSY: a group hands it
-		// further down.
+		// The kernel would disable it for a cgroup that has set a limit, and drop the limit. EBUSY:
+		// a cgroup enables it for its own children.
 		if !slices.ContainsFunc(others, func(other string) bool { return uses(other, c) }) {
 			if err := write(h.Root+"/cgroup.subtree_control", "-"+c); err != nil && !errors.Is(err, unix.EBUSY) {
 				errs = append(errs, err)
@@ -177,8 +182,8 @@ func (h *Hierarchy) restore() error {
 	return errors.Join(append(errs, removeTree(at))...)
 }
 
-// unset is what the files of a controller say in a group that nobody has set anything for:
-// Documentation/admin-guide/cgroup-v2.rst.
+// unset holds the defaults of a controller's files: what they contain in a cgroup without limits.
+// (Documentation/admin-guide/cgroup-v2.rst)
 var unset = map[string]map[string]string{
 	"pids":   {"pids.max": "max"},
 	"cpu":    {"cpu.max": "max 100000", "cpu.weight": "100"},
@@ -187,7 +192,7 @@ var unset = map[string]map[string]string{
 	"memory": {"memory.max": "max", "memory.high": "max", "memory.swap.max": "max", "memory.low": "0", "memory.min": "0"},
 }
 
-// uses tells whether somebody has set something for a group that needs the controller.
+// uses reports whether a cgroup has a setting that needs the controller.
 func uses(dir, controller string) bool {
 	for file, usual := range unset[controller] {
 		if text, err := read(dir + "/" + file); err == nil && strings.TrimSpace(text) != usual {
@@ -197,19 +202,20 @@ func uses(dir, controller string) bool {
 	return false
 }
 
-// HandsDown tells whether Root handed a controller down before any of our groups was made.
+// HandsDown reports whether Root enabled a controller before any of our cgroups was created.
 func (h *Hierarchy) HandsDown(controller string) bool {
 	on, err := read(h.Root + "/cgroup.subtree_control")
 	_, ours := os.Stat(filepath.Join(h.Root, place, added+controller))
 	return err == nil && slices.Contains(strings.Fields(on), controller) && ours != nil
 }
 
-// HandDown switches a controller on for the groups below this one.
+// HandDown enables a controller for the cgroups below this one.
 func (g *Group) HandDown(controller string) error {
 	return g.Set("cgroup.subtree_control", "+"+controller)
 }
 
-// freeze2 writes 1 (freeze) or 0 (thaw), and waits until the kernel says that it is done: stopping takes a moment.
+// freeze2 writes 1 (freeze) or 0 (thaw), and waits until the kernel reports that state: freezing
+// takes a moment.
 func freeze2(dir, state string) error {
 	if err := write(dir+"/cgroup.freeze", state); err != nil {
 		return err
@@ -227,7 +233,8 @@ func freeze2(dir, state string) error {
 	return nil
 }
 
-// kill2 kills everybody in the group and below with one write: no fork can slip through (cgroup.kill, Linux 5.14).
+// kill2 kills every process in the cgroup and below with one write, so no fork can escape.
+// (cgroup.kill, Linux 5.14)
 func kill2(dir string) error {
 	err := write(dir+"/cgroup.kill", "1")
 	if errors.Is(err, unix.ENOENT) {
@@ -241,7 +248,7 @@ func kill2(dir string) error {
 	return waitEmpty2(dir)
 }
 
-// waitEmpty2 waits until no process is left in a group, nor in the groups below it.
+// waitEmpty2 waits until no process is left in a cgroup and in the cgroups below it.
 func waitEmpty2(dir string) error {
 	return waitFor(dir, func() (bool, error) {
 		text, err := read(dir + "/cgroup.events")

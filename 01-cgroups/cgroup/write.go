@@ -4,8 +4,8 @@ package cgroup
 
 import "golang.org/x/sys/unix"
 
-// write writes data in one write(2), as the kernel wants it: each write is one command.
-// Never with O_CREAT: a file that is not there is a controller that is not there.
+// write writes data in one write(2), as the kernel requires: each write is one command. It never
+// uses O_CREAT: a file that does not exist means that its controller is missing.
 func write(path, data string) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"containerkit/01-cgroups/interpreter"
 )
 
-// The script is there, and execve(2) says that there is no such file. Blame says which one.
+// The script exists, and execve(2) fails with ENOENT. Blame names the missing file.
 func ExampleBlame() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A MissingError says that a program is there, and that the interpreter it asks for is not.
+// A MissingError reports that a program exists, and that its interpreter does not.
 type MissingError struct {
 	Name string // the interpreter, exactly as the file names it
-	Of   string // the file that names it, if it is not the program but one of its interpreters
+	Of   string // the file that names it, if that is an interpreter itself; else ""
 }
 
 func (e *MissingError) Error() string {
@@ -26,13 +26,15 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("the interpreter %q of %s is missing: %v", e.Name, e.Of, unix.ENOENT)
 }
 
-// Unwrap says that to errors.Is it is still an ENOENT.
+// Unwrap returns ENOENT, so that errors.Is still finds it.
 func (e *MissingError) Unwrap() error { return unix.ENOENT }
 
-// depth is how many interpreters the kernel tries one after the other, as a script's can be a script.
+// depth is the number of interpreters that the kernel tries in turn: the interpreter of a script
+// can be a script.
 const depth = 5
 
-// Blame returns err, an error of execve(2). If a missing interpreter is to blame, the error says which.
+// Blame returns err, an error of execve(2). If a missing interpreter caused it, the returned error
+// names the interpreter.
 func Blame(err error) error {
 	var exec *os.PathError
 	if !errors.As(err, &exec) || exec.Err != unix.ENOENT || !strings.HasSuffix(exec.Op, "exec") {
@@ -54,17 +56,17 @@ func Blame(err error) error {
 	return err
 }
 
-// open opens a file whose name an image chooses. It follows no link like /proc/self/fd/5: to the
-// process that called execve(2) its descriptors were closed, and to PID 1 one may lead to the host's
-// files. (openat2(2), RESOLVE_NO_MAGICLINKS)
+// open opens a file whose name comes from an image. It follows no magic link such as
+// /proc/self/fd/5: the process that called execve(2) had closed its file descriptors, and those of
+// PID 1 can lead to files of the host. (openat2(2), RESOLVE_NO_MAGICLINKS)
 func open(path string, flags uint64) (fd int, err error) {
 	return unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
 		Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS})
 }
 
-// of returns the interpreter that a file asks for; "" if it asks for none, or cannot be read.
+// of returns the interpreter that a file names, or "" if it names none or cannot be read.
 func of(path string) string {
-	// A FIFO without a writer would let us wait.
+	// Without O_NONBLOCK, opening a FIFO that has no writer would block.
 	fd, err := open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
 	if err != nil {
 		return ""
@@ -85,8 +87,9 @@ func of(path string) string {
 	return ofELF(head[:n])
 }
 
-// ofScript reads what follows "#!". Blanks, the end of the line and a zero byte end the name. A carriage
-// return does not: to the kernel it is part of the name. (execve(2), "Interpreter scripts")
+// ofScript parses the text after "#!". A blank, the end of the line or a zero byte ends the name. A
+// carriage return does not: to the kernel it is part of the name. (execve(2), "Interpreter
+// scripts")
 func ofScript(line string) string {
 	line, _, _ = strings.Cut(line, "\n")
 	line = strings.TrimLeft(line, " \t")
@@ -96,11 +99,11 @@ func ofScript(line string) string {
 	return line
 }
 
-// A layout says where the fields are in an ELF file of 32 or of 64 bits: elf(5).
+// A layout holds the offsets of the fields in a 32-bit or 64-bit ELF file. (elf(5))
 type layout struct {
 	word                      int // the size of an offset
 	headers, size, count      int // e_phoff, e_phentsize, e_phnum
-	offset, length, entrySize int // p_offset, p_filesz, and how long a program header is at least
+	offset, length, entrySize int // p_offset, p_filesz, and the minimum size of a program header
 }
 
 var layouts = map[string]layout{
@@ -108,13 +111,14 @@ var layouts = map[string]layout{
 	"\x7fELF\x02\x01": {8, 32, 54, 56, 8, 32, 56},
 }
 
-// ofELF finds the PT_INTERP header: the path of the dynamic loader. A static program has none. The
-// package debug/elf reads it as well, and is too large for a container's PID 1.
+// ofELF returns the path in the PT_INTERP header: the dynamic loader. A static program has none.
+// Package debug/elf reads it as well, but it is too large for PID 1 of a container.
 func ofELF(head []byte) string {
 	if len(head) < 64 {
 		return ""
 	}
-	l, known := layouts[string(head[:6])] // little-endian, as all machines that the kit runs on
+	// little-endian, like all machines that containerkit runs on
+	l, known := layouts[string(head[:6])]
 	if !known {
 		return ""
 	}
@@ -143,7 +147,8 @@ func number(b []byte, size int) uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
-// text is the string at an offset in head, without the zero byte at its end; "" if it lies elsewhere.
+// text returns the string at an offset in head, without the zero byte at its end. It returns "" if
+// the string is not in head.
 func text(head []byte, from, length uint64) string {
 	if from > uint64(len(head)) || length > uint64(len(head))-from {
 		return ""

@@ -22,7 +22,8 @@ func file(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// elfFile is the head of an ELF file that asks for an interpreter, with one other header before it.
+// elfFile returns the head of an ELF file that names an interpreter, with one other header before
+// it.
 func elfFile(class byte, name string) string {
 	b := make([]byte, 256)
 	copy(b, []byte{0x7f, 'E', 'L', 'F', class, 1})
@@ -45,7 +46,7 @@ func blame(path string) error {
 	return Blame(&os.PathError{Op: "exec", Path: path, Err: unix.ENOENT})
 }
 
-// The name is what stands in the file, to the byte.
+// The error has the name as it is in the file, to the byte.
 func TestTheMissingInterpreterIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]string{
@@ -67,7 +68,7 @@ func TestTheMissingInterpreterIsNamed(t *testing.T) {
 	}
 }
 
-// A script's interpreter can be a script, and that one's can be missing.
+// The interpreter of a script can be a script, and the interpreter of that script can be missing.
 func TestTheInterpretersInterpreterIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	second := file(t, dir, "second", "#!/no/such\n")
@@ -77,7 +78,7 @@ func TestTheInterpretersInterpreterIsNamed(t *testing.T) {
 	require.Equal(t, unix.ENOENT, errors.Unwrap(blame(dir+"/circle")))
 }
 
-// Whatever else fails, or cannot be read, keeps its error.
+// Any other error is returned unchanged, and so is ENOENT if the file cannot be read.
 func TestNoInterpreterIsBlamedWithoutEvidence(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
@@ -95,7 +96,7 @@ func TestNoInterpreterIsBlamedWithoutEvidence(t *testing.T) {
 	}
 }
 
-// No file is read by way of a descriptor, which the program that failed did not have.
+// No file is read via a file descriptor, which the failed program did not have.
 func TestNoInterpreterIsSoughtThroughADescriptor(t *testing.T) {
 	dir := t.TempDir()
 	script := file(t, dir, "script", "#!/no/such\n")
@@ -103,7 +104,8 @@ func TestNoInterpreterIsSoughtThroughADescriptor(t *testing.T) {
 	require.NoError(t, err)
 	defer f.Close()
 	through := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
-	require.NotEqual(t, unix.ENOENT, errors.Unwrap(blame(script)), "the control: by its name it is read")
+	require.NotEqual(t, unix.ENOENT, errors.Unwrap(blame(script)),
+		"the control: it is read by its name")
 	require.Equal(t, unix.ENOENT, errors.Unwrap(blame(through+"/script")))
 	script = file(t, dir, "other", "#!"+through+"/missing\n")
 	require.Equal(t, unix.ENOENT, errors.Unwrap(blame(script)))

@@ -21,47 +21,48 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// order is what the container's first process is told.
+// An order is the message that PID 1 of the container receives.
 type order[Spec any] struct {
-	Spec      Spec // what the stage wants to have built
+	Spec      Spec // what the stage builds
 	Argv, Env []string
-	Extra     int  // descriptors behind stderrFD that are the payload's
-	Files     int  // descriptors behind them, which the stage hands to build
-	Terminal  bool // give the payload the terminal that is its standard input
+	Extra     int  // file descriptors after stderrFD that belong to the command
+	Files     int  // file descriptors after them, which build gets
+	Terminal  bool // give the command the terminal that is its standard input
 }
 
-// stderrFD is the payload's standard error in PID 1. Its own is the null device until it catches signals: at a SIGQUIT,
-// Go would print there what each goroutine does.
+// stderrFD is the command's standard error in PID 1. PID 1's own is the null device until it
+// catches signals: at a SIGQUIT, Go would print a trace of each goroutine there.
 const stderrFD = 3
 
 // A Box is a kind of container.
 type Box[Spec any] struct{ name string }
 
-// New registers a kind of container under a name. build runs inside, in the new namespaces, before the command: it
-// turns them into what the stage wants to show. It gets the files that Run was given, and closes them.
-// Call New in a package-level variable, so that it is known before main.
+// New registers a kind of container under a name. build runs inside, in the new namespaces, before
+// the command. It sets up what the stage shows. It gets the files that Run was given, and closes
+// them. Call New in a package-level variable, so that the kind is registered before main.
 func New[Spec any](name string, build func(spec Spec, files []*os.File) error) Box[Spec] {
 	child.Register(name, func(c *child.Conn) error { return first(c, build) })
 	return Box[Spec]{name}
 }
 
-// first is the container's first process, number 1 of its PID namespace.
+// first runs PID 1 of the container.
 func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	var o order[Spec]
 	if err := c.Receive(&o); err != nil {
 		return err
 	}
-	go initproc.Catch() // beside the work
+	go initproc.Catch() // in parallel with the work
 	payload := []*os.File{os.Stdin, os.Stdout}
 	for i := range 1 + o.Extra {
 		payload = append(payload, os.NewFile(uintptr(stderrFD+i), "payload"))
 	}
 	files := inherited(stderrFD+1+o.Extra, o.Files, "file")
-	// The cgroup that we are in becomes the root of the cgroups inside.
+	// Our cgroup becomes the root of the cgroup hierarchy inside.
 	if err := namespace.UnshareCgroup(); err != nil {
 		return err
 	}
-	// The payload, our child, will be inside. The offsets are written through /proc, so before it is mounted again.
+	// The command, our child, starts in the new time namespace. The offsets are written via /proc,
+	// so before it is mounted again.
 	if namespace.HasTime() {
 		if err := namespace.UnshareUptime(); err != nil {
 			return err
@@ -70,7 +71,7 @@ func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	if err := build(o.Spec, files); err != nil {
 		return err
 	}
-	initproc.Catch() // from now on it gets signals
+	initproc.Catch() // from now on signals are caught
 	if err := errors.Join(unix.Dup3(stderrFD, 2, 0), c.Send("ready")); err != nil {
 		return err
 	}
@@ -83,12 +84,12 @@ func first[Spec any](c *child.Conn, build func(Spec, []*os.File) error) error {
 	if err := c.Send(status); err != nil {
 		return err
 	}
-	os.Exit(0) // the kernel ends whoever is left inside
+	os.Exit(0) // the kernel kills the processes that are left inside
 	return nil
 }
 
-// inherited are count file descriptors from fd on. They belong to PID 1 alone: a file can be a way to
-// the host.
+// inherited returns count file descriptors from fd on, as files. Only PID 1 keeps them: a file can
+// lead to the host.
 func inherited(fd, count int, name string) (files []*os.File) {
 	for range count {
 		unix.CloseOnExec(fd)
@@ -98,14 +99,14 @@ func inherited(fd, count int, name string) (files []*os.File) {
 	return files
 }
 
-// Run runs a command in such a container and returns its exit status. files go to build. spec says what
-// to build. It is asked when PID 1 exists and waits: the moment to do from outside what must be done
-// there.
+// Run runs a command in such a container and returns its exit status. files go to build. spec
+// returns what to build. Run calls it when PID 1 exists and waits: this is the moment for setup
+// from outside.
 func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(init *procfs.Process) (Spec, error)) (status int, err error) {
 	if err := procfs.Check(); err != nil {
 		return 0, err
 	}
-	signals, stop := p.Catch() // before anything exists that a signal would leave behind
+	signals, stop := p.Catch() // before anything exists that a signal could leave behind
 	defer stop()
 	group, err := limits(p)
 	if err != nil {
@@ -142,7 +143,7 @@ func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(init *procfs
 		return 0, err
 	}
 	if err := errors.Join(c.Send(o), c.Receive(nil)); err != nil {
-		return 0, err // it could not be built, and says why
+		return 0, err // build failed, and this is why
 	}
 	defer signals.Forward(false, func(s syscall.Signal) { _ = init.Signal(s) })()
 	if p.Started != nil {
@@ -154,7 +155,7 @@ func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(init *procfs
 	switch err := c.Receive(&status); {
 	case err == nil:
 		return status, nil
-	case errors.Is(err, io.EOF) && c.ProcessState.Exited(): // without a word, and not by itself
+	case errors.Is(err, io.EOF) && c.ProcessState.Exited(): // without a message
 		return 125, fmt.Errorf("PID 1 exited: %w", err)
 	case errors.Is(err, io.EOF):
 		return stage.Status(c.ProcessState), nil // it was killed
@@ -165,7 +166,7 @@ func (b Box[Spec]) Run(p stage.Payload, files []*os.File, spec func(init *procfs
 	}
 }
 
-// limits creates the cgroup; nil, with a word about the reason, where there can be none.
+// limits creates the cgroup. If it cannot, it prints the reason and returns nil.
 func limits(p stage.Payload) (*cgroup.Group, error) {
 	group, err := cgroup.New("sofar", cgroup.Budget)
 	var no *cgroup.Unavailable
@@ -181,7 +182,8 @@ func limits(p stage.Payload) (*cgroup.Group, error) {
 // start starts PID 1 in its cgroup and in new namespaces.
 func start(c *child.Process, group *cgroup.Group) (init *procfs.Process, err error) {
 	birth := namespace.Birth{Attr: *c.SysProcAttr}
-	birth.Attr.Setpgid = false // or the command, which is in its group, would be in the terminal's background
+	// else the command, in its process group, would be in the terminal's background
+	birth.Attr.Setpgid = false
 	if group != nil {
 		if birth.Tasks, err = group.JoinFiles(); err != nil {
 			return nil, err

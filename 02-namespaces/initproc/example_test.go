@@ -11,7 +11,7 @@ import (
 	"containerkit/02-namespaces/initproc"
 )
 
-// The exit status for a command that could not be started is the one that a shell has for it.
+// A command that cannot be started gets the exit status that a shell returns for it.
 func ExampleStatus() {
 	_, err := os.Open("/no/such/command")
 	fmt.Println(initproc.Status(err), initproc.Status(os.ErrPermission), initproc.Status(unix.ENOMEM))

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookup finds a command as a shell does: a name with a slash is a path, another one is searched for
-// in the PATH of env. (os/exec would look at the PATH of this process.) The error is ENOENT only if
-// the kernel could say for all of PATH that the command is not there.
+// lookup finds a command as a shell does: a name with a slash is a path, and any other name is
+// searched for in the PATH of env. (os/exec would use the PATH of this process.) The error is
+// ENOENT only if the kernel reported for every entry of PATH that the command is not there.
 func lookup(name string, env []string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, nil
@@ -32,9 +32,9 @@ func lookup(name string, env []string) (string, error) {
 		switch e := unix.Stat(file, &st); e {
 		case nil:
 		case unix.ENOENT, unix.ENOTDIR, unix.EACCES:
-			continue // not there, or not for us, as a directory of the caller's home can be
+			continue // not there, or no access, for example to the caller's home directory
 		default:
-			err = e // it can be there: without memory we cannot see it
+			err = e // it can be there: a lack of memory, for example, hides it
 			continue
 		}
 		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
@@ -43,7 +43,7 @@ func lookup(name string, env []string) (string, error) {
 		if unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS) == nil {
 			return file, nil
 		}
-		err = unix.EACCES // found, but not executable: remember, and look on
+		err = unix.EACCES // found, but not executable: continue the search
 	}
 	return "", &os.PathError{Op: "find in PATH", Path: name, Err: err}
 }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reap waits for every child, ours by birth or by adoption, until the payload, the one with this number, has ended, and returns
-// its exit status: 128+n if signal n ended it. options are for wait4(2). If they ask for children that have only
-// stopped, and the payload has, it is woken up (wakeUp).
+// reap waits for every child, including adopted orphans, until the command with this PID exits. It
+// returns the command's exit status, or 128+n if signal n terminated it. options are for wait4(2).
+// If they report stopped children, too, and the command has stopped, reap wakes it up (wakeUp).
 func reap(pid, options int) (status int, err error) {
 	for {
 		var ws unix.WaitStatus
@@ -19,7 +19,7 @@ func reap(pid, options int) (status int, err error) {
 		case err != nil:
 			return 0, os.NewSyscallError("wait4", err)
 		case who != pid:
-			// An orphan. That we have waited for it was all that it needed.
+			// An orphan: to wait for it was all that it needed.
 		case ws.Stopped():
 			wakeUp(pid, ws)
 		case ws.Signaled():

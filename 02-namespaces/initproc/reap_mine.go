@@ -14,9 +14,9 @@ package initproc
 
 import "containerkit/lessons/kit/todo"
 
-// reap waits for every child, ours by birth or by adoption, until the payload, the one with this number, has ended, and returns
-// its exit status: 128+n if signal n ended it. options are for wait4(2). If they ask for children that have only
-// stopped, and the payload has, it is woken up (wakeUp).
+// reap waits for every child, including adopted orphans, until the command with this PID exits. It
+// returns the command's exit status, or 128+n if signal n terminated it. options are for wait4(2).
+// If they report stopped children, too, and the command has stopped, reap wakes it up (wakeUp).
 func reap(pid, options int) (status int, err error) {
 	return 0, todo.Exercise("05-full/reaper")
 }

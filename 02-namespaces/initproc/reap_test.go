@@ -23,15 +23,15 @@ import (
 	"containerkit/lessons/exercise/room"
 )
 
-// orphanFirst exits with 4 after an orphan has exited with 7 and was reaped. A shell that waits for the
-// end of a pipe is not enough: an exiting process closes its files before its parent hears of it.
+// orphanFirst exits with 4 after an orphan exited with 7 and was reaped. A shell that waits for the
+// end of a pipe is not enough: an exiting process closes its files before its parent gets SIGCHLD.
 const orphanFirst = `
 	p=$(sh -c '(sleep 0.01; exit 7) >/dev/null & echo $!')
 	i=0
 	while kill -0 $p 2>/dev/null && [ $i -lt 100 ]; do sleep 0.02; i=$((i+1)); done
 	exit 4`
 
-// Number 1 returns how the payload ended, whoever else ends before it.
+// PID 1 returns the status of the command, whichever processes exit before it.
 func TestReapStatus(t *testing.T) {
 	probe(t, namespace.AsNeeded(namespace.PID|namespace.Mount))
 	run := func(script string) int {
@@ -47,19 +47,22 @@ func TestReapStatus(t *testing.T) {
 	claim.State(t, "status of exit 3", exited)
 	claim.State(t, "status after SIGKILL", killed)
 	claim.State(t, "status of exit 4 after an orphan's exit 7", orphaned)
-	claim.Equal(t, "a payload that exits with 3 gives 3", "wait4(2)", 3, exited)
-	claim.Equal(t, "an orphan that ends first is not taken for the payload, which exits with 4", "wait4(2)", 4, orphaned)
-	claim.Equal(t, "a payload that signal 9 kills gives 128 + 9", "wait4(2)", 137, killed)
+	claim.Equal(t, "PID 1 returns 3 for a command that exits with 3", "wait4(2)", 3, exited)
+	claim.Equal(t, "PID 1 returns the command's 4, not the 7 of an orphan that exits first",
+		"wait4(2)", 4, orphaned)
+	claim.Equal(t, "PID 1 returns 128 + 9 for a command that signal 9 kills", "wait4(2)", 137,
+		killed)
 }
 
 type stopped struct {
 	Status int    // what reap returned
-	State  string // of the payload, when we were tired of waiting
+	State  string // of the command, after three seconds
 }
 
 var stopping = room.New("reap-stopped", 0, func(s *stopped) error {
 	payload := exec.Command("sh", "-c", "kill -TSTP $$; exit 5")
-	payload.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL} // as a payload with a terminal has it
+	// like a command with a terminal
+	payload.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	if err := payload.Start(); err != nil {
 		return err
 	}
@@ -73,18 +76,19 @@ var stopping = room.New("reap-stopped", 0, func(s *stopped) error {
 	return err
 })
 
-// Who has stopped has not ended: it is woken up, and ends later.
+// A command that has stopped has not exited: PID 1 wakes it up, and it exits later.
 func TestReapStopped(t *testing.T) {
 	saw, err := stopping.Run(t)
 	claim.State(t, "status after a stop and exit 5", saw.Status)
 	claim.State(t, "state after three seconds", saw.State)
-	claim.NoError(t, "number 1 waits for a payload that stops", err)
-	claim.Equal(t, "a payload that stops is woken up, and then exits with 5", "wait4(2)", 5, saw.Status)
+	claim.NoError(t, "PID 1 waits for a command that stops", err)
+	claim.Equal(t, "PID 1 wakes up a command that stops, and then returns its 5", "wait4(2)", 5,
+		saw.Status)
 }
 
 type interrupted struct {
 	Status  int // what reap returned
-	Signals int // that our handler got meanwhile
+	Signals int // that our handler received meanwhile
 }
 
 var interrupting = room.New("reap-interrupted", 0, func(s *interrupted) error {
@@ -105,7 +109,7 @@ var interrupting = room.New("reap-interrupted", 0, func(s *interrupted) error {
 	waiter, done, counted := unix.Gettid(), make(chan struct{}), make(chan int)
 	go func() {
 		count := 0
-		for ; count < 20; count++ { // a few may come while reap is between two calls
+		for ; count < 20; count++ { // some can arrive while reap is between two calls
 			sleeps(waiter)
 			_ = unix.Tgkill(unix.Getpid(), waiter, unix.SIGUSR1)
 			select {
@@ -124,8 +128,8 @@ var interrupting = room.New("reap-interrupted", 0, func(s *interrupted) error {
 	return err
 })
 
-// noRestart makes a signal whose handler is Go's interrupt system calls: without SA_RESTART they return
-// EINTR. A library in C may have installed such a handler. (sigaction(2))
+// noRestart makes a signal that Go handles interrupt system calls: without SA_RESTART they return
+// EINTR. A library in C can install such a handler. (sigaction(2))
 func noRestart(sig unix.Signal) error {
 	const restart = 0x10000000
 	var action [4]uintptr // handler, flags, restorer, mask
@@ -153,19 +157,20 @@ func sleeps(tid int) {
 	}
 }
 
-// A signal that arrives while PID 1 waits is no end: PID 1 waits on.
+// A signal that arrives while PID 1 waits does not stop the wait.
 func TestReapInterrupted(t *testing.T) {
 	saw, err := interrupting.Run(t)
 	claim.State(t, "signals", saw.Signals)
 	claim.State(t, "status of exit 5 after signals", saw.Status)
-	claim.NoError(t, "signals interrupt PID 1's wait4(2), and it waits on", err)
-	claim.Equal(t, "a command that exits with 5 after them gives 5", "wait4(2)", 5, saw.Status)
+	claim.NoError(t, "PID 1 waits again after a signal interrupts its wait4(2)", err)
+	claim.Equal(t, "PID 1 returns 5 for a command that exits with 5 after them", "wait4(2)", 5,
+		saw.Status)
 }
 
-// Number 1 waits for orphans too, while the payload runs: none stays a zombie.
+// PID 1 reaps orphans, too, while the command runs: none stays a zombie.
 func TestReapOrphans(t *testing.T) {
 	probe(t, namespace.AsNeeded(namespace.PID|namespace.Mount))
-	// The host's /proc, seen from outside: three orphans end, and the payload runs on.
+	// The host's /proc, read from outside: three orphans exit while the command runs.
 	cmd := initCommand("sh", "-c", "for i in 1 2 3; do (sleep 0.1 &) ; done; echo started; read x")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -175,7 +180,7 @@ func TestReapOrphans(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	_, err = io.ReadAtLeast(out, make([]byte, 16), len("started\n"))
-	claim.NoError(t, "number 1 stays as long as the payload runs", err)
+	claim.NoError(t, "PID 1 runs as long as the command", err)
 	children := func() (all, zombies int) {
 		pids, err := procfs.Processes()
 		require.NoError(t, err)
@@ -194,10 +199,11 @@ func TestReapOrphans(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	claim.State(t, "zombies", zombies)
-	claim.Equal(t, "of three orphans that have ended, none is left as a zombie", "/proc/PID/status", 0, zombies)
-	claim.Equal(t, "the payload is the one child that number 1 has", "/proc/PID/status", 1, all)
+	claim.Equal(t, "PID 1 reaps three orphans that exit", "/proc/PID/status", 0, zombies)
+	claim.Equal(t, "the command is the only child of PID 1", "/proc/PID/status", 1, all)
 	require.NoError(t, in.Close())
 	defer time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() }).Stop()
 	_ = cmd.Wait()
-	claim.Equal(t, "and ends as it ends, when its input ends", "wait4(2)", 1, cmd.ProcessState.ExitCode())
+	claim.Equal(t, "PID 1 returns the command's status after its input is closed", "wait4(2)", 1,
+		cmd.ProcessState.ExitCode())
 }

@@ -17,35 +17,37 @@ import (
 	"containerkit/02-namespaces/namespace"
 )
 
-// Hook runs f instead of main, and exits with the status that f returns, if this process was started
-// under the name. Call it in an init function: Go initializes a package as soon as its imports are,
-// so what the rest of the program imports is never initialized in the container.
+// Hook runs f instead of main if this process was started under the name, and exits with the status
+// that f returns. Call it in an init function: Go initializes a package as soon as its imports are
+// initialized. So what the rest of the program imports is never initialized in the container.
 func Hook(name string, f func() (status int)) {
 	if len(os.Args) == 0 || os.Args[0] != name {
 		return
 	}
-	runtime.LockOSThread() // what f unshares belongs to this thread
-	// What ps shows: executed by a descriptor, the process would be called like the descriptor.
+	runtime.LockOSThread() // the namespaces that f unshares are those of this thread
+	// The name that ps shows: a process executed via a file descriptor would be named after its
+	// number.
 	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData(name+"\x00"))), 0, 0, 0)
 	os.Exit(f())
 }
 
-// Env is the environment in which this program should be executed again. PID 1 has little to do: two
-// threads for Go code are enough, one that works and one that begins to catch signals. And the runtime
-// must not keep a file of the host's cgroup open.
+// Env is the environment for re-executing this program. PID 1 has little to do, so two threads for
+// Go code are enough: one that works and one that starts to catch signals. And the runtime must not
+// keep a file of the host's cgroup open.
 var Env = []string{"GOMAXPROCS=2", "GODEBUG=containermaxprocs=0,updatemaxprocs=0"}
 
-// Executable opens this program so that a container can execute it and cannot change it. Root in the
-// container could overwrite the host's file via /proc/1/exe (CVE-2019-5736).
+// Executable opens this program so that a container can execute it and cannot change it. Otherwise
+// root in the container could overwrite the host's file via /proc/1/exe (CVE-2019-5736).
 //
-// As root, it is the file as an overlay without an upper layer shows it, in a mount that is attached
-// nowhere. There is no file to write to: open(2) fails with EROFS, whatever the capabilities. (A
-// read-only mount of the file is no protection: root in a new user namespace can clear the flag in a
-// copy of the mount.) If overlayfs does not take the directory, it is a sealed copy in memory.
-// (overlayfs in the kernel's Documentation/filesystems, fsopen(2), memfd_create(2))
+// As root, it returns the file in an overlay without an upper layer, in a mount that is not
+// attached anywhere. That file cannot be opened for writing: open(2) fails with EROFS, whatever the
+// capabilities. (A read-only mount of the file does not protect it: root in a new user namespace
+// can clear the flag in a copy of the mount.) If overlayfs rejects the directory, Executable
+// returns a sealed copy in memory. (overlayfs in the kernel's Documentation/filesystems, fsopen(2),
+// memfd_create(2))
 //
-// An ordinary user cannot mount, and gets the file itself. Then PID 1 must not be dumpable, so that
-// no process inside may follow /proc/1/exe. (prctl(2), PR_SET_DUMPABLE)
+// An ordinary user cannot mount, and gets the file itself. Then PID 1 must be non-dumpable, so that
+// no process inside can follow /proc/1/exe. (prctl(2), PR_SET_DUMPABLE)
 func Executable() (*os.File, error) {
 	self, err := openPath("/proc/self/exe")
 	if err != nil || !namespace.Capable(unix.CAP_SYS_ADMIN) {
@@ -66,8 +68,8 @@ func openPath(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// readOnly opens the program in an overlay. It fails if the file cannot be executed by others, which
-// root in a container is, or if it is no longer where it was.
+// readOnly opens the program in an overlay. It fails if others cannot execute the file, as root in
+// a container is one of them, or if another file is at its path.
 func readOnly(self *os.File) (*os.File, error) {
 	var want, got unix.Stat_t
 	if err := unix.Fstat(int(self.Fd()), &want); err != nil {
@@ -99,8 +101,8 @@ func readOnly(self *os.File) (*os.File, error) {
 	return exe, nil
 }
 
-// overlayOf mounts an overlay of two lower directories, and attaches it nowhere. One alone would be
-// refused (EINVAL); the other must not contain it, and its files do not matter.
+// overlayOf mounts an overlay of two lower directories, without attaching it. A single one fails
+// with EINVAL. The other one must not contain it, and its files do not matter.
 func overlayOf(dir string) (mount int, err error) {
 	other := "/etc"
 	if strings.HasPrefix(dir, "/etc/") {
@@ -121,15 +123,15 @@ func overlayOf(dir string) (mount int, err error) {
 }
 
 // InMemory copies this program into a file in memory that every user can execute and no process can
-// change. It takes milliseconds: 1 for each 1.5 MB. (memfd_create(2), fcntl(2), "File Sealing")
+// change. It takes 1 ms for each 1.5 MB. (memfd_create(2), fcntl(2), "File Sealing")
 func InMemory() (*os.File, error) {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return nil, err
 	}
 	defer self.Close()
-	// MFD_EXEC, since Linux 6.3: where the sysctl vm.memfd_noexec is 1, a file that does not ask for it
-	// may never be executed.
+	// MFD_EXEC, since Linux 6.3: if the sysctl vm.memfd_noexec is 1, a file created without it can
+	// never be executed.
 	flags := unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
 	fd, err := unix.MemfdCreate("containerkit", flags|unix.MFD_EXEC)
 	if err == unix.EINVAL {

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		os.Exit(status)
-	case "signalled": // tells how often it got SIGTERM within half a second from the first
+	case "signalled": // prints how many SIGTERMs it got within half a second of the first
 		c := make(chan os.Signal, 8)
 		signal.Notify(c, unix.SIGTERM)
 		fmt.Println("ready")
@@ -64,7 +64,8 @@ func TestSession(t *testing.T) {
 		{[]string{"no-such-command"}, 127},
 		{[]string{"/etc/passwd"}, 126},
 		{[]string{"/"}, 126},
-		// An orphan that ends before the payload: it must be reaped, and not be taken for the payload.
+		// An orphan that exits before the command: PID 1 must reap it, and not take it for the
+		// command.
 		{[]string{"sh", "-c", "(sh -c 'exit 7' &) | cat; exit 4"}, 4},
 	} {
 		cmd := initCommand(c.argv...)
@@ -75,7 +76,7 @@ func TestSession(t *testing.T) {
 
 func TestSessionReaps(t *testing.T) {
 	probe(t, namespace.AsNeeded(namespace.PID|namespace.Mount))
-	// The host's /proc, seen from outside: the orphan is there, then it is gone, and no zombie of it stays.
+	// The host's /proc, read from outside: the orphan runs, then it is gone, and leaves no zombie.
 	cmd := initCommand("sh", "-c", "(sleep 60 & echo started) ; read x")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
@@ -96,8 +97,10 @@ func TestSessionReaps(t *testing.T) {
 		}
 		return names
 	}
-	// The orphan is one as soon as the shell in between has ended. It ends when we end it, however busy the machine is.
-	require.Eventually(t, func() bool { return len(children()) == 2 && children()["sleep"] != 0 }, 10*time.Second, 5*time.Millisecond, "the payload and its orphan")
+	// The shell in between exits, and the orphan is reparented. It exits when we kill it, however
+	// busy the machine is.
+	require.Eventually(t, func() bool { return len(children()) == 2 && children()["sleep"] != 0 },
+		10*time.Second, 5*time.Millisecond, "the command and its orphan")
 	require.NoError(t, unix.Kill(children()["sleep"], unix.SIGKILL))
 	require.Eventually(t, func() bool { return len(children()) == 1 }, 10*time.Second, 20*time.Millisecond)
 	require.NoError(t, in.Close())
@@ -145,7 +148,8 @@ func TestLookup(t *testing.T) {
 	circle := dir + "/circle"
 	require.NoError(t, os.Symlink("circle", circle))
 	_, err = lookup("tool", []string{"PATH=" + circle})
-	require.ErrorIs(t, err, unix.ELOOP, "an entry of PATH that cannot be searched is not an empty one")
+	require.ErrorIs(t, err, unix.ELOOP,
+		"a PATH entry that cannot be searched is not treated as empty")
 	got, err = lookup("tool", []string{"PATH=" + circle + ":" + dir})
 	require.NoError(t, err)
 	require.Equal(t, dir+"/tool", got)
@@ -153,15 +157,16 @@ func TestLookup(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	got, err = lookup("./x", env)
 	require.NoError(t, err)
-	require.Equal(t, "./x", got, "a path is taken as it is")
+	require.Equal(t, "./x", got, "a path is used as it is")
 }
 
-// probe starts true in the namespaces; a refusal is a reason to skip, everything after that is not.
+// probe runs true in the namespaces. It skips the test only if they cannot be created; a later
+// error is a failure.
 func probe(t *testing.T, s namespace.Spec) {
 	t.Helper()
 	cmd := exec.Command("true")
 	s.Apply(cmd)
 	if err := cmd.Run(); err != nil {
-		t.Skipf("namespaces (%s) cannot be made here: %v", s.New, err)
+		t.Skipf("namespaces (%s) cannot be created here: %v", s.New, err)
 	}
 }

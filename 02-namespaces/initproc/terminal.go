@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Foreground reports whether we have the terminal f: it is our controlling terminal, and what is
-// typed there is for our process group. Then the command should have it, in a process group of its
-// own (SysProcAttr.Foreground): our group has no number inside, and a shell there could not give the
-// terminal back to it. restore gives it back to us; call it when the container has ended. Ask
-// outside: inside, every group of the outside has the number 0.
+// Foreground reports whether we have the terminal f: it is our controlling terminal, and our
+// process group is in its foreground. Then the command should get it, in its own process group
+// (SysProcAttr.Foreground). Our process group has no number inside, so a shell there could not give
+// the terminal back to it. restore takes it back; call it when the container has exited. Call
+// Foreground outside: inside, every process group from outside has the number 0.
 func Foreground(f *os.File) (yes bool, restore func()) {
 	ours := unix.Getpgrp()
 	fd := int(f.Fd())
@@ -21,10 +21,11 @@ func Foreground(f *os.File) (yes bool, restore func()) {
 		return false, func() {}
 	}
 	return true, func() {
-		// A process in the background that takes the terminal is stopped by SIGTTOU, unless it ignores
-		// the signal. (tcsetpgrp(3))
+		// SIGTTOU stops a background process that takes the terminal, unless it ignores the signal.
+		// (tcsetpgrp(3))
 		signal.Ignore(unix.SIGTTOU)
 		defer signal.Reset(unix.SIGTTOU)
-		_ = unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, ours) // the terminal may have been closed
+		// it can fail if the terminal was closed
+		_ = unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, ours)
 	}
 }

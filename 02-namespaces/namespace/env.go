@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// lastOfEach keeps one entry for each variable: the last one, as os/exec does. To the kernel an
-// environment is a list of strings (execve(2)). Of two entries for one name, getenv(3) finds the first
-// and bash takes the last, so a program would get what its language makes of it.
+// lastOfEach keeps one entry for each variable: the last one, as os/exec does. To the kernel, an
+// environment is a list of strings. (execve(2)) Of two entries with one name, getenv(3) returns the
+// first and bash uses the last, so the result would depend on the program's language.
 func lastOfEach(env []string) []string {
 	seen := make(map[string]bool, len(env))
 	kept := make([]string, 0, len(env))

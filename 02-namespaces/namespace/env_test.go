@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A program gets one entry for each variable, as from os/exec.
+// A program gets one entry for each variable, as with os/exec.
 func TestOfTwoEntriesForAVariableTheLastCounts(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)

@@ -17,11 +17,13 @@ import (
 	"containerkit/lessons/kit/todo"
 )
 
-// Fill asks for the namespaces in the form that os/exec and syscall.ForkExec take it. What else a asks for stays.
+// Fill requests the namespaces in the form of os/exec and syscall.ForkExec. It keeps the other
+// requests in a.
 //
-// The child is born in them (clone(2)): an unshare(2) after its birth would leave it with its old process number, and only
-// its children would be inside. With User, who is who is written from outside while the child waits; then it becomes root in
-// its own eyes before it executes the program, for a user who is not mapped to 0 loses all capabilities at execve(2).
+// The child is created in them (clone(2)): after an unshare(2) it would keep its old PID, and only
+// its children would be inside. With User, the parent writes the ID maps from outside while the
+// child waits. Then the child becomes root inside before it execs the program, because a user who
+// is not mapped to 0 loses all capabilities at execve(2).
 func (s Spec) Fill(a *syscall.SysProcAttr) error {
 	return todo.Exercise("02-namespaces/flags")
 }

@@ -17,12 +17,13 @@ import (
 	"containerkit/lessons/exercise/room"
 )
 
-// A process is started with what Fill asks for, and says where it is.
+// A process starts with what Fill requests, and prints its namespaces.
 func TestFill(t *testing.T) {
 	try := exec.Command("true")
 	room.Apply(try, uintptr(PID|UTS|IPC))
 	if err := try.Run(); err != nil {
-		t.Skipf("no user namespaces can be made here (%v): go run ./lessons doctor says why", err)
+		t.Skipf("no user namespaces can be created here (%v): go run ./lessons doctor says why",
+			err)
 	}
 	uids, gids := ContainerIDs()
 	s := Spec{New: User | PID | UTS, UIDs: uids, GIDs: gids}
@@ -55,10 +56,12 @@ func TestFill(t *testing.T) {
 	claim.State(t, "groups may be set if asked for", asked.GidMappingsEnableSetgroups)
 	claim.State(t, "a second map for users", asked.UidMappings)
 	claim.State(t, "a second map for groups", asked.GidMappings)
-	claim.NoError(t, "Fill can ask for these namespaces", err)
+	claim.NoError(t, "Fill can request these namespaces", err)
 	if (a.Cloneflags|a.Unshareflags)&uintptr(User) == 0 {
-		// Not to be tried: with maps and without the flag, Go's parent waits for its child, and the child for its maps.
-		claim.Equal(t, "namespaces of the kinds of s.New are asked for", "syscall.SysProcAttr, Cloneflags", "pid,uts,ipc,user", Set(a.Cloneflags).String())
+		// Do not try: with maps and without the flag, the parent waits for its child, and the child
+		// for its maps.
+		claim.Equal(t, "Fill requests namespaces of the kinds in s.New",
+			"syscall.SysProcAttr, Cloneflags", "pid,uts,ipc,user", Set(a.Cloneflags).String())
 	}
 
 	said, started := cmd.Output()
@@ -77,25 +80,31 @@ func TestFill(t *testing.T) {
 	}
 	claim.State(t, "started", started)
 	claim.State(t, "setgroups", inside["setgroups"])
-	claim.NoError(t, "a process can be started with what Fill asks for", started)
+	claim.NoError(t, "a process can be started with what Fill requests", started)
 	const links = "/proc/self/ns/*, read inside"
-	claim.Equal(t, "it has namespaces of the kinds that were asked for, and no others", links, "uts ipc user", strings.Join(different, " "))
-	claim.Equal(t, "it is number 1 of its PID namespace: it was born there", "getpid(2), inside", "1", inside["pid"])
-	claim.Equal(t, "it is root in its own eyes", "getuid(2) and getgid(2), inside", "0 0", inside["uid"]+" "+inside["gid"])
+	claim.Equal(t, "the process is in new namespaces of the requested kinds, and no others", links,
+		"uts ipc user", strings.Join(different, " "))
+	claim.Equal(t, "the process is PID 1: it was created in its PID namespace", "getpid(2), inside",
+		"1", inside["pid"])
+	claim.Equal(t, "the process is root inside", "getuid(2) and getgid(2), inside", "0 0",
+		inside["uid"]+" "+inside["gid"])
 	caps, _ := strconv.ParseUint(inside["caps"], 16, 64)
-	claim.True(t, "it has capabilities in its user namespace", "/proc/self/status, CapEff, inside", caps != 0, "not 0", inside["caps"])
+	claim.True(t, "the process has capabilities in its user namespace",
+		"/proc/self/status, CapEff, inside", caps != 0, "not 0", inside["caps"])
 	claim.Equal(t, "groups cannot be set inside", "/proc/self/setgroups, inside", "deny", inside["setgroups"])
-	claim.Equal(t, "it becomes root whoever it was before", "syscall.SysProcAttr, Credential", "0 0", credential)
-	claim.NoError(t, "Fill can ask for other maps", askedErr)
+	claim.Equal(t, "the process becomes root, whatever its user was before",
+		"syscall.SysProcAttr, Credential", "0 0", credential)
+	claim.NoError(t, "Fill can request other maps", askedErr)
 	claim.Equal(t, "the map for users is that of s.UIDs", "syscall.SysProcAttr, UidMappings",
 		"[{1 2 3}]", fmt.Sprint(asked.UidMappings))
 	claim.Equal(t, "the map for groups is that of s.GIDs", "syscall.SysProcAttr, GidMappings",
 		"[{4 5 6}]", fmt.Sprint(asked.GidMappings))
-	claim.Equal(t, "groups can be set inside if s.Setgroups says so",
+	claim.Equal(t, "groups can be set inside if s.Setgroups is true",
 		"syscall.SysProcAttr, GidMappingsEnableSetgroups", true, asked.GidMappingsEnableSetgroups)
 
 	none := &syscall.SysProcAttr{}
-	claim.NoError(t, "without User there is nobody to map", Spec{New: UTS}.Fill(none))
-	claim.True(t, "without User nobody is mapped", "syscall.SysProcAttr", none.Credential == nil && none.UidMappings == nil,
+	claim.NoError(t, "without User there are no IDs to map", Spec{New: UTS}.Fill(none))
+	claim.True(t, "without User no IDs are mapped", "syscall.SysProcAttr",
+		none.Credential == nil && none.UidMappings == nil,
 		"no Credential and no maps", fmt.Sprint(none.Credential, " ", none.UidMappings))
 }

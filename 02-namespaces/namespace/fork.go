@@ -14,26 +14,27 @@ import (
 	"containerkit/02-namespaces/procfs"
 )
 
-// A Go program cannot fork and go on: in the copy only the thread that forked is left, and Go's
-// scheduler and garbage collector need the others. So no Go in the usual sense runs in the copy. It
-// makes raw system calls with what newChild has prepared, and executes a program, as the children of
+// A Go program cannot fork and continue: the copy has only the thread that forked, and Go's
+// scheduler and garbage collector need the others. So no ordinary Go code runs in the copy. It
+// makes raw system calls with what newChild has prepared, and execs a program, as the children of
 // package syscall do. Its functions are marked:
 //
-//   - go:nosplit: without the check that may call the runtime to let the stack grow
+//   - go:nosplit: without the check that can call the runtime to grow the stack
 //   - go:norace, go:nocheckptr: without calls into the race detector and the pointer checks
 //
-// They allocate nothing, store no pointer, and call nothing but each other and raw system calls. All
-// signals are blocked, because a handler would be Go.
+// They allocate nothing, store no pointer, and call only each other and raw system calls. All
+// signals are blocked, because a handler would be Go code.
 
-// forked is what the child needs between fork and exec. It is on the heap, so the copy has it, too.
+// forked holds what the child needs between fork and exec. It is on the heap, so the copy has it,
+// too.
 type forked struct {
 	args  cloneArgs
 	pidfd int32 // from the kernel, for us
 
 	tasks              []int32
-	join               int32 // a pidfd; -1 if it enters no namespace
+	join               int32 // a pidfd; -1 if the child joins no namespace
 	joinSet            uintptr
-	waitFD, releaseFD  int32 // the pipe on which it waits until its ID maps are written
+	waitFD, releaseFD  int32 // the pipe on which the child waits for its ID maps
 	setIDs, dropGroups bool
 	uid, gid           uintptr
 
@@ -45,9 +46,9 @@ type forked struct {
 	group                                   int32
 
 	files     []int32
-	inherit   bool // leave descriptors open that are not close-on-exec
+	inherit   bool // leave file descriptors open that are not close-on-exec
 	mask      unix.Sigset_t
-	exe       int32 // the program's file; -1 if it goes by its name
+	exe       int32 // the program's file; -1 to execute it by its name
 	name      *byte
 	argv, env **byte
 	none      byte // an empty path
@@ -71,7 +72,7 @@ type pollFD struct {
 	events, revents int16
 }
 
-// A failure is what the child reports: the call that failed, and its errno.
+// A failure is the report of the child: the call that failed, and its errno.
 type failure struct {
 	call  call
 	errno uint32
@@ -108,8 +109,8 @@ func (c call) String() string {
 
 var everySignal = unix.Sigset_t{Val: [16]uint64{math.MaxUint64}}
 
-// start forks with all signals blocked, and holds the child. Under the lock, no descriptor is opened
-// that is not close-on-exec yet.
+// start forks with all signals blocked, and holds the child. While it has the lock, no other
+// goroutine opens a file descriptor without close-on-exec.
 func (c *forked) start() (*procfs.Process, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -128,7 +129,7 @@ func (c *forked) start() (*procfs.Process, error) {
 	return procfs.Hold(pid, int(c.pidfd)), nil
 }
 
-// fork makes the copy, which runs forked.run and never returns. (clone3(2))
+// fork creates the copy, which runs forked.run and never returns. (clone3(2))
 //
 //go:nosplit
 //go:noinline
@@ -145,7 +146,7 @@ func fork(c *forked) (pid int, errno syscall.Errno) {
 	return 0, 0
 }
 
-// report says what failed, and exits.
+// report reports what failed, and exits.
 //
 //go:nosplit
 //go:norace
@@ -158,7 +159,7 @@ func (c *forked) report() {
 	}
 }
 
-// do makes a system call, and notes it if it fails.
+// do makes a system call, and records its errno.
 //
 //go:nosplit
 //go:norace
@@ -169,7 +170,7 @@ func (c *forked) do(name call, nr, a1, a2, a3 uintptr) (ok bool) {
 	return errno == 0
 }
 
-// run is the child's way from fork to exec. It returns if a call fails.
+// run makes the child's calls from fork to exec. It returns if a call fails.
 //
 //go:nosplit
 //go:norace
@@ -181,7 +182,7 @@ func (c *forked) run() {
 	}
 }
 
-// joinCgroups writes "0", which stands for the thread that writes, to the tasks of each cgroup.
+// joinCgroups writes "0", which stands for the writing thread, to the tasks file of each cgroup.
 //
 //go:nosplit
 //go:norace
@@ -196,7 +197,7 @@ func (c *forked) joinCgroups() bool {
 	return true
 }
 
-// enter enters the namespaces of another process, all at once. (setns(2))
+// enter joins the namespaces of another process, all at once. (setns(2))
 //
 //go:nosplit
 //go:norace
@@ -205,8 +206,8 @@ func (c *forked) enter() bool {
 	return c.join < 0 || c.do(callSetns, unix.SYS_SETNS, uintptr(c.join), c.joinSet, 0)
 }
 
-// awaitMaps waits until the ID maps are written. The end of the pipe instead of a byte means that
-// the parent is gone: nobody else has its other end, once we have closed our copy.
+// awaitMaps waits until the ID maps are written. End of file instead of a byte means that the
+// parent has exited: no other process has the other end, once we have closed our copy.
 //
 //go:nosplit
 //go:norace
@@ -218,8 +219,8 @@ func (c *forked) awaitMaps() bool {
 	return n == 1
 }
 
-// becomeUser sets the group and user IDs. Root in a new user namespace must be set, too: an ID that
-// the map does not make 0 loses all capabilities at execve. (capabilities(7))
+// becomeUser sets the group and user IDs. It sets them for root in a new user namespace, too: a
+// process whose UID the map does not make 0 loses all capabilities at execve. (capabilities(7))
 //
 //go:nosplit
 //go:norace
@@ -233,9 +234,10 @@ func (c *forked) becomeUser() bool {
 		c.do(callSetuid, unix.SYS_SETUID, c.uid, 0, 0)
 }
 
-// dieWithParent asks for a signal when the parent's thread exits (PR_SET_PDEATHSIG). setuid(2) takes
-// it back, so it comes after. If the parent has exited before, the signal never comes: its pidfd
-// says so. (getppid(2) does not help: in a new PID namespace it is 0.)
+// dieWithParent requests a signal for when the parent's thread exits (PR_SET_PDEATHSIG). setuid(2)
+// clears the request, so it comes later. If the parent has already exited, the signal never
+// arrives, but its pidfd is readable. (getppid(2) does not help: in a new PID namespace it returns
+// 0.)
 //
 //go:nosplit
 //go:norace
@@ -253,8 +255,9 @@ func (c *forked) dieWithParent() bool {
 	return errno == 0 && n == 0
 }
 
-// takeTerminal makes the process the leader of a session, or of a process group, which may be in the
-// foreground of the terminal. SIGTTOU is blocked, so that taking the terminal does not stop it. (tcsetpgrp(3))
+// takeTerminal makes the process a session leader or a process group leader, which can be in the
+// foreground of the terminal. SIGTTOU is blocked, so that taking the terminal does not stop the
+// process. (tcsetpgrp(3))
 //
 //go:nosplit
 //go:norace
@@ -281,7 +284,7 @@ func (c *forked) takeTerminal() bool {
 	return c.do(callForeground, unix.SYS_IOCTL, terminal, unix.TIOCSPGRP, uintptr(unsafe.Pointer(&c.group)))
 }
 
-// placeFiles gives the files the descriptors 0, 1, 2…, which stay open at execve.
+// placeFiles gives the files the numbers 0, 1, 2…. They stay open at execve.
 //
 //go:nosplit
 //go:norace
@@ -295,9 +298,10 @@ func (c *forked) placeFiles() bool {
 	return true
 }
 
-// closeOthers closes every descriptor but the program's, so that none comes along that was not marked
-// close-on-exec by mistake (CVE-2024-21626). Where the program goes by its name, they are closed
-// before the kernel looks for the name, which may lead through /proc/self/fd. (close_range(2))
+// closeOthers closes all file descriptors except the program's, so that the program inherits none
+// that lacks close-on-exec by mistake (CVE-2024-21626). If the program is executed by its name,
+// they are closed before the kernel resolves the name, which could lead through /proc/self/fd.
+// (close_range(2))
 //
 //go:nosplit
 //go:norace
@@ -315,7 +319,7 @@ func (c *forked) closeOthers() bool {
 		c.do(callCloseRange, unix.SYS_CLOSE_RANGE, report+1, math.MaxInt32, 0)
 }
 
-// execute unblocks the signals and executes the program. (execve(2), execveat(2))
+// execute unblocks the signals and execs the program. (execve(2), execveat(2))
 //
 //go:nosplit
 //go:norace

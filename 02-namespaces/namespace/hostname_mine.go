@@ -13,7 +13,7 @@ package namespace
 
 import "containerkit/lessons/kit/todo"
 
-// SetHostname changes the hostname of our UTS namespace: sethostname(2).
+// SetHostname changes the hostname of our UTS namespace. (sethostname(2))
 func SetHostname(name string) error {
 	return todo.Exercise("02-namespaces/hostname")
 }

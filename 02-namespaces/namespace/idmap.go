@@ -4,7 +4,8 @@ package namespace
 
 import "containerkit/02-namespaces/procfs"
 
-// writeMaps writes the ID maps of a process that waits in its new user namespace. (user_namespaces(7))
+// writeMaps writes the ID maps of a process that waits in its new user namespace.
+// (user_namespaces(7))
 func (s Spec) writeMaps(p *procfs.Process) error {
 	groups := "deny" // required before gid_map, unless we have CAP_SETGID outside
 	if s.Setgroups {

@@ -16,7 +16,8 @@ import (
 	"containerkit/lessons/kit/todo"
 )
 
-// writeMaps writes the ID maps of a process that waits in its new user namespace. (user_namespaces(7))
+// writeMaps writes the ID maps of a process that waits in its new user namespace.
+// (user_namespaces(7))
 func (s Spec) writeMaps(p *procfs.Process) error {
 	return todo.Exercise("02-namespaces/idmap")
 }

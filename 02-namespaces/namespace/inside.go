@@ -13,41 +13,46 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The calls in this file are for the process inside. Some change only the calling thread: call them from a goroutine
-// that is locked to its thread (runtime.LockOSThread), and never unlock it, or Go would run other goroutines there.
+// The calls in this file are for the process inside. Some change only the calling thread: call them
+// from a goroutine that is locked to its thread (runtime.LockOSThread). Never unlock it, or Go
+// would run other goroutines there.
 
-// MakeShared puts a mount into a peer group: copies of it in other namespaces get what is mounted below it.
+// MakeShared puts a mount into a peer group: its copies in other namespaces receive what is mounted
+// below it.
 func MakeShared(dir string) error {
 	return pathError("mount --make-shared", dir, unix.Mount("", dir, "", unix.MS_SHARED, ""))
 }
 
-// MountTmpfs mounts an empty file system in memory on dir: tmpfs(5).
+// MountTmpfs mounts an empty file system in memory on dir. (tmpfs(5))
 func MountTmpfs(dir string) error {
 	return pathError("mount -t tmpfs", dir, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"))
 }
 
-// MountProc mounts a new /proc on dir. It shows the process numbers of the PID namespace of who mounts it; the old
-// one goes on showing those of the namespace in which it was mounted. proc(5).
+// MountProc mounts a new /proc on dir. It shows the PIDs of the PID namespace of the process that
+// mounts it. The old /proc still shows those of the namespace in which it was mounted. (proc(5))
 func MountProc(dir string) error {
-	// No programs, no device files, no setuid bits: there is nothing of the kind in /proc that should count.
+	// No programs, no device files, no set-user-ID bits: /proc needs none of them.
 	return pathError("mount -t proc", dir, unix.Mount("proc", dir, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""))
 }
 
-// UnshareCgroup makes the cgroup that we are in the root of the cgroup tree that we see. It takes the place of a
-// clone flag because it must come after joining the cgroup: born in a new cgroup namespace, a process that is moved
-// later would see its cgroup as something below (or beside) the root. cgroup_namespaces(7).
+// UnshareCgroup makes our cgroup the root of the cgroup hierarchy that we see. It replaces a clone
+// flag because it must come after joining the cgroup: a process that is created in a new cgroup
+// namespace and moved later would see its cgroup as something below (or beside) the root.
+// (cgroup_namespaces(7))
 func UnshareCgroup() error {
 	return os.NewSyscallError("unshare(CLONE_NEWCGROUP)", unix.Unshare(unix.CLONE_NEWCGROUP))
 }
 
-// UnshareTime makes a time namespace whose clocks are off from ours by these durations, for our children. The clocks are
-// CLOCK_MONOTONIC, and CLOCK_BOOTTIME, which is what uptime reads; the time of day belongs to the whole machine.
+// UnshareTime creates a time namespace for our children, whose clocks differ from ours by these
+// durations. The clocks are CLOCK_MONOTONIC, and CLOCK_BOOTTIME, which uptime reads. The time of
+// day belongs to the whole machine.
 //
-// The offsets can be written only while no process is inside. So unshare(2) leaves us where we are, and only the
-// children that we start from now on are inside. time_namespaces(7).
+// The offsets can be written only while no process is inside. So unshare(2) leaves us in our old
+// time namespace, and only the children that we start afterwards are in the new one.
+// (time_namespaces(7))
 //
-// Call it on the main thread, because offsets are written through /proc/self, which is the main thread; and start
-// the children from there.
+// Call it on the main thread, because offsets are written through /proc/self, which is the main
+// thread, and start the children from there.
 func UnshareTime(monotonic, boottime time.Duration) error {
 	if unix.Gettid() != unix.Getpid() {
 		return fmt.Errorf("time namespace: not on the main thread (thread %d of process %d)", unix.Gettid(), unix.Getpid())
@@ -62,8 +67,9 @@ func UnshareTime(monotonic, boottime time.Duration) error {
 	return WriteTimeOffsets(ahead+monotonic, aheadBoot+boottime)
 }
 
-// inherited are the offsets of a new time namespace. They are those of the one that it was created
-// in: an offset is always from the initial namespace's clock, and we may be in another one.
+// inherited returns the offsets of a new time namespace, which it takes from the one in which it
+// was created. An offset is always relative to the initial namespace's clock, and we can be in
+// another one.
 func inherited() (monotonic, boottime time.Duration, err error) {
 	raw, err := os.ReadFile("/proc/self/timens_offsets")
 	if err != nil {
@@ -77,7 +83,8 @@ func inherited() (monotonic, boottime time.Duration, err error) {
 	return s[0]*time.Second + ns[0], s[1]*time.Second + ns[1], nil
 }
 
-// offset is a line of /proc/PID/timens_offsets. The nanoseconds are never negative: -0.25 s is -1 s and 750000000 ns.
+// offset returns a line of /proc/PID/timens_offsets. The nanoseconds are never negative: -0.25 s is
+// -1 s and 750000000 ns.
 func offset(clock string, d time.Duration) string {
 	s, ns := d/time.Second, d%time.Second
 	if ns < 0 {
@@ -86,7 +93,7 @@ func offset(clock string, d time.Duration) string {
 	return fmt.Sprintf("%s %d %d\n", clock, s, ns)
 }
 
-// Clocks reads the two clocks that a time namespace shifts: clock_gettime(2).
+// Clocks reads the two clocks that a time namespace shifts. (clock_gettime(2))
 func Clocks() (monotonic, boottime time.Duration, err error) {
 	var m, b unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &m); err != nil {
@@ -98,7 +105,7 @@ func Clocks() (monotonic, boottime time.Duration, err error) {
 	return time.Duration(m.Nano()), time.Duration(b.Nano()), nil
 }
 
-// UnshareUptime is UnshareTime with the offsets that let both clocks start from zero now.
+// UnshareUptime calls UnshareTime with the offsets that start both clocks from zero now.
 func UnshareUptime() error {
 	monotonic, boottime, err := Clocks()
 	if err != nil {
@@ -114,8 +121,9 @@ func pathError(op, path string, err error) error {
 	return &os.PathError{Op: op, Path: path, Err: err}
 }
 
-// DropHandler gives a signal its default action, as in a program that has never heard of it. Go's runtime has a
-// handler for every signal, and signal.Reset leaves it in place; so this is rt_sigaction(2) itself.
+// DropHandler gives a signal its default action, as in a program that never handled it. Go's
+// runtime has a handler for every signal, and signal.Reset leaves it in place, so this calls
+// rt_sigaction(2) itself.
 func DropHandler(s unix.Signal) error {
 	// All zeros are SIG_DFL, no flags and no mask, in the layout of every architecture.
 	var action [8]uint64
@@ -130,8 +138,9 @@ func DropHandler(s unix.Signal) error {
 	return nil
 }
 
-// Unshare moves the calling thread into new namespaces: unshare(2). It cannot make a user namespace, which a process
-// with threads may not enter, and for PID and Time it is only the thread's next children that are inside.
+// Unshare moves the calling thread into new namespaces. It cannot create a user namespace, which
+// fails for a process with threads. For PID and Time, only the next children of the thread are
+// inside. (unshare(2))
 func Unshare(s Set) error {
 	return os.NewSyscallError("unshare("+s.String()+")", unix.Unshare(int(s)))
 }

@@ -49,7 +49,7 @@ func TestApply(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	Spec{New: UTS}.Apply(cmd)
 	require.Equal(t, uintptr(UTS), cmd.SysProcAttr.Cloneflags)
-	require.Equal(t, syscall.SIGKILL, cmd.SysProcAttr.Pdeathsig, "what was there stays")
+	require.Equal(t, syscall.SIGKILL, cmd.SysProcAttr.Pdeathsig, "the other fields are unchanged")
 	require.Nil(t, cmd.SysProcAttr.Credential)
 
 	cmd = exec.Command("true")
@@ -60,18 +60,19 @@ func TestApply(t *testing.T) {
 	require.Equal(t, &syscall.Credential{}, cmd.SysProcAttr.Credential, "root inside, with no groups")
 }
 
-// probe starts true in the namespaces; a refusal is a reason to skip, everything after that is not.
+// probe runs true in the namespaces. It skips the test only if they cannot be created; a later
+// error is a failure.
 func probe(t *testing.T, s Spec) {
 	t.Helper()
 	cmd := exec.Command("true")
 	s.Apply(cmd)
 	if err := cmd.Run(); err != nil {
-		t.Skipf("namespaces (%s) cannot be made here: %v", s.New, err)
+		t.Skipf("namespaces (%s) cannot be created here: %v", s.New, err)
 	}
 }
 
-// Each kind, asked for alone, gives another inode number for that kind (and User, if that was needed), and the same
-// for all others.
+// Each kind, requested alone, has another inode number for that kind (and for User, if that was
+// needed), and the same for all others.
 func TestInodes(t *testing.T) {
 	ours, err := procfs.Of(0)
 	require.NoError(t, err)
@@ -123,7 +124,7 @@ func TestContainerIDs(t *testing.T) {
 
 // Join moves a thread into the namespaces of another process.
 func TestJoin(t *testing.T) {
-	if !Capable(unix.CAP_SYS_ADMIN) { // then again where we have it: in a user namespace of our own
+	if !Capable(unix.CAP_SYS_ADMIN) { // run the test again in our own user namespace
 		s := AsNeeded(User)
 		probe(t, s)
 		cmd := exec.Command("/proc/self/exe", "-test.run=^TestJoin$")
@@ -145,10 +146,11 @@ func TestJoin(t *testing.T) {
 	here := map[string]uint64{}
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread exits with the goroutine
 		tid := unix.Gettid()
 		err := Join(target, set)
-		// From a thread that has stayed: the /proc in there is not ours to count on.
+		// The test reads them from a thread that stayed: the /proc of the other mount namespace can
+		// be another one.
 		read := make(chan bool)
 		go func() {
 			defer close(read)

@@ -17,7 +17,8 @@ import (
 	"containerkit/lessons/kit/todo"
 )
 
-// WriteTimeOffsets sets the clocks of the time namespace of our future children. EACCES: somebody is inside already.
+// WriteTimeOffsets sets the clocks of the time namespace of our future children. EACCES means that
+// a process is inside already.
 func WriteTimeOffsets(monotonic, boottime time.Duration) error {
 	return todo.Exercise("02-namespaces/offsets")
 }

@@ -17,7 +17,7 @@ import (
 )
 
 type clocks struct {
-	Offsets string  // what the kernel has noted for the children
+	Offsets string  // the offsets of the children in the kernel
 	Inside  float64 // seconds of uptime that a child sees
 	Outside float64
 }
@@ -51,8 +51,9 @@ func TestWriteTimeOffsets(t *testing.T) {
 	}
 	claim.State(t, "offsets", saw.Offsets)
 	claim.State(t, "ahead", int(saw.Inside-saw.Outside))
-	claim.NoError(t, "the offsets can be written while nobody is inside", err)
-	claim.Equal(t, "the kernel has noted both clocks, in seconds and nanoseconds", "/proc/self/timens_offsets",
+	claim.NoError(t, "the offsets can be written while no process is inside", err)
+	claim.Equal(t, "the kernel stores both clocks, in seconds and nanoseconds",
+		"/proc/self/timens_offsets",
 		"monotonic 7200 500000000 boottime 3600 250000000", saw.Offsets)
 	if saw.Inside != 0 { // before Linux 6.3 cat could not be started
 		ahead := saw.Inside - saw.Outside

@@ -4,11 +4,12 @@ package namespace
 
 import "golang.org/x/sys/unix"
 
-// MakePrivate cuts the ties of all mounts of our mount namespace to their twins elsewhere. A new mount namespace is a
-// copy, but a copy of a *shared* mount stays in the same peer group: what is mounted below it shows up in both.
-// systemd shares everything at boot, so without this call our mounts would appear on the host.
-// mount_namespaces(7), "SHARED SUBTREES".
+// MakePrivate makes all mounts of our mount namespace private. A new mount namespace is a copy, but
+// a copy of a *shared* mount stays in the same peer group: a mount below one of them shows up in
+// both. systemd makes all mounts shared at boot, so without this call our mounts would appear on
+// the host. (mount_namespaces(7), "SHARED SUBTREES")
 func MakePrivate() error {
-	// MS_REC: all mounts below / too. Source, type and data are ignored when the propagation changes.
+	// MS_REC includes all mounts below /. The kernel ignores source, type and data when it changes
+	// propagation.
 	return pathError("mount --make-rprivate", "/", unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 }

@@ -13,10 +13,10 @@ package namespace
 
 import "containerkit/lessons/kit/todo"
 
-// MakePrivate cuts the ties of all mounts of our mount namespace to their twins elsewhere. A new mount namespace is a
-// copy, but a copy of a *shared* mount stays in the same peer group: what is mounted below it shows up in both.
-// systemd shares everything at boot, so without this call our mounts would appear on the host.
-// mount_namespaces(7), "SHARED SUBTREES".
+// MakePrivate makes all mounts of our mount namespace private. A new mount namespace is a copy, but
+// a copy of a *shared* mount stays in the same peer group: a mount below one of them shows up in
+// both. systemd makes all mounts shared at boot, so without this call our mounts would appear on
+// the host. (mount_namespaces(7), "SHARED SUBTREES")
 func MakePrivate() error {
 	return todo.Exercise("02-namespaces/private")
 }

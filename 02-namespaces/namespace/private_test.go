@@ -18,8 +18,9 @@ type propagated struct {
 	Root       string // and of /
 }
 
-// The room's process makes two shared mounts and takes a new mount namespace, which is a copy: its mounts are in one peer
-// group with those of the process's other threads, which stay behind.
+// The sandbox's process creates two shared mounts and a new mount namespace, which is a copy. Its
+// mounts are in one peer group with those of the process's other threads, which stay in the old
+// namespace.
 var parting = room.New("private", 0, func(p *propagated) error {
 	for _, dir := range []string{"top", "top/below"} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -43,7 +44,8 @@ var parting = room.New("private", 0, func(p *propagated) error {
 	return err
 })
 
-// propagation is what the calling thread's mountinfo says of a mount: shared, slave (it receives and does not send) or private.
+// propagation returns the propagation of a mount from the calling thread's mountinfo: shared, slave
+// (it receives and does not send) or private.
 func propagation(path string) string {
 	raw, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
@@ -72,9 +74,9 @@ func TestMakePrivate(t *testing.T) {
 	claim.State(t, "root", saw.Root)
 	claim.State(t, "top", saw.Top)
 	claim.State(t, "below", saw.Below)
-	claim.NoError(t, "root of a mount namespace may cut the ties of its mounts", err)
+	claim.NoError(t, "root in a mount namespace can make its mounts private", err)
 	const from = "/proc/PID/mountinfo, the optional fields"
-	claim.Equal(t, "/ passes nothing on and receives nothing", from, "private", saw.Root)
-	claim.Equal(t, "nor does a mount somewhere below /", from, "private", saw.Top)
-	claim.Equal(t, "nor one below that", from, "private", saw.Below)
+	claim.Equal(t, "/ is private", from, "private", saw.Root)
+	claim.Equal(t, "a mount below / is private", from, "private", saw.Top)
+	claim.Equal(t, "a mount below that one is private", from, "private", saw.Below)
 }

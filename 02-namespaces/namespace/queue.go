@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SysVQueue opens the System V message queue with this key, or makes it, and returns its number: msgget(2).
-// Such a queue belongs to the IPC namespace, not to a process: it stays until somebody removes it (ipcrm) or the namespace ends.
+// SysVQueue opens the System V message queue with this key, or creates it, and returns its ID. Such
+// a queue belongs to the IPC namespace, not to a process: it exists until it is removed (ipcrm(1))
+// or the namespace is freed. (msgget(2))
 func SysVQueue(key int, create bool) (id int, err error) {
 	flags := 0o600
 	if create {
@@ -24,8 +25,9 @@ func SysVQueue(key int, create bool) (id int, err error) {
 	return int(r), nil
 }
 
-// POSIXQueue opens the POSIX message queue of this name (without the slash that the C library asks for), or makes it:
-// mq_open(2). It, too, belongs to the IPC namespace.
+// POSIXQueue opens the POSIX message queue of this name, or creates it. The name has no leading
+// slash, which only the C library requires. The queue, too, belongs to the IPC namespace.
+// (mq_open(2))
 func POSIXQueue(name string, create bool) (*os.File, error) {
 	flags := unix.O_RDWR | unix.O_CLOEXEC
 	if create {

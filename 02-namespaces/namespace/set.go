@@ -14,25 +14,26 @@ import (
 	"containerkit/02-namespaces/procfs"
 )
 
-// A Set is any number of kinds of namespaces, as the flags of clone(2), unshare(2) and setns(2).
+// A Set is a set of kinds of namespaces, as the flags of clone(2), unshare(2) and setns(2).
 type Set uintptr
 
 // The eight kinds. See namespaces(7), and for each one the page named after it.
 const (
-	PID    Set = unix.CLONE_NEWPID    // process numbers: pid_namespaces(7)
-	UTS    Set = unix.CLONE_NEWUTS    // the hostname: uts_namespaces(7)
-	Mount  Set = unix.CLONE_NEWNS     // the tree of mounts: mount_namespaces(7). The first kind, hence the name.
+	PID Set = unix.CLONE_NEWPID // PIDs: pid_namespaces(7)
+	UTS Set = unix.CLONE_NEWUTS // the hostname: uts_namespaces(7)
+	// the tree of mounts: mount_namespaces(7); the first kind, hence its name
+	Mount  Set = unix.CLONE_NEWNS
 	IPC    Set = unix.CLONE_NEWIPC    // System V objects and POSIX queues: ipc_namespaces(7)
 	User   Set = unix.CLONE_NEWUSER   // users, groups, capabilities: user_namespaces(7)
 	Net    Set = unix.CLONE_NEWNET    // links, addresses, ports: network_namespaces(7)
 	Time   Set = unix.CLONE_NEWTIME   // the clocks since boot: time_namespaces(7)
-	Cgroup Set = unix.CLONE_NEWCGROUP // where the cgroup tree begins: cgroup_namespaces(7)
+	Cgroup Set = unix.CLONE_NEWCGROUP // the root of the cgroup hierarchy: cgroup_namespaces(7)
 
-	// All is what a container has.
+	// All holds the kinds that a container has.
 	All = PID | UTS | Mount | IPC | User | Net | Time | Cgroup
 )
 
-// A Type is one kind of namespace under the name that it has in /proc/PID/ns.
+// A Type is one kind of namespace with its name in /proc/PID/ns.
 type Type struct {
 	Name string
 	Flag Set
@@ -65,9 +66,9 @@ func (s Set) String() string {
 	return strings.Join(names, ",")
 }
 
-// Took reports, as an error, which of these namespaces our new child shares with us. Ask before the child
-// changes anything: a Fill that forgets a flag causes no error, and what was meant for a new namespace
-// would happen to the host.
+// Took reports, as an error, which of these namespaces our new child shares with us. Call it before
+// the child changes anything: a Fill that forgets a flag causes no error, and the child would
+// change the host instead of a new namespace.
 func (s Set) Took(pid int) error {
 	ours, err := procfs.Of(0)
 	if err != nil {
@@ -84,13 +85,15 @@ func (s Set) Took(pid int) error {
 		}
 	}
 	if shared != 0 {
-		return fmt.Errorf("process %d was to be born in new namespaces (%s), and shares %s with us: are they in Cloneflags? (clone(2))", pid, s, shared)
+		return fmt.Errorf("process %d should be in new namespaces (%s), but shares %s with us: "+
+			"are they in Cloneflags? (clone(2))", pid, s, shared)
 	}
 	return nil
 }
 
-// HasTime reports whether this kernel has time namespaces: Linux 5.6 or later with CONFIG_TIME_NS, which
-// the kernels of WSL and User-mode Linux lack. Every kernel that the course runs on has the other kinds.
+// HasTime reports whether this kernel has time namespaces: Linux 5.6 or later with CONFIG_TIME_NS,
+// which the kernels of WSL and User-mode Linux lack. Every kernel that the course runs on has the
+// other kinds.
 func HasTime() bool {
 	_, err := os.Stat("/proc/self/ns/time")
 	return !errors.Is(err, fs.ErrNotExist)

@@ -17,10 +17,12 @@ import (
 	"containerkit/lessons/kit/todo"
 )
 
-// Join moves the calling thread into namespaces of a running process: setns(2). For PID it moves only the children
-// that are started from now on. The goroutine must be locked to its thread, and stay so until both end.
+// Join moves the calling thread into namespaces of a running process. For PID it moves only the
+// children that start afterwards. The goroutine must be locked to its thread, and stay locked until
+// both exit. (setns(2))
 //
-// User and Time are refused (EINVAL, EUSERS) to a process with threads, which every Go program is: see Birth.Join.
+// User and Time fail (EINVAL, EUSERS) for a process with threads, and every Go program is one: see
+// Birth.Join.
 func Join(p *procfs.Process, s Set) error {
 	return todo.Exercise("02-namespaces/setns")
 }

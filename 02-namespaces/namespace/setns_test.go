@@ -20,9 +20,10 @@ import (
 const joined = UTS | IPC | Net | Mount | Cgroup
 
 type entered struct {
-	Same, Different string // kinds of namespace: those that are the other process's now, and the rest
-	Files           string // "shared" if the thread has one root and working directory with the other threads
-	Error           string
+	Same, Different string // kinds of namespaces: those of the other process, and the rest
+	// "shared" if the thread shares root and working directory with the others
+	Files string
+	Error string
 }
 
 var entering = room.New("setns", 0, func(e *entered) error {
@@ -44,17 +45,19 @@ var entering = room.New("setns", 0, func(e *entered) error {
 	done := make(chan error)
 	tids := make(chan int)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread exits with the goroutine
 		err := Join(target, joined&^Mount)
 		if err == nil {
-			// By itself: with others in the same call, the kernel unties root and working directory on its own.
+			// In a separate call: with other kinds in the same call, the kernel itself unshares
+			// root and working directory.
 			err = Join(target, Mount)
 		}
 		tids <- unix.Gettid()
-		<-tids // it has been looked at
+		<-tids // the test has read its links
 		done <- err
 	}()
-	// From a thread that has stayed: the /proc in there is not ours to count on.
+	// The test reads them from a thread that stayed: the /proc of the other mount namespace can be
+	// another one.
 	tid := <-tids
 	var same, different []string
 	for _, kind := range Types() {
@@ -77,7 +80,8 @@ var entering = room.New("setns", 0, func(e *entered) error {
 	return <-done
 })
 
-// sharing asks the kernel whether a thread has its root and working directory in common with our first one: kcmp(2), KCMP_FS.
+// sharing reports whether a thread shares root and working directory with our first one. (kcmp(2),
+// KCMP_FS)
 func sharing(tid int) string {
 	const kcmpFS = 3 // linux/kcmp.h
 	different, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(unix.Getpid()), uintptr(tid), kcmpFS, 0, 0, 0)
@@ -95,6 +99,7 @@ func TestSetns(t *testing.T) {
 	claim.State(t, "joined", saw.Same)
 	claim.State(t, "not joined", saw.Different)
 	claim.State(t, "root and working directory", saw.Files)
-	claim.NoError(t, "a thread can move into another process's namespaces", err)
-	claim.Equal(t, "all namespaces that were asked for are the other process's now", "/proc/PID/task/TID/ns/*, inode numbers", "uts mnt ipc net cgroup", saw.Same)
+	claim.NoError(t, "a thread can join the namespaces of another process", err)
+	claim.Equal(t, "the thread is in all namespaces that were asked for",
+		"/proc/PID/task/TID/ns/*, inode numbers", "uts mnt ipc net cgroup", saw.Same)
 }

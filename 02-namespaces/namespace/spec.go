@@ -14,22 +14,25 @@ import (
 	"containerkit/02-namespaces/procfs"
 )
 
-// An IDMap says that Count user (or group) IDs from Inside on are those from Outside on: user_namespaces(7).
+// An IDMap maps Count user (or group) IDs: those from Inside on to those from Outside on.
+// (user_namespaces(7))
 type IDMap struct {
 	Inside, Outside, Count int
 }
 
-// A Spec is what a process is to be born with.
+// A Spec describes the namespaces in which a process is created.
 type Spec struct {
-	New        Set     // the namespaces to make
-	UIDs, GIDs []IDMap // who is who, if New has User
-	// Setgroups allows setgroups(2) inside. The kernel denies it to a map written without privilege, because groups
-	// can also take rights away: a file of mode 0705 refuses its group what it gives to all others.
+	New        Set     // the namespaces to create
+	UIDs, GIDs []IDMap // the UID and GID mappings, if New has User
+	// Setgroups allows setgroups(2) inside. The kernel denies it for a map written without
+	// privilege, because groups can also take rights away: a file of mode 0705 denies its group
+	// what it allows all others.
 	Setgroups bool
 }
 
-// AsNeeded is the Spec for these namespaces, with a user namespace around them if we may not make them otherwise:
-// every kind but User wants CAP_SYS_ADMIN, which an ordinary user has only in a user namespace of his own.
+// AsNeeded returns the Spec for these namespaces. It adds a user namespace if we are not allowed to
+// create them otherwise: every kind except User requires CAP_SYS_ADMIN, which an ordinary user has
+// only in its own user namespace.
 func AsNeeded(s Set) Spec {
 	if s&User == 0 && Capable(unix.CAP_SYS_ADMIN) {
 		return Spec{New: s}
@@ -37,18 +40,19 @@ func AsNeeded(s Set) Spec {
 	return Spec{New: s | User, UIDs: []IDMap{{0, os.Geteuid(), 1}}, GIDs: []IDMap{{0, os.Getegid(), 1}}}
 }
 
-// IDs that containers get when we may hand out any: 65536 from here on. systemd reserves the range for containers
-// (systemd's UIDS-GIDS.md), so nobody logs in with one of them, and who breaks out as one of them is nobody. (Containers of
-// an ordinary user may have them too: /etc/subuid begins with 524288 on Fedora; where it begins with 100000, the seventh
-// user has them.)
+// FirstID and IDCount are the range of IDs for containers, if we are allowed to map any. systemd
+// reserves the range for containers (systemd's UIDS-GIDS.md). So no account uses these UIDs, and a
+// process that escapes the container has no privileges on the host. (Containers of an ordinary user
+// can have them, too: /etc/subuid starts with 524288 on Fedora; if it starts with 100000, they
+// belong to the seventh user.)
 const (
 	FirstID = 524288
 	IDCount = 65536
 )
 
-// Container is the Spec of a container's first process. Its user namespace maps root to FirstID if we may do that,
-// and to ourselves otherwise. Time and cgroup are missing here: see UnshareTime and UnshareCgroup for why they have
-// to wait.
+// Container returns the Spec of a container's first process. Its user namespace maps root to
+// FirstID if we are allowed to do that, and to ourselves otherwise. It leaves out Time and Cgroup:
+// UnshareTime and UnshareCgroup say why they must wait.
 func Container() Spec {
 	uids, gids := ContainerIDs()
 	s := Spec{New: All &^ (Time | Cgroup), UIDs: uids, GIDs: gids}
@@ -56,11 +60,13 @@ func Container() Spec {
 	return s
 }
 
-// Shifted tells whether root inside is none of the host's users, so that files of theirs belong to nobody inside.
+// Shifted reports whether root inside is not a user of the host, so that the files of host users
+// belong to nobody (65534) inside.
 func (s Spec) Shifted() bool { return len(s.UIDs) > 0 && s.UIDs[0].Outside == FirstID }
 
-// ContainerIDs are the maps for a container's user namespace: a range of its own if we may set it up, else ourselves
-// alone. It looks at our own maps, because we may be in a user namespace, where fewer IDs exist than on the host.
+// ContainerIDs returns the maps for a container's user namespace: its own range if we are allowed
+// to map one, otherwise only ourselves. It reads our own maps, because we can be in a user
+// namespace with fewer IDs than the host.
 func ContainerIDs() (uids, gids []IDMap) {
 	if Capable(unix.CAP_SETUID) && Capable(unix.CAP_SETGID) &&
 		covers(read("/proc/self/uid_map"), FirstID, IDCount) && covers(read("/proc/self/gid_map"), FirstID, IDCount) {
@@ -71,11 +77,12 @@ func ContainerIDs() (uids, gids []IDMap) {
 }
 
 func read(path string) string {
-	raw, _ := os.ReadFile(path) // no file, no map: nothing is covered
+	raw, _ := os.ReadFile(path) // without a file there is no map
 	return string(raw)
 }
 
-// covers tells whether a map, as /proc/PID/uid_map shows it, holds all count IDs from first on, in one line.
+// covers reports whether one line of a map, as /proc/PID/uid_map shows it, contains all count IDs
+// from first on.
 func covers(idMap string, first, count int) bool {
 	for line := range strings.Lines(idMap) {
 		var m IDMap
@@ -87,10 +94,12 @@ func covers(idMap string, first, count int) bool {
 	return false
 }
 
-// Apply makes cmd start its process in the new namespaces. It keeps what else SysProcAttr holds.
+// Apply makes cmd start its process in the new namespaces. It keeps the other fields of
+// SysProcAttr.
 //
-// os/exec passes the flags to clone(2), or to clone3(2) for Time, because clone keeps the low byte of its flags, where
-// CLONE_NEWTIME lies, for the child's exit signal. An error of Fill is what cmd.Start returns.
+// os/exec passes the flags to clone(2), or to clone3(2) for Time: clone uses the low byte of its
+// flags, which includes CLONE_NEWTIME, for the child's exit signal. cmd.Start returns an error of
+// Fill.
 func (s Spec) Apply(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -100,7 +109,7 @@ func (s Spec) Apply(cmd *exec.Cmd) {
 	}
 }
 
-// Start starts a program in the new namespaces, as function Start does. b may ask for more.
+// Start starts a program in the new namespaces, as the function Start does. b can add more.
 func (s Spec) Start(p Program, b Birth) (*procfs.Process, error) {
 	if err := s.Fill(&b.Attr); err != nil {
 		return nil, err
@@ -111,7 +120,7 @@ func (s Spec) Start(p Program, b Birth) (*procfs.Process, error) {
 	return Start(p, b)
 }
 
-// lines is a map as the kernel reads it.
+// lines returns a map in the form that the kernel reads.
 func lines(ms []IDMap) (text string) {
 	for _, m := range ms {
 		text += fmt.Sprintf("%d %d %d\n", m.Inside, m.Outside, m.Count)
@@ -119,7 +128,7 @@ func lines(ms []IDMap) (text string) {
 	return text
 }
 
-// sys is a map as package syscall wants it.
+// sys returns a map in the form of package syscall.
 func sys(ms []IDMap) (out []syscall.SysProcIDMap) {
 	for _, m := range ms {
 		out = append(out, syscall.SysProcIDMap{ContainerID: m.Inside, HostID: m.Outside, Size: m.Count})
@@ -127,7 +136,8 @@ func sys(ms []IDMap) (out []syscall.SysProcIDMap) {
 	return out
 }
 
-// Capable tells whether the calling thread has the capability in its own user namespace: capget(2).
+// Capable reports whether the calling thread has the capability in its own user namespace.
+// (capget(2))
 func Capable(capability int) bool {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

@@ -12,43 +12,45 @@ import (
 	"containerkit/02-namespaces/procfs"
 )
 
-// A Program is what a new process executes.
+// A Program describes the program that a new process executes.
 type Program struct {
-	Path  string     // its file; with File, only a name for errors
-	File  *os.File   // the open file, which needs no name where it is executed (execveat(2))
-	Args  []string   // Args[0] is the name by which it is called
-	Env   []string   // its whole environment; of two entries for one variable the last one counts
+	Path  string     // the path of its file; with File, only a name for errors
+	File  *os.File   // the open file, which needs no path in the new process (execveat(2))
+	Args  []string   // its arguments; Args[0] is its name
+	Env   []string   // its whole environment; of two entries for one variable, the last one counts
 	Files []*os.File // its file descriptors 0, 1, 2…
 }
 
-// A Birth says how a process starts, beyond its program.
+// A Birth describes how a process starts, apart from its program.
 type Birth struct {
-	// Attr is what os/exec takes. These fields count: Cloneflags, UseCgroupFD and CgroupFD,
-	// Credential, Pdeathsig, Setsid, Setpgid, Setctty and Foreground (the terminal is descriptor 0).
+	// Attr has the form that os/exec uses. These fields count: Cloneflags, UseCgroupFD and
+	// CgroupFD, Credential, Pdeathsig, Setsid, Setpgid, Setctty and Foreground (the terminal is
+	// file descriptor 0).
 	Attr syscall.SysProcAttr
 	// Tasks are the files through which the process joins its cgroups on cgroup v1, before it does
-	// anything else. (Group.JoinFiles in package cgroup opens them.)
+	// anything else. Group.JoinFiles in package cgroup opens them.
 	Tasks []*os.File
-	// Join is a process whose namespaces, those of the kinds in JoinSet, the new process enters:
-	// setns(2). With PID, it is the new process's children that are inside. As long as it has all
-	// capabilities of that user namespace, no process inside that lacks one can attach to it or to
-	// what it executes (ptrace(2)). Give none up before prctl(PR_SET_DUMPABLE, 0): execve resets it.
+	// Join is a process. The new process joins its namespaces of the kinds in JoinSet. (setns(2))
+	// With PID, only the children of the new process are in the PID namespace. As long as the new
+	// process has all capabilities of that user namespace, no process inside that lacks one can
+	// attach to it or to the program that it execs. (ptrace(2)) Drop none before
+	// prctl(PR_SET_DUMPABLE, 0), which execve resets.
 	Join    *procfs.Process
 	JoinSet Set
-	// Inherit lets the process keep every descriptor of ours that is not close-on-exec. It is for a
-	// lesson about what that leads to. Otherwise the process gets Program.Files and no other.
+	// Inherit lets the process keep each of our file descriptors that is not close-on-exec. It is
+	// for a lesson about the consequences. Otherwise the process gets Program.Files and no others.
 	Inherit bool
 	// WriteMaps writes the ID maps of a process in a new user namespace, which waits for them.
 	WriteMaps func(*procfs.Process) error
 }
 
-// Start starts a process, and returns once it executes the program. If that fails, the error says
-// which system call failed, and there is no process.
+// Start starts a process, and returns once it has exec'd the program. If that fails, the error
+// names the system call, and no process is left.
 //
-// os/exec starts processes too, and is the first choice. Start is for what must happen between fork
-// and exec, while the process has a single thread: joining a cgroup of version 1, which moves one
-// thread and not a process, and entering a user or time namespace, which the kernel denies to a
-// process with threads. And the process is held by a pidfd from its first moment.
+// os/exec starts processes too, and is the first choice. Start is for calls that must happen
+// between fork and exec, while the process has a single thread: joining a cgroup on v1, which moves
+// one thread and not a process, and joining a user or time namespace, which fails for a process
+// with threads. And a pidfd holds the process from its creation.
 func Start(p Program, b Birth) (*procfs.Process, error) {
 	c := newChild(p, b)
 	defer c.close()
@@ -74,13 +76,13 @@ func Start(p Program, b Birth) (*procfs.Process, error) {
 	return process, nil
 }
 
-// newChild says in numbers what the child does between fork and exec.
+// newChild describes in plain numbers what the child does between fork and exec.
 func newChild(p Program, b Birth) *forked {
 	c := &forked{path: p.Path, keep: []any{p, b}, joinSet: uintptr(b.JoinSet), exe: -1, join: -1,
 		inherit: b.Inherit}
 	c.args = cloneArgs{
-		// All signals that we handle have their default action in the child; those that we ignore, as
-		// under nohup(1), stay ignored.
+		// All signals that we handle get their default action in the child. Those that we ignore,
+		// as under nohup(1), stay ignored.
 		flags:      uint64(b.Attr.Cloneflags) | unix.CLONE_PIDFD | unix.CLONE_CLEAR_SIGHAND,
 		exitSignal: uint64(unix.SIGCHLD),
 	}
@@ -90,7 +92,7 @@ func newChild(p Program, b Birth) *forked {
 	}
 	if cred := b.Attr.Credential; cred != nil {
 		c.setIDs, c.uid, c.gid = true, uintptr(cred.Uid), uintptr(cred.Gid)
-		// As in os/exec: where the map denies setgroups(2), the groups stay as they are.
+		// As in os/exec: if the map denies setgroups(2), the groups are unchanged.
 		allowed := b.Attr.GidMappings == nil || b.Attr.GidMappingsEnableSetgroups
 		c.dropGroups = allowed && !cred.NoSetGroups
 	}
@@ -100,7 +102,8 @@ func newChild(p Program, b Birth) *forked {
 	return c
 }
 
-// prepare makes what the child needs besides: strings in the kernel's form, and descriptors.
+// prepare prepares the rest of what the child needs: strings in the form of the kernel, and file
+// descriptors.
 func (c *forked) prepare(p Program, b Birth) error {
 	if err := c.setProgram(p); err != nil {
 		return err
@@ -111,7 +114,7 @@ func (c *forked) prepare(p Program, b Birth) error {
 	return c.setFiles(p, b)
 }
 
-// setProgram sets what execve(2) takes.
+// setProgram sets the arguments of execve(2).
 func (c *forked) setProgram(p Program) (err error) {
 	if c.name, err = syscall.BytePtrFromString(p.Path); err != nil {
 		return fmt.Errorf("path %q: %w", p.Path, err)
@@ -129,7 +132,8 @@ func (c *forked) setProgram(p Program) (err error) {
 }
 
 // openPipes opens the pipe on which the child waits, the one on which it reports a failure, and the
-// pidfd by which it sees that we still exist. The child's descriptors are above its files' places.
+// pidfd through which it sees that we still run. The child's file descriptors are above those of
+// its files.
 func (c *forked) openPipes(places int) (err error) {
 	if c.deathSignal != 0 {
 		self, err := unix.PidfdOpen(os.Getpid(), 0)
@@ -152,8 +156,9 @@ func (c *forked) openPipes(places int) (err error) {
 	return err
 }
 
-// setFiles duplicates the child's files above their places 0, 1, 2…, so that putting one in its
-// place overwrites no other. Not further up than needed: a larger table of descriptors costs time.
+// setFiles duplicates the child's files above their final numbers 0, 1, 2…, so that moving one into
+// place overwrites no other. It goes no higher than needed: a larger file descriptor table takes
+// longer.
 func (c *forked) setFiles(p Program, b Birth) error {
 	for _, f := range p.Files {
 		fd, err := above(int(f.Fd()), len(p.Files))
@@ -178,13 +183,13 @@ func (c *forked) setFiles(p Program, b Birth) error {
 	return nil
 }
 
-// above duplicates a descriptor to the lowest free number that is at least places.
+// above duplicates a file descriptor to the lowest free number that is at least places.
 func above(fd, places int) (int32, error) {
 	far, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, places)
 	return int32(far), os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", err)
 }
 
-// own notes a descriptor that close closes.
+// own records a file descriptor for close.
 func (c *forked) own(fd int) int {
 	c.owned = append(c.owned, fd)
 	return fd
@@ -198,7 +203,7 @@ func (c *forked) close() {
 	c.owned = nil
 }
 
-// closeReport closes our copy of the child's end of the report.
+// closeReport closes our copy of the child's end of the report pipe.
 func (c *forked) closeReport() {
 	if c.reportFD > 0 {
 		_ = unix.Close(int(c.reportFD))
@@ -206,8 +211,8 @@ func (c *forked) closeReport() {
 	}
 }
 
-// release lets the child go on and waits until it executes the program: then the pipe of the report
-// is closed, because it is close-on-exec. Otherwise it says what failed.
+// release lets the child continue and waits until it execs the program, which closes the report
+// pipe, because the pipe is close-on-exec. Otherwise release returns what failed.
 func (c *forked) release() error {
 	c.closeReport()
 	if _, err := unix.Write(int(c.releaseFD), []byte{0}); err != nil {

@@ -22,7 +22,7 @@ import (
 	"containerkit/02-namespaces/procfs"
 )
 
-// sh starts a shell by Start, and returns what it printed and how it exited.
+// sh starts a shell with Start, and returns its output and its wait status.
 func sh(t *testing.T, s Spec, b Birth, script string) (string, unix.WaitStatus) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -45,7 +45,7 @@ func wait(t *testing.T, p *procfs.Process) unix.WaitStatus {
 	return ws
 }
 
-// The program gets its arguments, environment and files, and its exit status arrives.
+// The program gets its arguments, environment and files, and we get its exit status.
 func TestStart(t *testing.T) {
 	for range 20 {
 		out, ws := sh(t, Spec{}, Birth{}, "echo $A; echo three >&3; exit 7")
@@ -54,7 +54,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// A process in a new user namespace is root there, with all capabilities and no group of ours.
+// A process in a new user namespace is root there, with all capabilities and none of our groups.
 func TestStartMapsRoot(t *testing.T) {
 	probe(t, Container())
 	out, _ := sh(t, Container(), Birth{}, "echo $$; id -u; grep -E '^(Groups|CapEff):' /proc/self/status")
@@ -66,8 +66,8 @@ func TestStartMapsRoot(t *testing.T) {
 	}
 }
 
-// The program starts with default actions for signals, none blocked. What we ignore it ignores, too:
-// nohup(1) works that way.
+// The program starts with default actions for signals, and none blocked. It also ignores the
+// signals that we ignore: nohup(1) works that way.
 func TestStartKeepsIgnoredSignals(t *testing.T) {
 	signal.Ignore(unix.SIGHUP)
 	defer signal.Reset(unix.SIGHUP)
@@ -85,7 +85,8 @@ func TestStartKeepsIgnoredSignals(t *testing.T) {
 	require.True(t, ws.Signaled() && ws.Signal() == unix.SIGTERM, "SIGTERM was blocked or caught: %v", ws)
 }
 
-// A session leader has no terminal of ours: the sixth field of proc_pid_stat(5) is the session.
+// A session leader does not have our terminal. (The session is the sixth field of
+// proc_pid_stat(5).)
 func TestStartInASession(t *testing.T) {
 	var b Birth
 	b.Attr.Setsid = true
@@ -93,7 +94,7 @@ func TestStartInASession(t *testing.T) {
 	require.Equal(t, "0", out)
 }
 
-// An error names the call and the file, and no process and no descriptor is left.
+// An error names the call and the file, and leaves no process and no file descriptor.
 func TestStartFails(t *testing.T) {
 	before := openFiles(t)
 	_, err := Start(Program{Path: "/no/such/program", Args: []string{"x"}}, Birth{})
@@ -115,14 +116,14 @@ func TestStartFails(t *testing.T) {
 
 func openFiles(t *testing.T) int {
 	t.Helper()
-	runtime.GC() // files that other tests forgot
+	runtime.GC() // close files that other tests forgot
 	fds, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	return len(fds)
 }
 
-// Descriptors that are not marked close-on-exec by mistake stay here, also the directory that a program's
-// name leads through.
+// The child does not inherit file descriptors that lack close-on-exec by mistake, including that of
+// a directory in the program's path.
 func TestStartClosesOtherDescriptors(t *testing.T) {
 	fd, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	require.NoError(t, err)
@@ -139,7 +140,7 @@ func TestStartClosesOtherDescriptors(t *testing.T) {
 	require.ErrorIs(t, err, unix.ENOENT)
 }
 
-// A program whose file is open needs no name.
+// A program whose file is open needs no path.
 func TestStartByDescriptor(t *testing.T) {
 	f, err := os.Open("/bin/sh")
 	require.NoError(t, err)
@@ -149,8 +150,8 @@ func TestStartByDescriptor(t *testing.T) {
 	require.Equal(t, 6, wait(t, p).ExitStatus())
 }
 
-// Starts go well while other goroutines collect garbage, and compute without a call in which Go could
-// stop them: they are stopped by a signal, and the child must not be in the way of it.
+// Processes start while other goroutines collect garbage, and compute without a call in which Go
+// could preempt them. Go preempts them with a signal, and the child must not block it.
 func TestStartBesideAComputingGoroutine(t *testing.T) {
 	var stop atomic.Bool
 	var others sync.WaitGroup
@@ -195,7 +196,7 @@ func TestStartAtTheSameTime(t *testing.T) {
 	all.Wait()
 }
 
-// often counts to n, but for no longer than five seconds.
+// often counts to n, for at most five seconds.
 func often(n int) func(yield func(int) bool) {
 	return func(yield func(int) bool) {
 		end := time.Now().Add(5 * time.Second)
@@ -204,8 +205,8 @@ func often(n int) func(yield func(int) bool) {
 	}
 }
 
-// A file that only the caller's arguments hold stays open until the child has it, although the
-// collector closes files that nobody uses any more.
+// A file that only the caller's arguments refer to stays open until the child has it, although the
+// garbage collector closes unused files.
 func TestStartKeepsFilesOpen(t *testing.T) {
 	long := make([]string, 50_000)
 	for i := range long {
@@ -233,8 +234,8 @@ func TestStartKeepsFilesOpen(t *testing.T) {
 	}
 }
 
-// A process without threads enters all eight kinds of namespaces of another process, the user and
-// the time namespace too; of the PID namespace its children are members.
+// A process without threads joins all eight kinds of namespaces of another process, including user
+// and time. Its children are in the PID namespace.
 func TestStartJoins(t *testing.T) {
 	probe(t, Container())
 	_, err := os.Stat("/proc/self/ns/time")
@@ -273,7 +274,7 @@ func TestStartJoins(t *testing.T) {
 	require.Equal(t, procfs.Link("pid", there["pid"]), children)
 }
 
-// When the parent is killed, the process dies, however early that happens.
+// When the parent is killed, the kernel kills the process, however early that happens.
 func TestStartDiesWithItsParent(t *testing.T) {
 	if os.Getenv("NAMESPACE_TEST_PARENT") != "" {
 		runtime.LockOSThread()

@@ -9,16 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OwnStreams gives root inside the pipes and sockets among these files that have no name on the host.
-// Otherwise a program inside that opens its standard output again, as in `echo >/dev/stdout`, fails with
-// EACCES: it opens the pipe, which belongs to the host's root. (pipe(7), proc_pid_fd(5))
+// OwnStreams makes root inside the owner of the pipes and sockets among these files that have no
+// name on the host. Otherwise a program inside that opens its standard output again, as in `echo
+// >/dev/stdout`, fails with EACCES: it opens the pipe, which belongs to the host's root. (pipe(7),
+// proc_pid_fd(5))
 //
-// What has a name keeps its owner, whatever that means inside: a log, a FIFO or a terminal of the host
-// would belong to the container after its end, too. Where root may not change owners (CAP_CHOWN),
-// nothing changes.
+// A file with a name keeps its owner: a log, a FIFO or a terminal of the host would belong to the
+// container even after its exit. If root is not allowed to change owners (CAP_CHOWN), OwnStreams
+// changes nothing.
 func (s Spec) OwnStreams(files ...*os.File) {
 	if !s.Shifted() {
-		return // root inside is the user who started the container
+		return // root inside is the user that started the container
 	}
 	for _, f := range files {
 		if f != nil && nameless(int(f.Fd())) {
@@ -27,8 +28,8 @@ func (s Spec) OwnStreams(files ...*os.File) {
 	}
 }
 
-// nameless asks the kernel whether a file is a pipe of pipe(2), not one that mkfifo(1) made, or a
-// UNIX-domain socket that is bound to no address.
+// nameless reports whether a file is a pipe of pipe(2), not one that mkfifo(1) created, or a
+// UNIX-domain socket without an address.
 func nameless(fd int) bool {
 	var fs unix.Statfs_t
 	if unix.Fstatfs(fd, &fs) != nil {
@@ -43,8 +44,8 @@ func nameless(fd int) bool {
 	return false
 }
 
-// unnamed reports whether a socket is a UNIX-domain socket without an address: the kernel returns the
-// family and nothing else. (unix(7); package unix shows an abstract address of length 0 the same way)
+// unnamed reports whether a socket is a UNIX-domain socket without an address: the kernel returns
+// only the family. (unix(7); package unix shows an abstract address of length 0 the same way)
 func unnamed(fd int) bool {
 	var address unix.RawSockaddrUnix
 	size := uint32(unsafe.Sizeof(address))

@@ -13,11 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pipes and sockets without a name are root's inside; what has a name on the host keeps its owner.
+// Pipes and sockets without a name belong to root inside. Files with a name on the host keep their
+// owner.
 func TestOwnStreams(t *testing.T) {
 	s := Container()
 	if !s.Shifted() {
-		t.Skip("root inside is the user who runs the test: nothing to change")
+		t.Skip("root inside is the user that runs the test: nothing to change")
 	}
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
@@ -38,7 +39,7 @@ func TestOwnStreams(t *testing.T) {
 	}
 }
 
-// filesWithNames are files that have a name on the host.
+// filesWithNames returns files that have a name on the host.
 func filesWithNames(t *testing.T) map[string]*os.File {
 	t.Helper()
 	dir := t.TempDir()

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrForeign says that /proc belongs to another PID namespace than ours.
+// ErrForeign reports that /proc belongs to another PID namespace than ours.
 var ErrForeign = errors.New("/proc shows the processes of another PID namespace")
 
 // Check reports, as an error, whether /proc is not a proc file system, or not the one of our PID
-// namespace. After `unshare --pid --fork` without --mount-proc, /proc/PID is a process of the
-// host: an ID map, a cgroup or a network address meant for a child would go to that stranger.
+// namespace. After `unshare --pid --fork` without --mount-proc, /proc/PID is a process of the host:
+// an ID map, a cgroup or a network address for a child would go to that process.
 // (pid_namespaces(7), "/proc and PID namespaces")
 func Check() error {
 	var fs unix.Statfs_t
@@ -32,7 +32,7 @@ func Check() error {
 		return err
 	}
 	if self != strconv.Itoa(os.Getpid()) {
-		return fmt.Errorf("%w: it calls this process %s, getpid(2) says %d; "+
+		return fmt.Errorf("%w: /proc/self is %s, getpid(2) returns %d; "+
 			"mount a new one: unshare --pid --fork --mount-proc COMMAND", ErrForeign, self, os.Getpid())
 	}
 	return nil

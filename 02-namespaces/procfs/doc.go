@@ -1,10 +1,9 @@
-// Package procfs reads what /proc says about processes: their status, their namespaces, their PIDs.
+// Package procfs reads the status, the namespaces and the PIDs of processes from /proc.
 //
-// A PID is only a number. The kernel gives it to another process as soon as the first one has
-// exited and was waited for, and in a PID namespace without a new /proc, /proc/PID is a
-// stranger. So whatever is done *to* a process goes through a Process, which holds a pidfd, and a
-// program that acts calls Check before it starts. The functions that take a plain PID are for
-// looking on: for what a lesson shows.
+// A PID is only a number. The kernel can reuse it as soon as the process has exited and was reaped.
+// And in a PID namespace without a new /proc, /proc/PID shows another process. So anything that
+// changes a process uses a Process, which holds a pidfd, and a program that does so calls Check
+// first. The functions that take a plain PID are only for output: for what a lesson shows.
 //
 // When not to use it: to read one file of /proc/self, use os.ReadFile.
 package procfs

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Processes lists the numbers of all processes that our /proc shows, as ps does.
+// Processes lists the PIDs of all processes that our /proc shows, as ps does.
 func Processes() (pids []int, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -28,7 +28,8 @@ func Processes() (pids []int, err error) {
 	return pids, nil
 }
 
-// Find returns the process that has the number inside in the PID namespace of the process init: what we call it.
+// Find returns our PID of the process that has the PID inside in the PID namespace of the process
+// init.
 func Find(init, inside int) (int, error) {
 	ns, err := Of(init)
 	if err != nil {
@@ -41,26 +42,26 @@ func Find(init, inside int) (int, error) {
 	for _, pid := range all {
 		var st unix.Stat_t
 		if unix.Stat(fmt.Sprintf("/proc/%d/ns/pid", pid), &st) != nil || st.Ino != ns["pid"] {
-			continue // gone, or not ours to look at, or elsewhere
+			continue // it has exited, or access is denied, or it is elsewhere
 		}
 		if numbers, err := NSpid(pid); err == nil && numbers[len(numbers)-1] == inside {
 			return pid, nil
 		}
 	}
-	return 0, fmt.Errorf("no process has number %d in the PID namespace of process %d", inside, init)
+	return 0, fmt.Errorf("no process has PID %d in the PID namespace of process %d", inside, init)
 }
 
-// A Row is one namespace, as lsns(8) shows it.
+// A Row describes one namespace, as a line of lsns(8) does.
 type Row struct {
 	Type      string
 	Inode     uint64
 	Processes int
-	PID       int    // the lowest number in it
+	PID       int    // the lowest PID in it
 	Command   string // of that process
 }
 
-// List finds all namespaces that processes are in, as far as we may look. The kernel has no list of namespaces;
-// lsns, too, reads /proc/PID/ns of every process.
+// List finds all namespaces that contain processes, as far as we can read them. The kernel has no
+// list of namespaces; lsns, too, reads /proc/PID/ns of every process.
 func List() ([]Row, error) {
 	pids, err := Processes()
 	if err != nil {
@@ -92,6 +93,6 @@ func List() ([]Row, error) {
 func order(kind string) int { return slices.Index(Kinds, kind) }
 
 func command(pid int) string {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // empty if it has ended
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // empty if it has exited
 	return strings.TrimSpace(strings.ReplaceAll(string(raw), "\x00", " "))
 }

@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Of returns the namespaces of a process: for each kind its inode number, which is its identity. Two processes are in
-// the same namespace if and only if they see the same number. The links are in /proc/PID/ns: namespaces(7).
-// pid 0 is the calling thread; each thread has its own namespaces.
+// Of returns the namespaces of a process: the inode number of each kind, which identifies the
+// namespace. Two processes are in the same namespace if and only if they have the same inode
+// number. The links are in /proc/PID/ns. pid 0 is the calling thread: each thread has its own
+// namespaces. (namespaces(7))
 func Of(pid int) (map[string]uint64, error) {
 	who := "thread-self"
 	if pid != 0 {
@@ -36,8 +37,8 @@ func Of(pid int) (map[string]uint64, error) {
 	return found, nil
 }
 
-// Kinds are the kinds of namespaces, named as in /proc/PID/ns, in the order of the course.
+// Kinds lists the kinds of namespaces, named as in /proc/PID/ns, in the order of the course.
 var Kinds = []string{"pid", "uts", "mnt", "ipc", "user", "net", "time", "cgroup"}
 
-// Link is the name of a namespace as the kernel writes it: "uts:[4026531838]".
+// Link returns the name of a namespace as the kernel writes it: "uts:[4026531838]".
 func Link(name string, inode uint64) string { return fmt.Sprintf("%s:[%d]", name, inode) }

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Process is a process held by a pidfd, which never refers to another one, whatever becomes of the
-// PID. (pidfd_open(2)) Its files in /proc are read through a directory that was verified to be its own.
+// A Process is a process held by a pidfd. The pidfd never refers to another process, even if the
+// PID is reused. (pidfd_open(2)) The files of the process in /proc are read via a directory that
+// was verified to belong to it.
 type Process struct {
 	PID int // in our PID namespace
 
@@ -22,11 +23,11 @@ type Process struct {
 
 	mu     sync.Mutex
 	closed bool
-	dir    *os.File // /proc/PID, once it was needed
+	dir    *os.File // /proc/PID, opened at first use
 }
 
-// Open holds a process by its PID. Use it for a child that was not waited for yet: the PID of any
-// other process may be given away before the call.
+// Open holds a process by its PID. Use it for a child that was not reaped yet: the PID of any other
+// process can be reused before the call.
 func Open(pid int) (*Process, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -35,13 +36,13 @@ func Open(pid int) (*Process, error) {
 	return Hold(pid, fd), nil
 }
 
-// Hold makes a Process of a pidfd, which belongs to it from then on.
+// Hold returns a Process for a pidfd, and owns the pidfd from then on.
 func Hold(pid, pidfd int) *Process {
 	return &Process{PID: pid, pidfd: pidfd}
 }
 
-// directory opens /proc/PID. The number is the one that this /proc uses for the process: the kernel
-// says it in the pidfd's fdinfo. (proc_pid_fdinfo(5))
+// directory opens /proc/PID. The PID is the one that this /proc uses for the process: the kernel
+// shows it in the pidfd's fdinfo. (proc_pid_fdinfo(5))
 func (p *Process) directory() (*os.File, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +65,7 @@ func (p *Process) directory() (*os.File, error) {
 		return nil, &os.PathError{Op: "open", Path: "/proc/" + number, Err: err}
 	}
 	dir := os.NewFile(uintptr(fd), "/proc/"+number)
-	// The process still exists now that its directory is open. So the number was not given away.
+	// The process still exists now that its directory is open. So its PID was not reused.
 	if err := unix.PidfdSendSignal(p.PidFD(), 0, nil, 0); err != nil && err != unix.EPERM {
 		_ = dir.Close()
 		return nil, fmt.Errorf("process %d: %w", p.PID, os.NewSyscallError("pidfd_send_signal", err))
@@ -73,10 +74,11 @@ func (p *Process) directory() (*os.File, error) {
 	return dir, nil
 }
 
-// PidFD is the pidfd, for setns(2), waitid(2) and the like. It is open until Close.
+// PidFD returns the pidfd, for setns(2), waitid(2) and similar calls. It is open until Close.
 func (p *Process) PidFD() int { return p.pidfd }
 
-// Close closes the descriptors. It does not end the process. It may be called twice, and beside Signal.
+// Close closes the file descriptors. It does not terminate the process. It can be called twice, and
+// at the same time as Signal.
 func (p *Process) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,7 +92,7 @@ func (p *Process) Close() error {
 	return os.NewSyscallError("close", unix.Close(p.pidfd))
 }
 
-// Signal sends a signal. ESRCH means that the process exited and was waited for, or p is closed.
+// Signal sends a signal. ESRCH means that the process was reaped, or that p is closed.
 // (pidfd_send_signal(2))
 func (p *Process) Signal(s unix.Signal) error {
 	p.mu.Lock()
@@ -126,7 +128,7 @@ func (p *Process) Read(name string) (string, error) {
 	return string(raw), err
 }
 
-// Write writes data to a file of /proc/PID in one write(2), as the kernel wants it.
+// Write writes data to a file of /proc/PID in one write(2), as the kernel requires.
 func (p *Process) Write(name, data string) error {
 	f, err := p.Open(name, unix.O_WRONLY)
 	if err != nil {
@@ -139,13 +141,14 @@ func (p *Process) Write(name, data string) error {
 	return nil
 }
 
-// Namespace opens the process's namespace of a kind, named as in /proc/PID/ns. (namespaces(7))
+// Namespace opens the namespace of the process of one kind, named as in /proc/PID/ns.
+// (namespaces(7))
 func (p *Process) Namespace(kind string) (*os.File, error) {
 	return p.Open("ns/"+kind, unix.O_RDONLY)
 }
 
-// Wait waits for a child to exit and returns how it did. Call it once: afterwards the PID may be given
-// away. (wait4(2))
+// Wait waits for a child to exit and returns its wait status. Call it once: afterwards the PID can
+// be reused. (wait4(2))
 func (p *Process) Wait() (status unix.WaitStatus, err error) {
 	for {
 		if _, err = unix.Wait4(p.PID, &status, 0, nil); err != unix.EINTR {
@@ -154,7 +157,8 @@ func (p *Process) Wait() (status unix.WaitStatus, err error) {
 	}
 }
 
-// field is the value of a line "NAME: value" of a file in /proc; "" if there is no such line.
+// field returns the value of a line "NAME: value" of a file in /proc, or "" if there is no such
+// line.
 func field(text, name string) string {
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// foreignEnv makes the test program say what it finds in a /proc of another PID namespace.
+// foreignEnv makes the test program print what it finds in a /proc of another PID namespace.
 const foreignEnv = "PROCFS_TEST_FOREIGN"
 
 func TestMain(m *testing.M) {
@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// foreign starts a child and looks at it, in a PID namespace whose /proc is that of the outside.
+// foreign starts a child and reads its files, in a PID namespace with the /proc of the parent
+// namespace.
 func foreign() {
 	err := Check()
 	child := exec.Command("sleep", "60")
@@ -43,8 +44,8 @@ func foreign() {
 	os.Exit(0)
 }
 
-// commOf waits until a process is called sleep: exec.Cmd's Start returns when the kernel closes the
-// descriptors that are close-on-exec, and it names the process a moment later.
+// commOf waits until a process is named sleep: exec.Cmd's Start returns when the kernel closes the
+// close-on-exec file descriptors, and the kernel names the process a moment later.
 func commOf(p *Process) (comm string) {
 	for range 1000 {
 		if comm, _ = p.Read("comm"); comm == "sleep\n" {
@@ -62,8 +63,8 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// In a PID namespace with the /proc of the outside, Check says so, and a Process still reads the files of
-// its own process, where the PID leads to a stranger.
+// In a PID namespace with the /proc of its parent, Check returns an error. A Process still reads
+// the files of its own process, although the PID leads to another one.
 func TestForeignProc(t *testing.T) {
 	require.NoError(t, Check())
 	cmd := exec.Command("unshare", "--user", "--map-root-user", "--pid", "--fork", "/proc/self/exe")
@@ -71,7 +72,7 @@ func TestForeignProc(t *testing.T) {
 	cmd.Env = append(os.Environ(), foreignEnv+"=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil && strings.Contains(string(out), "unshare") {
-		t.Skipf("no user namespace can be made here: %s", out)
+		t.Skipf("no user namespace can be created here: %s", out)
 	}
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "check: "+ErrForeign.Error())
@@ -80,7 +81,7 @@ func TestForeignProc(t *testing.T) {
 	require.NotContains(t, string(out), "by PID: sleep\n", "the control")
 }
 
-// A Process never is another one: when it has exited and was waited for, nothing can be done to it.
+// A Process never refers to another process: once its own was reaped, every operation on it fails.
 func TestProcessIsGone(t *testing.T) {
 	cmd := exec.Command("sleep", "60")
 	require.NoError(t, cmd.Start())

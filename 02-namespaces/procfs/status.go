@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NSpid returns the numbers that a process has, one in each PID namespace that it is in: from that of the /proc that
-// we read down to the process's own. proc_pid_status(5).
+// NSpid returns the PIDs of a process, one in each PID namespace that it is in. The first is that
+// of the /proc that we read, the last that of the process's own namespace. (proc_pid_status(5))
 func NSpid(pid int) ([]int, error) {
 	value, err := Status(pid, "NSpid")
 	if err != nil {
@@ -29,8 +29,8 @@ func NSpid(pid int) ([]int, error) {
 	return list, nil
 }
 
-// Status reads a field of /proc/PID/status; "" if the kernel has no such field. pid 0 is this process.
-// (proc_pid_status(5))
+// Status returns a field of /proc/PID/status, or "" if the kernel has no such field. pid 0 is this
+// process. (proc_pid_status(5))
 func Status(pid int, name string) (string, error) {
 	path := "/proc/self/status"
 	if pid != 0 {
@@ -43,7 +43,8 @@ func Status(pid int, name string) (string, error) {
 	return field(string(raw), name), nil
 }
 
-// Handles reports whether a process has a handler for a signal: the bit in the SigCgt of /proc/PID/status.
+// Handles reports whether a process has a handler for a signal, from its bit in SigCgt.
+// (proc_pid_status(5))
 func Handles(pid int, s unix.Signal) (bool, error) {
 	value, err := Status(pid, "SigCgt")
 	if err != nil {
