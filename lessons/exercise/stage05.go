@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// before tells whether part a stands before part b in an order, "a b c".
+// before reports whether part a comes before part b in an order, "a b c".
 func before(order, a, b string) bool {
 	parts := strings.Fields(order)
 	i, j := slices.Index(parts, a), slices.Index(parts, b)
