@@ -1,9 +1,10 @@
 //go:build linux && mine
 
-// Exercise 01-cgroups/join: a process that puts itself under the limit
+// Exercise 01-cgroups/join: a process puts itself under the limit
 //
-// Join the groups whose files are open: write the number of the process that shall join to each of them. "0" stands for
-// whoever writes. An error says which file it was: it is a *WriteError (cgroup.go), or wraps one.
+// Join the cgroups whose files are open: write the PID of the process that should
+// join to each file. "0" stands for the process that writes. An error must name the file: return a
+// *WriteError (cgroup.go), or an error that wraps one.
 //
 // Read: cgroups(7), "Moving a process to a cgroup", Documentation/admin-guide/cgroup-v1/cgroups.rst, 1.2
 // The reference also imports: fmt, golang.org/x/sys/unix

@@ -2,9 +2,10 @@
 
 // Exercise 01-cgroups/readback: a limit is in force, or the load never starts
 //
-// Write s.data to the file at path, as in the exercise before. Then ask the kernel what it has made of it: read(path)
-// returns what the file says now, and s.holds tells whether that is what was asked for. If it is not, that is an error, which
-// says what was written, where, and what the kernel says.
+// Write s.data to the file at path, as in the exercise before. Then check what the
+// kernel made of it: read(path) returns what the file says now, and s.holds reports whether that is
+// what was asked for. If it isn't, return an error that names what was written, the file, and what
+// the kernel says.
 //
 // Read: cgroups(7), Documentation/admin-guide/cgroup-v2.rst, "Interface Files", proc_pid_comm(5)
 // The reference also imports: fmt

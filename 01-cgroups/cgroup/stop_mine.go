@@ -1,10 +1,11 @@
 //go:build linux && mine
 
-// Exercise 01-cgroups/stop: a fork bomb is stopped, with all its children
+// Exercise 01-cgroups/stop: a fork bomb is killed, with all its children
 //
-// Kill every process in the group dir, and in the groups below it; your caller has frozen them. procs(file) reads the numbers from a cgroup.procs,
-// children(dir) lists the groups below. A process that has gone already is no error. The number 0 stands for a process that
-// we cannot see: leave it alone, for kill(0) would hit ourselves.
+// Kill every process in the cgroup dir and in the cgroups below it; your caller has
+// frozen them. procs(file) reads the PIDs from a cgroup.procs file, and children(dir) lists the
+// cgroups below. A process that has already exited is no error. The number 0 stands for a process
+// that we can't see: skip it, because kill(0) would hit our own process group.
 //
 // Read: kill(2), signal(7), cgroups(7), "/sys/fs/cgroup/…/cgroup.procs"
 // The reference also imports: errors, golang.org/x/sys/unix

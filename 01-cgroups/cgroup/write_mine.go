@@ -1,10 +1,10 @@
 //go:build linux && mine
 
-// Exercise 01-cgroups/limit: a limit is written, or it is said why not
+// Exercise 01-cgroups/limit: a limit is written, or the error says why not
 //
-// Everything in a cgroup is done by writing to files: write data to the file at path, in one write(2). A file that is not
-// there must not be made: it means that its controller is missing. An error is a *WriteError
-// (cgroup.go) with path, data and the errno.
+// Every operation on a cgroup is a write to a file. Write data to the file at path,
+// in one write(2). Don't create a file that is missing: it means that its controller is missing.
+// Return errors as a *WriteError (cgroup.go) with path, data and the errno.
 //
 // Read: cgroups(7), open(2), O_CREAT, write(2), Documentation/admin-guide/cgroup-v2.rst
 // The reference also imports: golang.org/x/sys/unix

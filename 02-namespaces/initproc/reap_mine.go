@@ -1,10 +1,12 @@
 //go:build linux && mine
 
-// Exercise 05-full/reaper: number 1 buries the dead, and ends as its payload ends
+// Exercise 05-full/reaper: PID 1 reaps zombies and exits with the command's status
 //
-// A loop around unix.Wait4: each turn waits for one child, whichever it is. Orphans come and go until the payload itself has
-// ended; then return how. EINTR is no end: a signal came in between. If the payload has only stopped, call wakeUp(pid, ws).
-// It is the last part that a container lacks: when it is solved, the commands behind -- run on your own code, with your own PID 1.
+// Write a loop around unix.Wait4: each turn waits for any child. Orphans come and go
+// until the command itself has exited; then return its status. EINTR doesn't end the loop: a signal
+// came in between. If the command has only stopped, call wakeUp(pid, ws). This is the last piece
+// that a container lacks: when it is solved, the commands behind -- run on your own code, with your
+// own PID 1.
 //
 // Read: wait4(2), waitpid(2), pid_namespaces(7), "The namespace init process"
 // The reference also imports: os, golang.org/x/sys/unix

@@ -1,10 +1,12 @@
 //go:build linux && mine
 
-// Exercise 02-namespaces/flags: a process that is born in namespaces of its own
+// Exercise 02-namespaces/flags: a process starts in its own namespaces
 //
-// Fill in what os/exec shall ask clone(2) for: the namespaces of s.New, besides those that a asks for already. If User is
-// among them, also who is who (UidMappings and GidMappings; the function sys makes them of s.UIDs and s.GIDs), whether groups
-// may be set inside (s.Setgroups), and that the process becomes user and group 0 in there (Credential).
+// Fill in what os/exec should ask clone(2) for: the namespaces of s.New, in addition
+// to those that a already asks for. If User is among them, fill in three more things: the UID and
+// GID mappings (UidMappings and GidMappings; the function sys makes them from s.UIDs and s.GIDs),
+// whether groups can be set inside (s.Setgroups), and that the process becomes UID 0 and GID 0
+// inside (Credential).
 //
 // Read: clone(2), CLONE_NEWPID and its relatives, namespaces(7), user_namespaces(7), go doc syscall.SysProcAttr
 // Check: go run ./lessons check 02-namespaces/flags

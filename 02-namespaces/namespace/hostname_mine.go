@@ -1,9 +1,9 @@
 //go:build linux && mine
 
-// Exercise 02-namespaces/hostname: a hostname of its own
+// Exercise 02-namespaces/hostname: the container has its own hostname
 //
-// Set the hostname of the UTS namespace that the calling process is in. One system call; the error should tell
-// which one failed (os.NewSyscallError).
+// Set the hostname of the UTS namespace that the calling process is in, with one
+// system call. The error should name the call that failed (os.NewSyscallError).
 //
 // Read: uts_namespaces(7), sethostname(2)
 // The reference also imports: os, golang.org/x/sys/unix

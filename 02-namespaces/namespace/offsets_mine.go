@@ -1,9 +1,10 @@
 //go:build linux && mine
 
-// Exercise 02-namespaces/offsets: an uptime that starts again
+// Exercise 02-namespaces/offsets: the container's uptime starts again
 //
-// Set the two clocks of the time namespace that our next children will be in: write both offsets to
-// /proc/self/timens_offsets; one write can hold both lines. The function offset makes a line for a clock: "monotonic" or "boottime".
+// Set the two clocks of the time namespace that our next children will be in: write
+// both offsets to /proc/self/timens_offsets. One write can hold both lines. The function offset
+// makes the line for a clock: "monotonic" or "boottime".
 //
 // Read: time_namespaces(7)
 // The reference also imports: fmt, os

@@ -1,9 +1,10 @@
 //go:build linux && mine
 
-// Exercise 02-namespaces/private: mounts that the host does not see
+// Exercise 02-namespaces/private: the host does not see the container's mounts
 //
-// Make every mount of this mount namespace private, so that none passes mounts on to its twin on the host or receives
-// some from there. One mount(2), with two flags; source, type and data do not matter.
+// Make every mount of this mount namespace private, so that mounts no longer
+// propagate between it and its peer on the host. One mount(2) with two flags does it; source, type
+// and data don't matter.
 //
 // Read: mount_namespaces(7), "SHARED SUBTREES", mount(2), MS_PRIVATE, MS_SLAVE, MS_REC
 // The reference also imports: golang.org/x/sys/unix

@@ -1,10 +1,10 @@
 //go:build linux && mine
 
-// Exercise 02-namespaces/setns: into the namespaces of a running process, as docker exec does
+// Exercise 02-namespaces/setns: a thread joins a running process's namespaces, as docker exec does
 //
-// Move the calling thread into namespaces of the process p: call setns(2) with its pidfd (p.PidFD) and the set as the
-// flags. A mount namespace can be entered only by a thread that shares its root and working directory with no other: unshare
-// CLONE_FS first if s has Mount.
+// Move the calling thread into namespaces of the process p: call setns(2) with its
+// pidfd (p.PidFD) and the set as the flags. A thread can join a mount namespace only if it shares
+// its root and working directory with no other thread: unshare CLONE_FS first if s has Mount.
 //
 // Read: setns(2), pidfd_open(2), unshare(2), CLONE_FS
 // The reference also imports: os, golang.org/x/sys/unix

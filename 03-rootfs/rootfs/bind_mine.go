@@ -1,10 +1,11 @@
 //go:build linux && mine
 
-// Exercise 03-rootfs/bind: a directory is seen at a second place, read-only all the way down
+// Exercise 03-rootfs/bind: a directory appears in a second place, read-only with all mounts below it
 //
-// Bind is one call of mount(2). The helper mount (begin.go) makes it, and says in its error what was mounted where.
-// BindReadOnly is a bind mount too, of the whole tree below source, and then a second call that changes the flags of
-// the new mounts, and of nothing else: read-only, nosuid, nodev.
+// Bind is one call of mount(2). The helper mount (begin.go) makes the call, and its
+// error says what was mounted where. BindReadOnly is a bind mount too, of the whole tree below
+// source. A second call then changes the flags of the new mounts, and of nothing else: read-only,
+// nosuid, nodev.
 //
 // Read: mount(2), "Creating a bind mount", mount_setattr(2), mount_namespaces(7)
 // The reference also imports: os, golang.org/x/sys/unix

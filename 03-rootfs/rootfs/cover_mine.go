@@ -1,12 +1,14 @@
 //go:build linux && mine
 
-// Exercise 03-rootfs/cover: what /proc and /sys tell of the machine is covered
+// Exercise 03-rootfs/cover: paths of /proc and /sys that expose the machine are masked
 //
-// Two loops. What is masked gets something empty mounted over it: a file gets the null device, a directory an empty, read-only
-// tmpfs. What is read-only is bound onto itself by BindReadOnly (your own, of bind). Paths that are not there are passed over.
+// Write two loops. Mount something empty over each masked path: the null device over
+// a file; an empty, read-only tmpfs over a directory. Bind each read-only path onto itself with
+// BindReadOnly (your own, from the exercise bind). Skip paths that don't exist.
 //
-// The null device comes as a mount that is attached nowhere yet: the helper attach (begin.go) attaches it, once. For the
-// next file, the one before is there to be bound. (/dev/null by its name is what the image says it is.)
+// The null device comes as a mount that isn't attached yet: the helper attach (begin.go) attaches
+// it, once. For the next file, bind-mount the file that is already masked. (Don't open /dev/null by
+// its name: the image decides what is there.)
 //
 // Read: mount(2), move_mount(2), tmpfs(5), null(4), proc(5)
 // The reference also imports: errors, golang.org/x/sys/unix

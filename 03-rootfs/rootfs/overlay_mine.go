@@ -1,10 +1,11 @@
 //go:build linux && mine
 
-// Exercise 03-rootfs/overlay: writes go to a layer on top, and what lies below stays as it is
+// Exercise 03-rootfs/overlay: writes go to the upper layer, and the lower layers stay unchanged
 //
-// One mount of the type "overlay"; all that matters stands in its options. A directory's name may hold a colon or a comma,
-// which mean something there: the helper escaped (begin.go) takes care of one name.
-// It must work in a user namespace, where overlayfs may not use the extended attributes that it uses by default.
+// One mount of the type "overlay"; all that matters is in its options. A directory's
+// name can contain a colon or a comma, which have a meaning in the options: the helper escaped
+// (begin.go) escapes one name. The mount must work in a user namespace, where overlayfs can't use
+// its default extended attributes.
 //
 // Read: Documentation/filesystems/overlayfs.rst, "Upper and Lower", "Multiple lower layers", "User xattr", xattr(7)
 // The reference also imports: strings

@@ -1,9 +1,10 @@
 //go:build linux && mine
 
-// Exercise 03-rootfs/pivot: a new root, and the old one is gone
+// Exercise 03-rootfs/pivot: the container has a new root, and the old one is gone
 //
-// Make dir the root of this mount namespace, and let go of the old root, so that no path leads there. It takes three
-// system calls: go to dir; pivot_root with "." for both of its arguments; unmount what then lies on top.
+// Make dir the root of this mount namespace, and unmount the old root, so that no
+// path leads there. You need three system calls: change to dir; call pivot_root with "." for both
+// arguments; unmount what is on top afterwards.
 //
 // Read: pivot_root(2), NOTES: pivot_root(".", "."), umount2(2), MNT_DETACH, chdir(2)
 // The reference also imports: os, golang.org/x/sys/unix

@@ -2,8 +2,9 @@
 
 // Exercise 03-rootfs/proc: /proc shows the container's processes and no others
 //
-// The new root lies ready, and is the working directory; its empty directory proc waits. Mount a new proc file system there.
-// No program, no device and no set-user-ID bit in it must count: sys.go has a name for the three flags.
+// The new root is ready, and is the working directory. It has an empty directory
+// proc: mount a new proc file system there. Programs, devices and set-user-ID bits in it must have
+// no effect: sys.go has a name for the three flags.
 //
 // Read: proc(5), pid_namespaces(7), "/proc and PID namespaces", mount(2)
 // Check: go run ./lessons check 03-rootfs/proc

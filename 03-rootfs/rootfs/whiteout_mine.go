@@ -1,9 +1,10 @@
 //go:build linux && mine
 
-// Exercise 03-rootfs/whiteout: a layer deletes what the layers below it have
+// Exercise 03-rootfs/whiteout: a layer deletes a file of the layers below it
 //
-// A layer cannot take a file out of another one. It can only say that there is nothing: with a whiteout, a device node that
-// has the file's name. If the layer has something of that name itself, be it a file or a whole directory, that goes first.
+// A layer can't remove a file from another layer. It can only say that the name is
+// deleted: with a whiteout, a device node that has the file's name. If the layer itself has
+// something of that name, a file or a whole directory, remove that first.
 //
 // Read: Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories", mknod(2)
 // The reference also imports: os, golang.org/x/sys/unix

@@ -1,10 +1,11 @@
 //go:build linux && mine
 
-// Exercise 04-network/veth: a cable leads from the host into the container
+// Exercise 04-network/veth: a veth pair connects the host and the container
 //
-// Add a link of the kind veth: netlink.LinkAdd with a *netlink.Veth. Its one end, here, stays in our namespace; the other
-// one, there, belongs into that of the process p: namespaceOf (in.go) opens it, and netlink.NsFd names it by its descriptor.
-// Then switch both on: SetUp (link.go) does one, in either namespace.
+// Add a link of the type veth: netlink.LinkAdd with a *netlink.Veth. One end, here,
+// stays in our network namespace. The other end, there, belongs in that of the process p:
+// namespaceOf (in.go) opens it, and netlink.NsFd names it by its file descriptor. Then bring both
+// ends up: SetUp (link.go) brings up one, in either namespace.
 //
 // Read: veth(4), network_namespaces(7), go doc github.com/vishvananda/netlink Veth
 // The reference also imports: fmt, github.com/vishvananda/netlink

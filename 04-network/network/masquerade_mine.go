@@ -2,10 +2,11 @@
 
 // Exercise 04-network/masquerade: the internet answers the container
 //
-// Return one rule: in which chain it is asked, for which packets it is, and what it does to them. rules.go has the words:
-// rule puts one together, from, to, inBy, outBy and unless are conditions, count counts, masq, drop and dnat act.
-// The rule is for what comes from the bridge's subnet (b.Subnet) and leaves by another link than the bridge (b.Name); it counts
-// such a packet before it acts.
+// Return one rule: its chain, the packets that it matches, and what it does to them.
+// rules.go has the words: rule builds one; from, to, inBy, outBy and unless are conditions; count
+// counts; masq, drop and dnat act. The rule matches packets that come from the bridge's subnet
+// (b.Subnet) and leave through another link than the bridge (b.Name). It counts such a packet
+// before it acts.
 //
 // Read: nft(8), "NAT STATEMENTS" and "ADDRESS FAMILIES", rules.go, the hooks
 // Check: go run ./lessons check 04-network/masquerade

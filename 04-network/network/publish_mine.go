@@ -2,12 +2,15 @@
 
 // Exercise 04-network/publish: a port of the host leads to a server in the container
 //
-// Return the rules; rules.go has the words. dnat(p.To, p.Port) gives a packet its new destination. It is for packets that are
-// addressed to this host (toUs) at the port p.Host (port, p.protocol()). A packet from outside and one of the host's own
-// processes pass different chains.
-// Then take care of the answers. Whoever called as 127.0.0.1, and whoever sits on the bridge himself, must be answered
-// through the host, which alone knows what it changed: so the container must see the host as the caller (masq). The
-// condition redirected holds for connections whose destination was changed.
+// Return the rules; rules.go has the words. dnat(p.To, p.Port) gives a packet its new
+// destination. It is for packets that are addressed to this host (toUs) at the port p.Host (port,
+// p.protocol()). Packets from outside and packets of the host's own processes traverse different
+// chains.
+//
+// Then take care of the answers. A caller at 127.0.0.1 and a caller on the bridge must get their
+// answer through the host, because only the host knows what it changed. So the container must see
+// the host as the caller (masq). The condition redirected matches connections whose destination was
+// changed.
 //
 // Read: nft(8), "NAT STATEMENTS", rules.go, the hooks, Documentation/networking/ip-sysctl.rst, route_localnet
 // The reference also imports: net/netip

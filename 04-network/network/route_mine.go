@@ -1,9 +1,10 @@
 //go:build linux && mine
 
-// Exercise 04-network/route: the container reaches what is beyond its own subnet
+// Exercise 04-network/route: the container reaches addresses beyond its own subnet
 //
-// Add the route for everything that no other route knows: netlink.RouteAdd with a *netlink.Route, whose next hop is via.
-// It must be done in the network namespace of the process p: In (in.go) runs a function there.
+// Add the route for every destination that no other route matches: netlink.RouteAdd
+// with a *netlink.Route whose next hop is via. Add it in the network namespace of the process p: In
+// (in.go) runs a function there.
 //
 // Read: ip-route(8), rtnetlink(7), go doc github.com/vishvananda/netlink Route
 // The reference also imports: fmt, github.com/vishvananda/netlink

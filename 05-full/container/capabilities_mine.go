@@ -1,10 +1,11 @@
 //go:build linux && mine
 
-// Exercise 05-full/capabilities: root inside keeps docker's capabilities, and nothing ever brings the others back
+// Exercise 05-full/capabilities: root inside keeps Docker's capabilities, and no call brings the others back
 //
-// With package capability: load the calling thread's sets (NewPid2 of 0), clear all of them, set those of Kept (walls.go) where
-// they shall stay, and Apply. Which sets there are: CAPS stands for effective, permitted and inheritable; BOUNDS for the
-// bounding set, AMBS for the ambient one. The inheritable set and the ambient set stay empty.
+// Use package capability: load the calling thread's sets (NewPid2 of 0), clear all of
+// them, set those of Kept (walls.go) where they should stay, and Apply. CAPS stands for the
+// effective, permitted and inheritable sets, BOUNDS for the bounding set, AMBS for the ambient set.
+// The inheritable and the ambient set stay empty.
 //
 // Read: capabilities(7), go doc github.com/moby/sys/capability Capabilities
 // The reference also imports: fmt, github.com/moby/sys/capability

@@ -1,11 +1,12 @@
 //go:build linux && mine
 
-// Exercise 05-full/assembly: the parts, in the right order, are a container
+// Exercise 05-full/assembly: twelve parts in the right order make a container
 //
-// Return all twelve parts (config.go lists them; Ready is none of them, it follows by itself) in an order in which each can be
-// done, and none undoes what another did. There is more than one right order. Ask of each part what it needs to have
-// been done before, and what it makes impossible afterwards. What each does is in init.go (do).
-// When this is solved, all of the container is your own, PID 1 included.
+// Return all twelve parts in an order in which each can be done, and none undoes what
+// another did. config.go lists them; Ready isn't one of them, it follows by itself. There is more
+// than one right order. Ask for each part what it needs to have been done before, and what it makes
+// impossible afterwards. The function do (init.go) shows what each part does. When this is solved,
+// the whole container is your own code, PID 1 included.
 //
 // Read: 05-full/container/init.go, do, pivot_root(2), user_namespaces(7), "Interaction of user namespaces and other types of namespaces", capabilities(7)
 // Check: go run ./lessons check 05-full/assembly

@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A broken file, and the one line that its check must answer with. {} stands for the file's name.
+// broken holds a broken file, and the one line that its check must print. {} stands for the file's
+// name.
 type broken struct {
 	name    string
 	put     func(path string) error // or
@@ -25,12 +26,12 @@ type broken struct {
 	always  bool // tried by default; the others where CONTAINERKIT_EXERCISES is "all"
 }
 
-// text puts text in the file's place.
+// text replaces the file's contents by text.
 func text(text string) func(path string) error {
 	return func(path string) error { return os.WriteFile(path, []byte(text), 0o644) }
 }
 
-// written is a solution as far as it is written.
+// written returns a solution with the given imports and body.
 func written(imports, body string) string {
 	file := "//go:build linux && mine\n\npackage namespace\n\n"
 	if imports != "" {
@@ -62,16 +63,16 @@ func instead(replace func(path string) error) func(path string) error {
 
 const (
 	stuck    = `{}: your function did not return within 3 s`
-	exits    = `{}: your code ends the program that calls it: return an error, and leave os.Exit to main`
-	exitsIn  = `{}: your code ends the process that runs it, by os.Exit or a signal: return an error instead`
+	exits    = `{}: your code terminates the program that calls it: return an error, and call os.Exit only in main`
+	exitsIn  = `{}: your code terminates the process that runs it, by os.Exit or a signal: return an error instead`
 	forks    = `{}: your code started more than 512 processes and threads`
 	many     = `{}: your code (did not return within 3 s|started more than 512 processes and threads)|` + stuck
 	sentinel = `containerkit-survivor`
 )
 
 var files = []broken{
-	// What is no Go file at all.
-	{name: "empty", put: text(""), says: `{}: it is empty; go run ./lessons reset 02-namespaces/hostname puts the unsolved file there`, always: true},
+	// Not a Go file at all.
+	{name: "empty", put: text(""), says: `{}: it is empty; go run ./lessons reset 02-namespaces/hostname restores the unsolved file`, always: true},
 	{name: "blank", put: text(" \n\t\n"), says: `{}: it is empty; .*`},
 	{name: "UTF-16, little-endian", put: encoded("\xff\xfe"), says: `{}: it is not UTF-8 .*: save it as UTF-8 in your editor`, always: true},
 	{name: "UTF-16, big-endian", put: encoded("\xfe\xff"), says: `{}: it is not UTF-8 .*`},
@@ -79,40 +80,40 @@ var files = []broken{
 	{name: "Latin-1", put: text("//go:build linux && mine\n\n// f\xfcr\npackage namespace\n"), says: `{}: it is not UTF-8: save.*`},
 	{name: "zeros", put: text(strings.Repeat("\x00", 64)), says: `{}: it is not UTF-8 .*`},
 	{name: "a program", put: text("\x7fELF\x02\x01\x01\x00\x00"), says: `{}: it is not UTF-8 .*`},
-	{name: "large", put: text("//" + strings.Repeat("x", 3<<20)), says: `{}: it has 3 MiB, more than Go code has`},
-	{name: "missing", put: os.Remove, says: `{}: it is missing; go run ./lessons reset 02-namespaces/hostname puts the unsolved file there`, always: true},
+	{name: "large", put: text("//" + strings.Repeat("x", 3<<20)), says: `{}: it has 3 MiB, too much for Go code`},
+	{name: "missing", put: os.Remove, says: `{}: it is missing; go run ./lessons reset 02-namespaces/hostname restores the unsolved file`, always: true},
 	{name: "renamed", put: func(path string) error { return os.Rename(path, filepath.Dir(path)+"/name_mine.go") },
-		says: `{}: it is missing; is it 02-namespaces/namespace/name_mine.go now\? Give it its name back: mv 02-namespaces/namespace/name_mine.go {}`, always: true},
-	{name: "renamed to no Go file", put: func(path string) error { return os.Rename(path, path+".txt") }, says: `{}: it is missing; is it {}.txt now\?.*`},
+		says: `{}: it is missing; did you rename it to 02-namespaces/namespace/name_mine.go\? Rename it back: mv 02-namespaces/namespace/name_mine.go {}`, always: true},
+	{name: "renamed to no Go file", put: func(path string) error { return os.Rename(path, path+".txt") }, says: `{}: it is missing; did you rename it to {}.txt\?.*`},
 	{name: "a FIFO", put: instead(func(path string) error { return syscall.Mkfifo(path, 0o644) }), says: `{}: it is a FIFO, not a file; go run ./lessons reset .*`, always: true},
 	{name: "a directory", put: instead(func(path string) error { return os.Mkdir(path, 0o755) }), says: `{}: it is a directory, not a file; .*`},
 	{name: "a link to nothing", put: instead(func(path string) error { return os.Symlink("nowhere", path) }), says: `{}: it is missing; .*`},
-	{name: "a link in a circle", put: instead(func(path string) error { return os.Symlink(filepath.Base(path), path) }), says: `{}: too many levels of symbolic links`},
+	{name: "a link to itself", put: instead(func(path string) error { return os.Symlink(filepath.Base(path), path) }), says: `{}: too many levels of symbolic links`},
 	{name: "a link to a device", put: instead(func(path string) error { return os.Symlink("/dev/zero", path) }), says: `{}: it is a device, not a file; .*`},
 
-	// What does not compile.
-	{name: "without the tag", put: text("package namespace\n\nfunc SetHostname(string) error { return nil }\n"), says: `{}: it lacks the line //go:build linux && mine on top, .*`, always: true},
-	{name: "the reference's tag", put: text("//go:build linux && !mine\n\npackage namespace\n\nfunc SetHostname(string) error { return nil }\n"), says: `(?s){}: others call a function that it lacks, or that has other types now\n.*undefined: SetHostname`},
-	{name: "a tag for another system", put: text("//go:build windows\n\npackage namespace\n"), says: `(?s){}: others call a function .*undefined: SetHostname`},
-	{name: "ignored", put: text("//go:build ignore\n\npackage namespace\n"), says: `(?s){}: others call a function .*`},
+	// Code that does not compile.
+	{name: "without the tag", put: text("package namespace\n\nfunc SetHostname(string) error { return nil }\n"), says: `{}: the line //go:build linux && mine is missing at the top, .*`, always: true},
+	{name: "the reference's tag", put: text("//go:build linux && !mine\n\npackage namespace\n\nfunc SetHostname(string) error { return nil }\n"), says: `(?s){}: other files call a function that is missing here, or that has other types now\n.*undefined: SetHostname`},
+	{name: "a tag for another system", put: text("//go:build windows\n\npackage namespace\n"), says: `(?s){}: other files call a function .*undefined: SetHostname`},
+	{name: "ignored", put: text("//go:build ignore\n\npackage namespace\n"), says: `(?s){}: other files call a function .*`},
 	{name: "no package", put: text("//go:build linux && mine\n\nfunc SetHostname(string) error { return nil }\n"), says: `(?s){}:3:1: expected 'package', found .*`},
-	{name: "only the package", put: text("//go:build linux && mine\n\npackage namespace\n"), says: `(?s){}: others call a function .*`},
-	{name: "the function renamed", put: text(strings.Replace(written("", "return nil"), "SetHostname", "setHostname", 1)), says: `(?s){}: others call a function .*undefined: SetHostname.*`, always: true},
-	{name: "another signature", put: text(strings.Replace(written("", "return nil"), "name string", "name []byte", 1)), says: `(?s){}: others call a function .*cannot use .*`},
+	{name: "only the package", put: text("//go:build linux && mine\n\npackage namespace\n"), says: `(?s){}: other files call a function .*`},
+	{name: "the function renamed", put: text(strings.Replace(written("", "return nil"), "SetHostname", "setHostname", 1)), says: `(?s){}: other files call a function .*undefined: SetHostname.*`, always: true},
+	{name: "another signature", put: text(strings.Replace(written("", "return nil"), "name string", "name []byte", 1)), says: `(?s){}: other files call a function .*cannot use .*`},
 	{name: "prose", put: text("Set the hostname, please.\n"), says: `(?s){}:1:1: expected 'package', found .*`},
 	{name: "C", put: text("#include <unistd.h>\nint main() { return 0; }\n"), says: `(?s){}:1:1: .*`},
-	{name: "a brace too few", put: text(strings.TrimSuffix(written("", "return nil"), "}\n")), says: `(?s){}:\d+:\d+: .*`},
-	{name: "a brace too many", put: text(written("", "return nil") + "}\n"), says: `(?s){}:\d+:\d+: .*`},
+	{name: "a missing brace", put: text(strings.TrimSuffix(written("", "return nil"), "}\n")), says: `(?s){}:\d+:\d+: .*`},
+	{name: "an extra brace", put: text(written("", "return nil") + "}\n"), says: `(?s){}:\d+:\d+: .*`},
 	{name: "conflict markers", put: text("<<<<<<< HEAD\n" + written("", "return nil") + "=======\n>>>>>>> theirs\n"), says: `(?s){}:1:1: .*`},
 	{name: "no result", body: "", says: `{}:\d+:\d+: missing return`},
 	{name: "a wrong number of results", body: "return nil, nil", says: `(?s){}:\d+:\d+: too many return values\n\s+have \(nil, nil\)\n\s+want \(error\)`, always: true},
 	{name: "an unused import", imports: "os", body: "return nil", says: `{}:\d+:\d+: "os" imported and not used`},
 	{name: "an unknown import", imports: "containerkit/nowhere", body: "return nowhere.X()", says: `(?s){}:\d+:\d+: package containerkit/nowhere is not in .*`},
-	{name: "imports in a circle", imports: "containerkit/02-namespaces/box", body: "_ = box.Open\nreturn nil", says: `(?s){}: others.*import cycle not allowed.*|(?s).*import cycle not allowed.*`, always: true},
+	{name: "an import cycle", imports: "containerkit/02-namespaces/box", body: "_ = box.Open\nreturn nil", says: `(?s){}: other files.*import cycle not allowed.*|(?s).*import cycle not allowed.*`, always: true},
 	{name: "its own package", imports: "containerkit/02-namespaces/namespace", body: "return namespace.SetHostname(name)", says: `(?s).*import cycle not allowed.*`},
 	{name: "twice", put: text(written("", "return nil") + "\nfunc SetHostname(string) error { return nil }\n"), says: `(?s){}:\d+:\d+: SetHostname redeclared in this block.*`},
 
-	// What does not come to its end.
+	// Code that does not run to its end.
 	{name: "never returns", body: "for {\n}", says: stuck, always: true},
 	{name: "sleeps", imports: "time", body: "time.Sleep(time.Hour)\nreturn nil", says: stuck},
 	{name: "waits for nothing", body: "select {}", says: `{}: your code panics: all goroutines are asleep - deadlock!|` + stuck},
@@ -133,9 +134,9 @@ var files = []broken{
 	{name: "log.Fatal", imports: "log", body: "log.Fatal(name)\nreturn nil", says: exitsIn},
 	{name: "Goexit", imports: "runtime", body: "runtime.Goexit()\nreturn nil", says: `{}: your code (panics: no goroutines.*|.*)|` + stuck},
 
-	// What reaches for others.
+	// Code that reaches for other processes, or for too much.
 	{name: "kills process 0", imports: "syscall", body: "_ = syscall.Kill(0, syscall.SIGKILL)\nreturn nil", says: `{}: signal 9 .*|` + exitsIn, always: true},
-	{name: "asks process 0 to end", imports: "syscall", body: "_ = syscall.Kill(0, syscall.SIGTERM)\nselect {}", says: `{}: signal 15 .*|` + exitsIn + `|` + stuck},
+	{name: "asks process 0 to exit", imports: "syscall", body: "_ = syscall.Kill(0, syscall.SIGTERM)\nselect {}", says: `{}: signal 15 .*|` + exitsIn + `|` + stuck},
 	{name: "kills all processes", imports: "syscall", body: "_ = syscall.Kill(-1, syscall.SIGKILL)\nreturn nil", says: `{}: signal 9 .*|` + exitsIn, always: true},
 	{name: "kills its parent", imports: "os syscall", body: "_ = syscall.Kill(os.Getppid(), syscall.SIGKILL)\nselect {}", says: `{}: .*`},
 	{name: "kills PID 1", imports: "syscall", body: "_ = syscall.Kill(1, syscall.SIGKILL)\nfor {\n}", says: stuck},
@@ -146,10 +147,11 @@ var files = []broken{
 	{name: "leaves a daemon", imports: "os/exec syscall", body: "c := exec.Command(\"sleep\", \"1000\", \"" + sentinel + "\")\nc.SysProcAttr = &syscall.SysProcAttr{Setsid: true}\n_ = c.Start()\npanic(\"gone\")", says: `{}:\d+: your code panics: gone`, always: true},
 	{name: "prints without end", imports: "fmt", body: "for {\nfmt.Println(name)\n}", says: `{}: your code printed more than 1 MiB|` + stuck},
 	{name: "prints errors without end", imports: "os", body: "for {\n_, _ = os.Stderr.WriteString(name + \"\\n\")\n}", says: `{}: your code printed more than 1 MiB`, always: true},
-	{name: "takes memory without end", body: "var all [][]byte\nfor {\nb := make([]byte, 1<<24)\nfor i := range b {\nb[i] = 1\n}\nall = append(all, b)\n_ = all\n}", says: `{}: your code took more than 1 GiB of memory|{}: signal 9 .*|{}(:\d+)?: your code panics: .*out of memory.*|` + exitsIn + `|` + stuck},
+	{name: "uses memory without end", body: "var all [][]byte\nfor {\nb := make([]byte, 1<<24)\nfor i := range b {\nb[i] = 1\n}\nall = append(all, b)\n_ = all\n}", says: `{}: your code used more than 1 GiB of memory|{}: signal 9 .*|{}(:\d+)?: your code panics: .*out of memory.*|` + exitsIn + `|` + stuck},
 }
 
-// Whatever a learner's file is, its check ends with an answer that names it, and nothing of it survives.
+// Whatever a learner's file contains, its check ends with an answer that names the file, and no
+// process of it survives.
 func TestBrokenFiles(t *testing.T) {
 	list, err := Find("02-namespaces/hostname")
 	require.NoError(t, err)
@@ -177,7 +179,7 @@ func TestBrokenFiles(t *testing.T) {
 			})
 		}
 	})
-	require.Empty(t, processes(t, sentinel), "what a learner's code started has survived")
+	require.Empty(t, processes(t, sentinel), "a process that a learner's code started has survived")
 }
 
 func (f broken) try(t *testing.T, dir string, e Exercise) {
@@ -209,7 +211,7 @@ func (f broken) try(t *testing.T, dir string, e Exercise) {
 	require.Contains(t, []Outcome{Broken, Failed}, r.Outcome)
 }
 
-// processes are those whose arguments hold the word.
+// processes returns the processes whose arguments contain the word.
 func processes(t *testing.T, word string) (pids []string) {
 	t.Helper()
 	names, err := filepath.Glob("/proc/[0-9]*/cmdline")

@@ -17,38 +17,38 @@ import (
 	"containerkit/lessons/exercise/sandbox"
 )
 
-// Outcome is how a check ended.
+// Outcome is the result of a check.
 type Outcome string
 
 // The outcomes.
 const (
 	Solved    Outcome = "solved"
-	Unsolved  Outcome = "unsolved"  // nothing is written yet
-	Failed    Outcome = "failed"    // a claim does not hold
+	Unsolved  Outcome = "unsolved"  // the learner has written nothing yet
+	Failed    Outcome = "failed"    // a claim is false
 	Broken    Outcome = "broken"    // it does not compile
-	Unchecked Outcome = "unchecked" // this machine or user cannot try it
+	Unchecked Outcome = "unchecked" // this machine or user can't run the check
 )
 
-// A Result is what a check found out.
+// A Result holds what a check found.
 type Result struct {
 	Exercise  Exercise
 	Outcome   Outcome
 	State     State      // of a failed check
-	Diagnosis *Diagnosis // the mistake that was recognised, or nil
-	Reason    string     // the compiler's words; what ended the code; or why it, or a part of it, cannot be checked here
+	Diagnosis *Diagnosis // the recognized mistake, or nil
+	Reason    string     // the compiler's errors; what ended the code; or what can't be checked here
 
-	ended string // the sandbox's word for what ended the program, or early
+	ended string // the sandbox's word for what ended the program; or early
 }
 
-// early is what ended a program that exits with 0 before its first test: success, for go test.
+// early means that the program exited with 0 before its first test. go test takes that for success.
 const early = "early"
 
-// Check runs the tests of an exercise in the kit whose directory is root, as `go test -tags mine` does.
+// Check runs the tests of an exercise in the containerkit at root, as `go test -tags mine` does.
 func Check(ctx context.Context, root string, e Exercise) (Result, error) {
 	return check(ctx, root, e, sandbox.Patience)
 }
 
-// check is Check with a limit on how long each test may run.
+// check is Check with a limit on how long each test can run.
 func check(ctx context.Context, root string, e Exercise, patience time.Duration) (Result, error) {
 	r := Result{Exercise: e}
 	unsolved, err := IsUnsolved(root, e)
@@ -72,7 +72,7 @@ func check(ctx context.Context, root string, e Exercise, patience time.Duration)
 	if ctx.Err() != nil {
 		return r, context.Cause(ctx)
 	}
-	_, r.ended, _ = strings.Cut(out.String(), sandbox.Mark) // wherever go test puts what is no test's output
+	_, r.ended, _ = strings.Cut(out.String(), sandbox.Mark) // go test can attach it to any output
 	r.ended, _, _ = strings.Cut(r.ended, `\n`)
 	if text := out.String(); runErr == nil && !strings.Contains(text, `"Test":`) && !strings.Contains(text, "no tests to run") {
 		r.ended = early
@@ -84,15 +84,16 @@ func check(ctx context.Context, root string, e Exercise, patience time.Duration)
 	if r, err = r.judge(run, errs.String(), runErr); r.Outcome == Broken {
 		lines := unreadable(root)
 		if !strings.Contains(r.Reason, filepath.Base(e.File)+":") && len(lines) == 0 {
-			lines = append(lines, e.File+": others call a function that it lacks, or that has other types now")
+			lines = append(lines, e.File+": other files call a function that is missing here, "+
+				"or that has other types now")
 		}
 		r.Reason = strings.Join(append(lines, r.Reason), "\n")
 	}
 	return r, err
 }
 
-// runTests runs the tests of an exercise. What they and the compiler leave is in a directory that goes with
-// them, and the program runs in a sandbox. A failed test is an exit status too: what the tests say counts.
+// runTests runs the tests of an exercise in a sandbox. It removes the temporary files of the tests
+// and of the compiler. failed holds go test's exit status, but only the tests' output decides.
 func runTests(ctx context.Context, root string, e Exercise, patience time.Duration, out, errs io.Writer) (failed, err error) {
 	exec, err := sandbox.Exec(patience)
 	if err != nil {
@@ -110,7 +111,7 @@ func runTests(ctx context.Context, root string, e Exercise, patience time.Durati
 	return cmd.Run(), nil
 }
 
-// judge finds out what the tests mean.
+// judge derives the outcome from the tests.
 func (r Result) judge(run *verify.Run, errs string, runErr error) (Result, error) {
 	var failed, skipped *verify.Test
 	passed := 0
@@ -127,7 +128,7 @@ func (r Result) judge(run *verify.Run, errs string, runErr error) (Result, error
 			passed++
 		case t.Result == "skip":
 			skipped = t
-		case failed == nil || failed.Name == "": // what a test says is better than what its package does
+		case failed == nil || failed.Name == "": // a test's output says more than its package's
 			failed = t
 		}
 	}
@@ -146,8 +147,8 @@ func (r Result) judge(run *verify.Run, errs string, runErr error) (Result, error
 	case failed == nil:
 		return r, fmt.Errorf("check of %s: go test -tags mine -run '%s' ./%s runs no test: %s %v", r.Exercise.ID(), r.Exercise.Run, r.Exercise.Package, errs, runErr)
 	case failed.Name == "" && modulesMissing.MatchString(failed.Output+errs):
-		r.Outcome, r.Reason = Unchecked, "the Go modules that it imports are not on this machine, and cannot be "+
-			"downloaded now: run this once with a network: go mod download"
+		r.Outcome, r.Reason = Unchecked, "the Go modules that it imports are not on this machine, and "+
+			"downloading them failed; run this once with a network: go mod download"
 	case failed.Name == "" && compilerSays(failed.Output+errs) != "":
 		r.Outcome, r.Reason = Broken, compilerSays(failed.Output+errs)
 	default:
@@ -170,16 +171,16 @@ func (r Result) judge(run *verify.Run, errs string, runErr error) (Result, error
 	return r, nil
 }
 
-// modulesMissing finds what go says of a module that it can neither find nor download: with
-// GOPROXY=off, and with a proxy that it does not reach. The line begins like one of the compiler's.
+// modulesMissing matches go's error for a module that it can neither find nor download: with
+// GOPROXY=off, and with an unreachable proxy. The line begins like a compiler error.
 var modulesMissing = regexp.MustCompile(`\.go:\d+:\d+: (module lookup disabled by |\S+@v\S+: (Get|Post|git|read) )`)
 
-// stateOf reads what package claim wrote.
+// stateOf parses what package claim wrote.
 func stateOf(output string) State {
 	s := State{Output: output, Facts: map[string]string{}}
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
-		// A test's message begins with its place.
+		// A test's message begins with its file and line.
 		if i := strings.Index(line, claim.Fact); i >= 0 {
 			if name, value, ok := strings.Cut(line[i+len(claim.Fact):], "="); ok {
 				s.Facts[name] = value
@@ -197,8 +198,9 @@ func stateOf(output string) State {
 	return s
 }
 
-// compilerSays picks the compiler's lines, FILE:LINE:COLUMN: and what is wrong, with the indented lines that belong
-// to each, out of the output; none, and it compiled. An import cycle is told as a line for each import.
+// compilerSays returns the compiler's errors in the output: lines of the form FILE:LINE:COLUMN,
+// each with its indented lines. It returns "" if the code compiled. An import cycle has a line for
+// each import.
 func compilerSays(output string) string {
 	var lines []string
 	for line := range strings.Lines(output) {
@@ -214,7 +216,7 @@ func compilerSays(output string) string {
 	return strings.Join(lines, "\n")
 }
 
-// IsUnsolved tells whether the learner's file is still as it was shipped.
+// IsUnsolved reports whether the learner's file is still as shipped.
 func IsUnsolved(root string, e Exercise) (bool, error) {
 	mine, err := Read(root, e)
 	if err != nil {
@@ -224,7 +226,7 @@ func IsUnsolved(root string, e Exercise) (bool, error) {
 	return bytes.Equal(mine, stub), err
 }
 
-// Shipped is the learner's file as it is before anything is written.
+// Shipped returns the learner's file as shipped.
 func Shipped(root string, e Exercise) ([]byte, error) {
 	reference, err := os.ReadFile(filepath.Join(root, e.Reference()))
 	if err != nil {

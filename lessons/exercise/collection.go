@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// A Wrong is a wrong solution from the collection, and the diagnosis that it must get.
+// A Wrong holds a wrong solution from the collection, and the diagnosis that it must get.
 type Wrong struct {
 	Exercise  Exercise
-	Path      string // below the kit's directory
+	Path      string // relative to containerkit's directory
 	Diagnosis string
 	Text      []byte
 }
 
-// WrongDir is where the collection is: STAGE/NAME/CASE.go. The first line of each is "// diagnosis: NAME".
+// WrongDir holds the collection: STAGE/NAME/CASE.go. Each file begins with "// diagnosis: NAME".
 const WrongDir = "lessons/exercise/testdata/wrong"
 
 // WrongSolutions reads the collection for one exercise.
@@ -47,9 +47,10 @@ func WrongSolutions(root string, e Exercise) ([]Wrong, error) {
 	return list, nil
 }
 
-// Prove tries exercises in a copy of the kit that it may change: as shipped, each must be told to be unsolved; each of its wrong
-// solutions must fail and get its diagnosis; the reference must pass. The exercises before the first one are solved with the
-// reference. It tells each trial, and returns what is wrong with the course.
+// Prove tries exercises in a copy of containerkit that it can change. The check must call each
+// exercise unsolved as shipped. Each wrong solution must fail and get its diagnosis, and the
+// reference must pass. Prove solves the exercises before the first one with the reference. It
+// reports each trial through tell, and returns the problems of the course.
 func Prove(ctx context.Context, root string, exercises []Exercise, tell func(line string)) (problems []string, err error) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	for _, e := range All() {
@@ -67,7 +68,8 @@ func Prove(ctx context.Context, root string, exercises []Exercise, tell func(lin
 			if err != nil {
 				return problems, err
 			}
-			// With a line more than was shipped, the check has to run, and to find out by itself.
+			// One extra line makes the file differ from the shipped one, so the check must run the
+			// tests.
 			if err := write(append(stub, "\n// not yet\n"...)); err != nil {
 				return problems, err
 			}
@@ -110,7 +112,7 @@ func Prove(ctx context.Context, root string, exercises []Exercise, tell func(lin
 			return problems, err
 		}
 		if at >= 0 {
-			// Those that come later stay unsolved: an exercise must not need them.
+			// Later exercises stay unsolved: an exercise must not need them.
 			r, err := Check(ctx, root, e)
 			if err != nil {
 				return problems, err
@@ -124,7 +126,7 @@ func Prove(ctx context.Context, root string, exercises []Exercise, tell func(lin
 	return problems, nil
 }
 
-// Copy copies the kit to a new directory, without its history and the learner's room.
+// Copy copies containerkit to a new directory, without its history and without Room.
 func Copy(from, to string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -150,12 +152,12 @@ func Copy(from, to string) error {
 	})
 }
 
-// Pristine puts the unsolved files in place of all: for a copy of the kit.
+// Pristine replaces every learner's file by the unsolved one. Use it in a copy of containerkit.
 func Pristine(root string) error {
 	return each(root, func(e Exercise, reference []byte) ([]byte, error) { return Stub(e, reference) })
 }
 
-// Solve puts the references in place of all: for a copy of the kit.
+// Solve replaces every learner's file by the reference. Use it in a copy of containerkit.
 func Solve(root string) error {
 	return each(root, func(_ Exercise, reference []byte) ([]byte, error) { return Solution(reference), nil })
 }

@@ -11,23 +11,26 @@ import (
 )
 
 const (
-	endsProgram = "your code ends the program that calls it: return an error, and leave os.Exit to main"
-	// endsProcess is what is known where a test runs the code in a child process.
-	endsProcess = "your code ends the process that runs it, by os.Exit or a signal: return an error instead"
+	endsProgram = "your code terminates the program that calls it: " +
+		"return an error, and call os.Exit only in main"
+	// endsProcess is for code that a test runs in a child process: the cause is unknown there.
+	endsProcess = "your code terminates the process that runs it, by os.Exit or a signal: " +
+		"return an error instead"
 )
 
 var (
-	// died is how Go begins its last words.
+	// died matches the first line of a crash of the Go runtime.
 	died = regexp.MustCompile(`(?m)^\s*(?:panic: |fatal error: |SIG[A-Z]+: |runtime: goroutine stack )(.+)$`)
-	// noThread is what Go, or the C library below it, says where a process limit stops a new thread.
+	// noThread matches the error of Go, or of the C library below it, when a process limit prevents
+	// a new thread.
 	noThread = regexp.MustCompile(`failed to create new OS thread|pthread_create failed: Resource temporarily`)
 	exited   = regexp.MustCompile(`(?m)the test program ended in this test$|^exit status \d+$`)
-	// frame is a line of a stack, in a learner's file.
+	// frame matches a line of a stack trace in a learner's file.
 	frame = regexp.MustCompile(`(?m)^\s+\S*/([^/\s]+/[^/\s]+/[^/\s]+_mine\.go:\d+)`)
 )
 
-// crash says in one line what ended a learner's code; nothing, if it came to its end. file is the exercise's.
-// why is the sandbox's word, if it has one.
+// crash returns one line that says what ended a learner's code, or "" if the code ran to its end.
+// file is the exercise's file; why is the sandbox's word, or "".
 func crash(file, why string, s State) string {
 	if why != "" {
 		return file + ": " + ended(why)
@@ -53,7 +56,7 @@ func crash(file, why string, s State) string {
 	return ""
 }
 
-// ended turns the sandbox's word into a learner's.
+// ended translates the sandbox's word for the learner.
 func ended(why string) string {
 	if limit, ok := strings.CutPrefix(why, sandbox.Stuck); ok {
 		return "your function did not return within " + strings.Replace(limit, "s", " s", 1)
@@ -62,11 +65,12 @@ func ended(why string) string {
 	case sandbox.Flood:
 		return fmt.Sprintf("your code printed more than %d MiB", sandbox.Output>>20)
 	case sandbox.Hungry:
-		return fmt.Sprintf("your code took more than %d GiB of memory", sandbox.Memory>>30)
+		return fmt.Sprintf("your code used more than %d GiB of memory", sandbox.Memory>>30)
 	case sandbox.Forks:
 		return fmt.Sprintf("your code started more than %d processes and threads", sandbox.Processes)
 	}
 	n, _ := strconv.Atoi(strings.TrimPrefix(why, sandbox.BySignal))
-	return fmt.Sprintf("signal %d (%v) ended the program that calls your code: process 0 and a negative number are groups of processes",
+	return fmt.Sprintf("signal %d (%v) terminated the program that calls your code: "+
+		"for kill(2), 0 and negative numbers are groups of processes",
 		n, syscall.Signal(n))
 }

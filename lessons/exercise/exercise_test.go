@@ -106,7 +106,7 @@ func TestFind(t *testing.T) {
 	}
 	got, err := Find("proc")
 	require.NoError(t, err)
-	require.Len(t, got, 1, "an exercise of that name comes before those of the step")
+	require.Len(t, got, 1, "an exercise of that name comes before exercises of the step")
 	_, err = Find(e.ID() + "x")
 	require.ErrorContains(t, err, "did you mean \""+e.ID())
 }
@@ -164,13 +164,13 @@ func TestJudge(t *testing.T) {
 	broken = &verify.Run{Tests: []verify.Test{{Package: "p", Result: "fail", Output: "# p\n" + types + "\nFAIL\tp [build failed]\n"}}}
 	got, err = r.judge(broken, "", nil)
 	require.NoError(t, err)
-	require.Equal(t, types, got.Reason, "with the types that Go has and wants")
+	require.Equal(t, types, got.Reason, "with the types that Go got and wants")
 
 	_, err = r.judge(&verify.Run{}, "", nil)
 	require.ErrorContains(t, err, "runs no test")
 }
 
-// What a learner wrote is never lost.
+// Put never loses what a learner wrote.
 func TestPutKeepsWhatWasThere(t *testing.T) {
 	dir := t.TempDir()
 	e := Exercise{Stage: "01-x", Name: "y", File: "p/y_mine.go", Task: "t", Title: "t"}
@@ -207,7 +207,7 @@ func TestPutKeepsWhatWasThere(t *testing.T) {
 	require.Equal(t, Record{Tries: 2, First: now, Solved: now, Last: Solved}, p[e.ID()])
 }
 
-// A file of progress that holds null, or null for an exercise, holds no progress.
+// A progress file that holds null, or null for an exercise, means no progress.
 func TestProgressOfNull(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Dir(progressFile(dir)), 0o755))
@@ -223,7 +223,7 @@ func TestProgressOfNull(t *testing.T) {
 	}
 }
 
-// Two at a time, watch in one window and check in another: neither undoes what the other one noted.
+// With watch in one window and check in another, neither overwrites what the other has recorded.
 func TestProgressOfTwoAtATime(t *testing.T) {
 	dir := t.TempDir()
 	load := func() (p, before Progress) {
@@ -243,17 +243,17 @@ func TestProgressOfTwoAtATime(t *testing.T) {
 	two["s/second"] = Record{Tries: 7, Last: Solved}
 	require.NoError(t, two.Save(dir, beforeTwo))
 	want := Progress{"s/first": {Tries: 2, Last: Solved}, "s/second": {Tries: 7, Last: Solved}}
-	require.Equal(t, want, two, "it has taken over what the other one noted")
+	require.Equal(t, want, two, "it has adopted what the other one recorded")
 	require.NoError(t, one.Save(dir, beforeOne))
 	require.Equal(t, want, one)
 	now, _ := load()
 	require.Equal(t, want, now)
 }
 
-// Root checks where an ordinary user cannot. What he writes stays the learner's.
+// Root can run checks that an ordinary user can't. The files that it writes stay the learner's.
 func TestRootLeavesFilesToTheirOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can write for somebody else")
+		t.Skip("only root can write for another user")
 	}
 	dir := t.TempDir()
 	const learner = 65531

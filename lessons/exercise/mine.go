@@ -11,22 +11,22 @@ import (
 	"unicode/utf8"
 )
 
-// A FileError says why a learner's file cannot be compiled, whatever is in it.
+// A FileError says why a learner's file can't be compiled, whatever its code is.
 type FileError struct {
 	File, ID string
 	What     string
-	Reset    bool // only the unsolved file helps
+	Reset    bool // only the unsolved file fixes it
 }
 
 func (e *FileError) Error() string {
 	text := e.File + ": " + e.What
 	if e.Reset {
-		text += "; go run ./lessons reset " + e.ID + " puts the unsolved file there"
+		text += "; go run ./lessons reset " + e.ID + " restores the unsolved file"
 	}
 	return text
 }
 
-// Read reads the learner's file, if it is one that Go can read.
+// Read reads the learner's file. It returns a *FileError if Go can't read that file.
 func Read(root string, e Exercise) ([]byte, error) {
 	path := filepath.Join(root, e.File)
 	bad := func(reset bool, format string, args ...any) ([]byte, error) {
@@ -36,7 +36,8 @@ func Read(root string, e Exercise) ([]byte, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if other := renamed(root, e); other != "" {
-			return bad(false, "it is missing; is it %s now? Give it its name back: mv %[1]s %s", other, e.File)
+			return bad(false, "it is missing; did you rename it to %s? Rename it back: "+
+				"mv %[1]s %s", other, e.File)
 		}
 		return bad(true, "it is missing")
 	case err != nil:
@@ -44,7 +45,7 @@ func Read(root string, e Exercise) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return bad(true, "it is a %s, not a file", kindOf(info.Mode()))
 	case info.Size() > 1<<20:
-		return bad(false, "it has %d MiB, more than Go code has", info.Size()>>20)
+		return bad(false, "it has %d MiB, too much for Go code", info.Size()>>20)
 	}
 	text, err := os.ReadFile(path)
 	switch {
@@ -53,16 +54,18 @@ func Read(root string, e Exercise) ([]byte, error) {
 	case len(bytes.TrimSpace(text)) == 0:
 		return bad(true, "it is empty")
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")), bytes.IndexByte(text, 0) >= 0:
-		return bad(false, "it is not UTF-8 (UTF-16, or no text): save it as UTF-8 in your editor")
+		return bad(false, "it is not UTF-8 (UTF-16, or not text): save it as UTF-8 in your editor")
 	case !utf8.Valid(text):
 		return bad(false, "it is not UTF-8: save it as UTF-8 in your editor")
 	case !tagged(text):
-		return bad(false, "it lacks the line %s on top, so Go takes it together with our solution", strings.TrimSpace(mineTag))
+		return bad(false, "the line %s is missing at the top, so Go compiles it together with "+
+			"our solution", strings.TrimSpace(mineTag))
 	}
 	return text, nil
 }
 
-// readRegular reads a file, and takes what is no regular file for none: a FIFO would have us wait for a writer.
+// readRegular reads a regular file. Any other file counts as missing: reading a FIFO would wait for
+// a writer.
 func readRegular(path string) ([]byte, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
@@ -84,7 +87,7 @@ func kindOf(m fs.FileMode) string {
 	return "device"
 }
 
-// tagged reports whether the build tag is there, before the package clause.
+// tagged reports whether text has a build tag before the package clause.
 func tagged(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(line)
@@ -98,7 +101,7 @@ func tagged(text []byte) bool {
 	return true // the compiler says what is wrong
 }
 
-// renamed is a file beside the exercise's that looks like it, by its comment or its tag.
+// renamed returns a file in the same directory whose comment names the exercise, or "".
 func renamed(root string, e Exercise) string {
 	dir := filepath.Join(root, e.Dir())
 	entries, _ := os.ReadDir(dir)
@@ -125,8 +128,8 @@ func isFile(path string) bool {
 	return false
 }
 
-// unreadable says of every learner's file that Go cannot read why: a package with one lacks functions, and the
-// compiler names those that call them.
+// unreadable returns a line for each learner's file that Go can't read, with the reason. A package
+// with such a file lacks functions, and the compiler names only their callers.
 func unreadable(root string) (lines []string) {
 	for _, e := range All() {
 		var bad *FileError

@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// moves is what an update of the course has moved while learners had files of their own in it.
+// moves lists what updates of the course have moved while learners had their own files in it.
 type moves struct {
-	files   map[string]string // an exercise by the path that its file had once
-	imports map[string]string // the path of a package by the path that it had once
+	files   map[string]string // exercise ID by the former path of its file
+	imports map[string]string // package path by its former path
 }
 
-// moved is the history. A move adds a line, and no line is ever removed: a learner can update from
-// any state. Where a file is now, the exercise itself says (Exercise.File).
+// moved is the history. Each move adds a line, and no line is ever removed, because a learner can
+// update from any state. Exercise.File holds the present path of a file.
 var moved = moves{
 	files: map[string]string{
 		"02-namespaces/namespace/reap_mine.go": "05-full/reaper",
@@ -33,10 +33,10 @@ var moved = moves{
 	},
 }
 
-// Migrate puts the learner's files in the kit at root where the course has them now, and makes them
-// fit: the package clause, and imports of packages that moved. It returns a line for each change.
-// What the learner wrote is never lost: if both places have something, the older file goes to
-// the copies in Room. Migrate changes nothing where nothing has moved, so call it at any time.
+// Migrate moves the learner's files in the containerkit at root to their present paths. It also
+// adapts the package clause, and imports of packages that moved. It returns a line for each change.
+// Migrate never loses what the learner wrote: if both paths have a file, the older one goes to the
+// copies in Room. It changes nothing if nothing has moved, so you can call it at any time.
 func Migrate(root string, now time.Time) (said []string, err error) {
 	return moved.migrate(root, All(), now)
 }
@@ -76,7 +76,7 @@ func (m moves) migrate(root string, all []Exercise, now time.Time) (said []strin
 	return said, nil
 }
 
-// move moves what is at the old path, if anything is there.
+// move moves the file at the old path, if there is one.
 func (m moves) move(root, old string, e Exercise, now time.Time) (said []string, err error) {
 	was, err := readRegular(filepath.Join(root, old))
 	if errors.Is(err, os.ErrNotExist) {
@@ -96,7 +96,7 @@ func (m moves) move(root, old string, e Exercise, now time.Time) (said []string,
 	text := m.fitted(was, reference)
 	to, line := e.File, fmt.Sprintf("moved your %s to %s", old, e.File)
 	switch {
-	case bytes.Equal(text, is): // an update that was interrupted
+	case bytes.Equal(text, is): // an interrupted update has copied it already
 	case unsolved(is) && !unsolved(was):
 		err = replace(filepath.Join(root, to), text)
 	default:
@@ -122,7 +122,7 @@ var (
 	conflictMarker = regexp.MustCompile(`(?m)^<<<<<<< `)
 )
 
-// fit makes the learner's file fit where it is, and reports whether it had to.
+// fit adapts the learner's file to its present package, and reports whether it changed the file.
 func (m moves) fit(root string, e Exercise) (changed bool, err error) {
 	path := filepath.Join(root, e.File)
 	is, err := readRegular(path)
@@ -145,7 +145,7 @@ func (m moves) fit(root string, e Exercise) (changed bool, err error) {
 
 var packageClause = regexp.MustCompile(`(?m)^package \w+`)
 
-// fitted is a learner's text with the reference's package clause and with the imports of today.
+// fitted returns a learner's text with the reference's package clause and with present imports.
 func (m moves) fitted(text, reference []byte) []byte {
 	at, want := packageClause.FindIndex(text), packageClause.Find(reference)
 	if at != nil && want != nil {
@@ -157,22 +157,22 @@ func (m moves) fitted(text, reference []byte) []byte {
 	return text
 }
 
-// Written reports whether a learner has written anything into the file of an exercise.
+// Written reports whether a learner has written code in the file of an exercise.
 func Written(root string, e Exercise) bool {
 	text, err := readRegular(filepath.Join(root, e.File))
 	return err == nil && !unsolved(text)
 }
 
-// unsolved reports whether nothing is written in a learner's file, whatever its comments say: there
-// is no such file, or every function only returns todo.Exercise. IsUnsolved is stricter: it asks
-// for the file as shipped today, and an update changes that.
+// unsolved reports whether a learner's file holds no solution, whatever its comments say: it is
+// missing, or every function only returns todo.Exercise. IsUnsolved is stricter: it compares with
+// the file as shipped now, which an update changes.
 func unsolved(text []byte) bool {
 	if len(text) == 0 {
 		return true
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
 	if err != nil {
-		return false // it is being written
+		return false // the learner is writing it
 	}
 	return !slices.ContainsFunc(file.Decls, func(d ast.Decl) bool {
 		switch d := d.(type) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A kit after an update: the exercise x is in package now; it was in package once.
+// An updated containerkit: the exercise x is in package now; it was in package once.
 var (
 	updated = Exercise{Stage: "01-a", Name: "x", Title: "t", Task: "task", File: "now/x_mine.go"}
 	history = moves{
@@ -126,14 +126,14 @@ func TestMigrate(t *testing.T) {
 			again, err := history.migrate(root, []Exercise{updated}, date)
 			require.NoError(t, err)
 			if !strings.Contains(c.says, "conflict") {
-				require.Empty(t, again, "the second time nothing is left to do")
+				require.Empty(t, again, "the second run must change nothing")
 			}
 		})
 	}
 }
 
-// TestMoved holds the real table to the kit: each exercise and package that it leads to is there,
-// and what it leads away from is not.
+// TestMoved compares the real table with containerkit: each new path of an exercise or package
+// exists, and no old path does.
 func TestMoved(t *testing.T) {
 	for old, id := range moved.files {
 		list, err := Find(id)
@@ -151,8 +151,8 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-// TestUnsolvedOfToday keeps unsolved and Stub together: what is shipped is unsolved, a reference is
-// not.
+// TestUnsolvedOfToday checks that unsolved agrees with Stub: a shipped file is unsolved, and a
+// reference is not.
 func TestUnsolvedOfToday(t *testing.T) {
 	for _, e := range All() {
 		reference, err := os.ReadFile(filepath.Join(root, e.Reference()))

@@ -14,9 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The collection: each exercise is unsolved as shipped, each wrong solution gets its diagnosis, the
-// reference passes. The whole takes minutes, so it is asked for: CONTAINERKIT_EXERCISES=all, or the
-// name of one, or "first" for all with the first of their wrong solutions. Otherwise one is tried.
+// Each exercise is unsolved as shipped, each wrong solution gets its diagnosis, and the reference
+// passes. The whole collection takes minutes, so the test tries one exercise by default. Set
+// CONTAINERKIT_EXERCISES to all, to the name of an exercise, or to first, which tries all exercises
+// with only the first of their wrong solutions.
 func TestCollection(t *testing.T) {
 	names := []string{"03-rootfs/pivot"}
 	asked := os.Getenv("CONTAINERKIT_EXERCISES")
@@ -42,7 +43,7 @@ func TestCollection(t *testing.T) {
 	require.Empty(t, problems)
 }
 
-// keepFirst removes all wrong solutions of an exercise but the first.
+// keepFirst removes all wrong solutions of an exercise except the first.
 func keepFirst(t *testing.T, dir string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -52,7 +53,7 @@ func keepFirst(t *testing.T, dir string) {
 	}
 }
 
-// Prove finds what is wrong with an exercise, whichever of its promises is broken.
+// Prove finds the problem of an exercise, whichever of its promises is broken.
 func TestProveFindsWhatIsBroken(t *testing.T) {
 	list, err := Find("02-namespaces/hostname")
 	require.NoError(t, err)
@@ -92,13 +93,14 @@ func TestProveFindsWhatIsBroken(t *testing.T) {
 	require.Contains(t, said, "want failed with another")
 	require.Contains(t, said, e.Reference()+": the reference is \"failed\"")
 
-	e.Run = "^TestSetString$" // tests that do not need the hostname: the unsolved file passes them
+	e.Run = "^TestSetString$" // tests that do not use SetHostname: the unsolved file passes them
 	said = prove(e, nil)
 	require.Contains(t, said, `the unsolved file gives "solved", want "unsolved"`)
 	require.Contains(t, said, e.ID()+" has no wrong solution")
 }
 
-// With every exercise solved, the learner's container proves what ours does. With one unsolved it says which, in a line.
+// With every exercise solved, the learner's container proves the same as ours. With one unsolved,
+// it prints one line that names the exercise.
 func TestOwnContainer(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, Copy(root, dir))
@@ -129,7 +131,7 @@ func TestOwnContainer(t *testing.T) {
 	ours := proofs(build("ours", "05-full"))
 	require.NotEmpty(t, ours)
 	mine := proofs(build("mine", "05-full", "-tags=mine"))
-	// On a busy machine the leak table cannot tell, and leaves this row out.
+	// On a busy machine the leak table can't measure this row, and leaves it out.
 	cpu := func(row string) bool { return strings.Contains(row, "take every CPU") }
 	if !slices.ContainsFunc(ours, cpu) || !slices.ContainsFunc(mine, cpu) {
 		ours, mine = slices.DeleteFunc(ours, cpu), slices.DeleteFunc(mine, cpu)
@@ -142,7 +144,7 @@ func TestOwnContainer(t *testing.T) {
 	}
 	for _, e := range all {
 		if slices.Contains([]string{"02-namespaces/setns", "01-cgroups/stop", "03-rootfs/whiteout", "04-network/publish"}, e.ID()) {
-			continue // the container of 05 does not need these to run a command
+			continue // stage 05's container runs a command without these
 		}
 		stage, args := "05-full", []string{"-quiet", "--", "true"}
 		if e.Stage == "04-network" {
@@ -153,7 +155,7 @@ func TestOwnContainer(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, e.File), stub, 0o644))
 		out, err := exec.Command(build("unsolved", stage, "-tags=mine"), args...).CombinedOutput()
 		if e.Stage == "01-cgroups" && err == nil {
-			continue // no cgroups for this user here: the container has run without
+			continue // this user has no cgroups here: the container ran without limits
 		}
 		require.Error(t, err, e.ID())
 		said := strings.TrimSpace(string(out))

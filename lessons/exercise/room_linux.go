@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// giveTo gives what root has made to the owner of the directory that it lies in: with `go run -exec sudo ./lessons check`
-// it is root who checks, and what he writes must stay the learner's.
+// giveTo changes the owner of what root created to the owner of its directory. With
+// `go run -exec sudo ./lessons check` root runs the check, but the files must stay the learner's.
 func giveTo(path, dir string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -20,8 +20,8 @@ func giveTo(path, dir string) error {
 	return os.Lchown(path, int(st.Uid), int(st.Gid))
 }
 
-// lock waits until nobody else writes to the learner's room: flock(2) of the directory, which the kernel unlocks when its
-// holder ends, however that is.
+// lock waits until no other process writes to Room. It uses flock(2) on the directory: the kernel
+// releases the lock when its holder exits, for whatever reason.
 func lock(root string) (unlock func(), err error) {
 	dir := filepath.Join(root, Room)
 	if err := makeDir(dir); err != nil {

@@ -2,7 +2,7 @@
 
 package exercise
 
-// Exercises are for Linux alone; elsewhere there is nobody to share a room with.
+// Exercises run only on Linux; elsewhere no other process writes to Room.
 
 func giveTo(path, dir string) error { return nil }
 

@@ -8,7 +8,7 @@ import (
 	"os/exec"
 )
 
-// noDir is no directory: nothing is checked on this system.
+// noDir stands in for a directory: no exercise is checked on this system.
 type noDir struct{ Path string }
 
 func (noDir) Remove() error { return nil }

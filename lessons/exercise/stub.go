@@ -18,8 +18,8 @@ const (
 	todoImport   = "containerkit/lessons/kit/todo"
 )
 
-// Stub makes the unsolved file of an exercise from the source of its reference: the same functions with the same comments,
-// without what is in them.
+// Stub generates the unsolved file of an exercise from the source of its reference: the same
+// functions with the same comments, but without their bodies.
 func Stub(e Exercise, reference []byte) ([]byte, error) {
 	source := string(reference)
 	if !strings.HasPrefix(source, referenceTag) {
@@ -41,7 +41,8 @@ func Stub(e Exercise, reference []byte) ([]byte, error) {
 		}
 		f, ok := d.(*ast.FuncDecl)
 		if !ok {
-			return nil, fmt.Errorf("%s: only functions can be an exercise; move the rest to a file that both share", fset.Position(d.Pos()))
+			return nil, fmt.Errorf("%s: only functions can be an exercise; "+
+				"move the rest to a file that both tags share", fset.Position(d.Pos()))
 		}
 		values, err := todoValues(e, f, text)
 		if err != nil {
@@ -59,7 +60,7 @@ func Stub(e Exercise, reference []byte) ([]byte, error) {
 		if f.Doc != nil {
 			functions.WriteString(text(f.Doc.Pos(), f.Doc.End()) + "\n")
 		}
-		// A receiver's or parameter's package is used too; the body is ours.
+		// A receiver's or parameter's package is imported too; the body is replaced.
 		functions.WriteString(text(f.Type.Pos(), f.Body.Lbrace) + "{\n\treturn " + values + "\n}\n")
 	}
 	var imports, others []string
@@ -95,7 +96,7 @@ func Stub(e Exercise, reference []byte) ([]byte, error) {
 	return out, nil
 }
 
-// importBlock imports packages by their quoted paths, containerkit's own behind the others.
+// importBlock returns an import block for quoted paths, with containerkit's own packages last.
 func importBlock(quoted []string) string {
 	slices.Sort(quoted)
 	if len(quoted) == 1 {
@@ -115,12 +116,12 @@ func importBlock(quoted []string) string {
 	return "import (\n" + others + own + ")\n"
 }
 
-// Solution is the reference as the learner's file: all that changes is the build tag.
+// Solution returns the reference as the learner's file: only the build tag changes.
 func Solution(reference []byte) []byte {
 	return []byte(mineTag + strings.TrimPrefix(string(reference), referenceTag))
 }
 
-// comment puts // before each line.
+// comment puts // in front of each line.
 func comment(text string) (out string) {
 	for line := range strings.Lines(strings.TrimSpace(text)) {
 		out += strings.TrimRight("// "+strings.TrimRight(line, "\n"), " ") + "\n"
@@ -128,7 +129,8 @@ func comment(text string) (out string) {
 	return out
 }
 
-// todoValues are what an unsolved function returns: zeros, and last the error that says so.
+// todoValues returns the results of an unsolved function: zero values, and last the error that says
+// so.
 func todoValues(e Exercise, f *ast.FuncDecl, text func(from, to token.Pos) string) (string, error) {
 	results := f.Type.Results
 	last := ast.Expr(nil)
@@ -136,7 +138,8 @@ func todoValues(e Exercise, f *ast.FuncDecl, text func(from, to token.Pos) strin
 		last = results.List[len(results.List)-1].Type
 	}
 	if id, ok := last.(*ast.Ident); !ok || id.Name != "error" {
-		return "", fmt.Errorf("%s does not return an error, so it cannot say that it is not solved", f.Name.Name)
+		return "", fmt.Errorf("%s does not return an error, "+
+			"so it cannot report that it is not solved", f.Name.Name)
 	}
 	var values []string
 	for _, field := range results.List {

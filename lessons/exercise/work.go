@@ -16,11 +16,13 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Room is the directory in the kit where a learner's progress and the copies of replaced files are kept. Git ignores it.
+// Room is the directory in containerkit for a learner's progress and for copies of replaced files.
+// Git ignores it.
 const Room = ".mine"
 
-// Find returns the exercises that the names stand for: STAGE, STAGE/NAME, NAME where only one has it, or the step of a
-// lesson, with its stage or without, where no exercise is called so. No name is all.
+// Find returns the exercises that the names stand for. A name is STAGE, STAGE/NAME, or NAME. If no
+// exercise has that name, it can be the step of a lesson, with or without its stage. Without names,
+// Find returns all exercises.
 func Find(names ...string) ([]Exercise, error) {
 	all := All()
 	if len(names) == 0 {
@@ -49,7 +51,8 @@ func Find(names ...string) ([]Exercise, error) {
 	return found, nil
 }
 
-// nearest is the exercise whose name is at most two changes away; of a short name at least a half must be right.
+// nearest returns the exercise whose name is at most two edits away, or "". Of a short name, at
+// least half must be right.
 func nearest(name string, all []Exercise) string {
 	best, distance := "", min(2, len(name)/2)+1
 	for _, e := range all {
@@ -62,23 +65,23 @@ func nearest(name string, all []Exercise) string {
 	return best
 }
 
-// Record is what happened with an exercise.
+// Record holds the history of an exercise.
 type Record struct {
 	Tries   int       `json:"tries"`
-	First   time.Time `json:"first"`             // the first check of something written
-	Solved  time.Time `json:"solved,omitzero"`   // the check that passed first
-	Last    Outcome   `json:"last"`              // how the last check ended
-	Hints   int       `json:"hints,omitempty"`   // hints asked for
-	General int       `json:"general,omitempty"` // of them, those that did not depend on the state
+	First   time.Time `json:"first"`             // the first check of a changed file
+	Solved  time.Time `json:"solved,omitzero"`   // the first check that passed
+	Last    Outcome   `json:"last"`              // the outcome of the last check
+	Hints   int       `json:"hints,omitempty"`   // hints that the learner asked for
+	General int       `json:"general,omitempty"` // hints among them that do not depend on the state
 	Peeked  bool      `json:"peeked,omitempty"`  // the solution was shown before it was solved
 }
 
-// Progress is what happened with all of them, by ID.
+// Progress holds the records of all exercises, by ID.
 type Progress map[string]Record
 
 func progressFile(root string) string { return filepath.Join(root, Room, "progress.json") }
 
-// LoadProgress reads the progress; there is none at first.
+// LoadProgress reads the progress. A missing file means no progress.
 func LoadProgress(root string) (Progress, error) {
 	raw, err := os.ReadFile(progressFile(root))
 	if errors.Is(err, os.ErrNotExist) {
@@ -89,16 +92,17 @@ func LoadProgress(root string) (Progress, error) {
 	}
 	p := Progress{}
 	if err := json.Unmarshal(raw, &p); err != nil {
-		return nil, fmt.Errorf("%s: %w; move it away to begin anew", progressFile(root), err)
+		return nil, fmt.Errorf("%s: %w; move it away to start again", progressFile(root), err)
 	}
-	if p == nil { // the file says null
+	if p == nil { // the file holds null
 		p = Progress{}
 	}
 	return p, nil
 }
 
-// Save writes what has changed since before into the file, whole or not at all. Both are then what the file says: somebody
-// else may have written to it meanwhile, because watch runs in one window and check in another.
+// Save writes the changes since before into the file, whole or not at all. Afterwards p and before
+// hold what the file holds. Another process can have written to it in the meantime, because watch
+// runs in one window and check in another.
 func (p Progress) Save(root string, before Progress) error {
 	unlock, err := lock(root)
 	if err != nil {
@@ -133,7 +137,7 @@ func (p Progress) Save(root string, before Progress) error {
 	return nil
 }
 
-// Note adds the result of a check.
+// Note records the result of a check.
 func (p Progress) Note(r Result, now time.Time) {
 	record := p[r.Exercise.ID()]
 	record.Last = r.Outcome
@@ -152,7 +156,8 @@ func (p Progress) Note(r Result, now time.Time) {
 	p[r.Exercise.ID()] = record
 }
 
-// Put writes the learner's file. What was there is kept, unless it is what was shipped; the copy's name is returned.
+// Put writes the learner's file. It keeps a copy of the old file, unless that is the shipped one,
+// and returns the copy's name.
 func Put(root string, e Exercise, text []byte, now time.Time) (kept string, err error) {
 	path := filepath.Join(root, e.File)
 	old, err := readRegular(path)
@@ -160,7 +165,7 @@ func Put(root string, e Exercise, text []byte, now time.Time) (kept string, err 
 		return "", err
 	}
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		kept = copyName(e, now) // a directory may hold what they wrote
+		kept = copyName(e, now) // a directory can hold the learner's work
 		if err := makeDir(filepath.Join(root, Room, "copies")); err != nil {
 			return "", err
 		}
@@ -181,13 +186,14 @@ func Put(root string, e Exercise, text []byte, now time.Time) (kept string, err 
 	return kept, replace(path, text)
 }
 
-// copyName is where a copy of a learner's file is kept, below the kit's directory.
+// copyName returns the path for a copy of a learner's file, relative to containerkit's directory.
 func copyName(e Exercise, now time.Time) string {
 	name := fmt.Sprintf("%s-%s-%s.go", e.Stage, e.Name, now.Format("20060102-150405.000"))
 	return filepath.Join(Room, "copies", name)
 }
 
-// replace writes a file under another name first: an interrupted program leaves the old one or the new one.
+// replace writes a file under another name first, and renames it: an interrupted program leaves the
+// old file or the new one.
 func replace(path string, text []byte) error {
 	dir := filepath.Dir(path)
 	if err := makeDir(dir); err != nil {
@@ -208,7 +214,7 @@ func replace(path string, text []byte) error {
 	return err
 }
 
-// makeDir is os.MkdirAll, but each directory belongs to whom the one above belongs.
+// makeDir creates directories like os.MkdirAll, but each gets the owner of the one above it.
 func makeDir(dir string) error {
 	err := os.Mkdir(dir, 0o755)
 	if errors.Is(err, os.ErrNotExist) {
@@ -226,7 +232,7 @@ func makeDir(dir string) error {
 	return giveTo(dir, filepath.Dir(dir))
 }
 
-// Next is the first exercise that is not solved yet, by the progress; false if none is left.
+// Next returns the first exercise without a solution in the progress, or false if all are solved.
 func (p Progress) Next() (Exercise, bool) {
 	all := All()
 	i := slices.IndexFunc(all, func(e Exercise) bool { return p[e.ID()].Solved.IsZero() })
@@ -236,7 +242,7 @@ func (p Progress) Next() (Exercise, bool) {
 	return all[i], true
 }
 
-// Hint checks an exercise and returns what helps next, see HintFor.
+// Hint checks an exercise and returns the next hint, see HintFor.
 func Hint(ctx context.Context, root string, e Exercise, p Progress) (string, error) {
 	r, err := Check(ctx, root, e)
 	if err != nil {
@@ -246,8 +252,8 @@ func Hint(ctx context.Context, root string, e Exercise, p Progress) (string, err
 	return HintFor(r, p), nil
 }
 
-// HintFor is what helps next: the diagnosis of what is wrong now, if the mistake is known; the compiler's words; or the next
-// of the general hints. It is counted.
+// HintFor returns the next hint: the diagnosis, if the mistake is known; the compiler's errors; or
+// the next general hint. It counts the hint in the progress.
 func HintFor(r Result, p Progress) string {
 	e, record := r.Exercise, p[r.Exercise.ID()]
 	defer func() { p[e.ID()] = record }()

@@ -1,5 +1,6 @@
-// Package claim is how the tests of exercises speak: in the learner's words, with what was expected and what the kernel
-// says instead. `go run ./lessons check` reads it back from the output of `go test -json`.
+// Package claim reports failures of exercises in the learner's words, with what the test expected
+// and what the kernel says instead. `go run ./lessons check` reads them from the output of `go test
+// -json`.
 package claim
 
 import (
@@ -9,7 +10,7 @@ import (
 	"testing"
 )
 
-// The marks at the beginning of a line. A value may have several lines: each of them gets the mark.
+// The marks at the beginning of a line. A value can have several lines: each of them gets the mark.
 const (
 	Claim    = "claim: "
 	Expected = "expected: "
@@ -18,8 +19,8 @@ const (
 	Fact     = "fact: "
 )
 
-// Equal ends the test if the two differ. what is the claim; from is where got was read, such as
-// "/proc/PID/mountinfo".
+// Equal fails and stops the test if want and got differ. what is the claim; from says where got was
+// read, such as "/proc/PID/mountinfo".
 func Equal(t testing.TB, what, from string, want, got any) {
 	t.Helper()
 	if !reflect.DeepEqual(want, got) {
@@ -27,7 +28,7 @@ func Equal(t testing.TB, what, from string, want, got any) {
 	}
 }
 
-// True ends the test if ok is false. want and got are in words.
+// True fails and stops the test if ok is false. want and got describe the values in words.
 func True(t testing.TB, what, from string, ok bool, want, got any) {
 	t.Helper()
 	if !ok {
@@ -35,7 +36,7 @@ func True(t testing.TB, what, from string, ok bool, want, got any) {
 	}
 }
 
-// NoError ends the test if err is an error: what is what should have worked.
+// NoError fails and stops the test if err is an error. what names the call that should work.
 func NoError(t testing.TB, what string, err error) {
 	t.Helper()
 	if err != nil {
@@ -43,8 +44,8 @@ func NoError(t testing.TB, what string, err error) {
 	}
 }
 
-// State tells, for the diagnosis, something that the kernel says now: a name such as "propagation", and its value.
-// It is told before a claim that may fail.
+// State reports a fact from the kernel for the diagnosis: a name such as "propagation", and its
+// value. Call it before a claim that can fail.
 func State(t testing.TB, name string, value any) {
 	t.Helper()
 	t.Log(Fact + name + "=" + strings.ReplaceAll(fmt.Sprint(value), "\n", " "))

@@ -1,10 +1,12 @@
 //go:build linux
 
-// Package room runs a function of a test in a process that is root in namespaces of its own, whoever runs the test: there it
-// may mount, connect and drop what it likes. The tests of the parts use it, so that an exercise can be checked as root
-// and as an ordinary user alike, by the same rules: those of a user namespace, in which the container will live.
+// Package room runs a function of a test in a process that is root in its own namespaces, whichever
+// user runs the test. There the function can mount file systems, set up networks and drop
+// capabilities. With it the tests of the parts check an exercise as root and as an ordinary user,
+// by the same rules: those of a user namespace, in which the container will run.
 //
-// It uses none of the parts. A test of mounts must not fail because somebody's clone flags are wrong.
+// Package room uses none of the parts: a test of mounts must not fail because of wrong clone flags
+// in another exercise.
 package room
 
 import (
@@ -21,26 +23,27 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// Go moves main to another thread when it likes, unless it has been told before main.
+// Go can move main to another thread at any time, unless main is locked to its thread before.
 func init() { runtime.LockOSThread() }
 
-// A Room is a function that runs in a process of its own.
+// A Room is a function that runs in its own process.
 type Room[A any] struct {
 	name       string
 	namespaces uintptr
 }
 
-// answer is what a room sends: what it saw, also if the exercise's call failed.
+// answer holds the results that a room sends, also if the exercise's call failed.
 type answer[A any] struct {
 	Saw   A
 	Error *child.Error `json:",omitempty"`
 }
 
-// New registers a function under a name. It will run on the main thread of a process in a new user and mount namespace, and
-// in those that are asked for (CLONE_NEW…, see namespaces(7)). Its mounts are private, and its working directory is
-// /tmp, an empty file system in memory. Call it in a package-level variable; TestMain must call child.Init.
+// New registers a function under a name. The function will run on the main thread of a process in a
+// new user and mount namespace, and in the given namespaces (CLONE_NEW…, see namespaces(7)). Its
+// mounts are private, and its working directory is /tmp, an empty tmpfs. Call New in a
+// package-level variable; TestMain must call child.Init.
 //
-// The function fills in what it sees, as far as it comes, and returns the error of what is being tested.
+// The function fills in saw as far as it gets, and returns the error of the call under test.
 func New[A any](name string, namespaces uintptr, f func(saw *A) error) Room[A] {
 	child.Register(name, func(c *child.Conn) error {
 		if err := c.Receive(nil); err != nil {
@@ -66,10 +69,11 @@ func furnish() error {
 	return os.Chdir("/tmp")
 }
 
-// Run runs the function and returns what it saw, and its error. It skips the test where nobody may make a user namespace.
+// Run runs the function and returns its results and its error. It skips the test if the kernel
+// allows no user namespace here.
 func (r Room[A]) Run(t testing.TB) (saw A, err error) {
 	t.Helper()
-	// The child dies with the thread that starts it.
+	// The kernel kills the child when the thread that starts it exits.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p, err := child.Command(r.name)
@@ -79,7 +83,7 @@ func (r Room[A]) Run(t testing.TB) (saw A, err error) {
 	Apply(p.Cmd, r.namespaces)
 	if err := p.Start(); err != nil {
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL) {
-			t.Skipf("no user namespaces can be made here (%v): go run ./lessons doctor says why", err)
+			t.Skipf("no user namespace can be created here (%v): go run ./lessons doctor says why", err)
 		}
 		t.Fatalf("start a process in new namespaces: %v", err)
 	}
@@ -91,8 +95,8 @@ func (r Room[A]) Run(t testing.TB) (saw A, err error) {
 	return a.Saw, a.Error.Unpack()
 }
 
-// Apply makes cmd start its process as root of a new user namespace, with a mount namespace and those that are asked for.
-// Root is who we are, and nobody else is there.
+// Apply makes cmd start its process as root of a new user namespace, with a new mount namespace and
+// the given namespaces. Root maps to our own UID and GID, and no other ID is mapped.
 func Apply(cmd *exec.Cmd, namespaces uintptr) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}

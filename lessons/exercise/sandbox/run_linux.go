@@ -21,8 +21,8 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-// Init runs a test program if go test started this process for that. Call it in main and in TestMain, after
-// child.Init.
+// Init runs a test program if go test started this process for that. Call it in main and in
+// TestMain, after child.Init.
 func Init() {
 	if len(os.Args) < 4 || os.Args[1] != firstWord {
 		return
@@ -38,7 +38,8 @@ func Init() {
 	os.Exit(status)
 }
 
-// run runs the program and returns its exit status. What the program started is gone then.
+// run runs the program and returns its exit status. It returns when no process of the program is
+// left.
 func run(argv []string, patience time.Duration) (status int, err error) {
 	runtime.LockOSThread() // PID 1 is killed if this thread exits
 	stopped := make(chan os.Signal, 1)
@@ -63,7 +64,7 @@ func run(argv []string, patience time.Duration) (status int, err error) {
 		flood: make(chan struct{}), done: make(chan struct{})}
 	go r.copy()
 	why := r.wait(p, stopped)
-	_ = p.Close() // PID 1 is gone, and with it its namespace
+	_ = p.Close() // PID 1 has exited, and its namespace with it
 	if err := killChildren(); err != nil {
 		return 2, err
 	}
@@ -75,7 +76,8 @@ func run(argv []string, patience time.Duration) (status int, err error) {
 	return status, nil
 }
 
-// limits is a cgroup for the program, or nil where this user cannot have one: then resource limits do.
+// limits creates a cgroup for the program. It returns nil if this user can't create one; then
+// resource limits replace it.
 func limits() *cgroup.Group {
 	for _, r := range []cgroup.Resources{{Pids: Processes, Memory: Memory}, {Pids: Processes}} {
 		if g, err := cgroup.New("check", r); err == nil {
@@ -85,7 +87,8 @@ func limits() *cgroup.Group {
 	return nil
 }
 
-// verdict says what ended the program: why we did, or else what did; nothing, if it exited.
+// verdict returns what terminated the program: why, our own reason, or the cause that it finds. It
+// returns "" if the program exited by itself.
 func verdict(state *os.ProcessState, group *cgroup.Group, why string) (status int, _ string) {
 	status = state.ExitCode()
 	if status == 0 && why == "" {
@@ -110,17 +113,18 @@ func verdict(state *os.ProcessState, group *cgroup.Group, why string) (status in
 	return status, ""
 }
 
-// A relay copies the program's output to ours, and measures it.
+// A relay copies the program's output to ours, and counts its bytes.
 type relay struct {
 	from     *os.File
 	patience time.Duration
 	timer    *time.Timer
-	flood    chan struct{} // closed when it is too much
-	done     chan struct{} // closed at its end
+	flood    chan struct{} // closed when the output exceeds the limit
+	done     chan struct{} // closed at the end of the output
 	silent   atomic.Bool
 }
 
-// copy gives each test its own time: the line that begins one starts the timer again.
+// copy copies the output. The line that begins a test restarts the timer, so each test has its own
+// time.
 func (r *relay) copy() {
 	defer close(r.done)
 	buf := make([]byte, 1<<15)
@@ -130,7 +134,7 @@ func (r *relay) copy() {
 			close(r.flood)
 		}
 		if !r.silent.Load() {
-			_, _ = os.Stdout.Write(buf[:n]) // go test has gone if it fails: a signal follows
+			_, _ = os.Stdout.Write(buf[:n]) // if it fails, go test has exited, and a signal follows
 		}
 		if bytes.Contains(buf[:n], []byte("=== RUN")) {
 			r.timer.Reset(r.patience)
@@ -141,11 +145,11 @@ func (r *relay) copy() {
 	}
 }
 
-// wait waits until the program ends, or must be ended, and says why it must.
+// wait waits until the program exits or must be killed. It returns the reason to kill it, or "".
 func (r *relay) wait(p *child.Process, stopped <-chan os.Signal) (why string) {
 	ended := make(chan struct{})
 	go func() {
-		p.Conn.Wait() // its end of the socket is closed when it has exited
+		p.Conn.Wait() // its end of the socket is closed when it exits
 		close(ended)
 	}()
 	select {
@@ -161,16 +165,17 @@ func (r *relay) wait(p *child.Process, stopped <-chan os.Signal) (why string) {
 	}
 }
 
-// order is what PID 1 is to do.
+// An order tells PID 1 what to do.
 type order struct {
 	Argv     []string
-	Separate bool // it is in its own namespaces
-	User     int  // who runs the program in a user namespace; 0: there is none
+	Separate bool // PID 1 is in its own namespaces
+	User     int  // the host UID that the user namespace maps; 0: no user namespace
 	Group    int
 	NoGroup  bool // no cgroup limits the processes
 }
 
-// start starts the program below PID 1 of new namespaces, or without them where the kernel refuses.
+// start starts the program below PID 1 of new namespaces, or without namespaces if the kernel
+// refuses them.
 func start(argv []string, group *cgroup.Group, out *os.File) (p *child.Process, err error) {
 	o := order{Argv: argv, Separate: true, User: os.Geteuid(), Group: os.Getegid(), NoGroup: group == nil}
 	if p, err = o.start(group, out); err != nil {
@@ -186,12 +191,12 @@ func (o order) start(group *cgroup.Group, out *os.File) (p *child.Process, err e
 	}
 	p.Stdout, p.Stderr = out, out
 	a := p.SysProcAttr
-	// A signal to process 0 goes to the sender's process group, and to no other. The leader of a session
-	// leads a group already, and cannot be put into another one.
+	// A signal to process 0 goes only to the sender's process group. A session leader leads a
+	// process group already, and can't join another one.
 	a.Setsid, a.Setpgid = true, false
 	if o.Separate {
 		a.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
-		if o.User != 0 { // an ordinary user must be root of a user namespace for the others
+		if o.User != 0 { // an ordinary user needs a user namespace to create the others
 			a.Cloneflags |= unix.CLONE_NEWUSER
 			a.UidMappings, a.GidMappings = one(0, o.User), one(0, o.Group)
 		}
@@ -213,12 +218,12 @@ func (o order) start(group *cgroup.Group, out *os.File) (p *child.Process, err e
 	return p, nil
 }
 
-// one maps one ID.
+// one returns a mapping of one ID.
 func one(inside, outside int) []syscall.SysProcIDMap {
 	return []syscall.SysProcIDMap{{ContainerID: inside, HostID: outside, Size: 1}}
 }
 
-// first is PID 1 in the sandbox.
+// first names the function that runs as PID 1 in the sandbox.
 var first = child.Register("check", func(c *child.Conn) error {
 	var o order
 	if err := c.Receive(&o); err != nil {
@@ -230,10 +235,11 @@ var first = child.Register("check", func(c *child.Conn) error {
 	}
 	cmd := exec.Command(o.Argv[0], o.Argv[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// Its own session: the program may signal its group, and PID 1 is not in it.
+	// Its own session: the program can signal its process group, and PID 1 is not in it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
 	if o.Separate && o.User != 0 {
-		// Who they are on the host, again, and without privileges: the tests tell root from others.
+		// The user's host UID again, without privileges: the tests treat root and other users
+		// differently.
 		cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings, cmd.SysProcAttr.GidMappings = one(o.User, 0), one(o.Group, 0)
 	}
@@ -247,8 +253,8 @@ var first = child.Register("check", func(c *child.Conn) error {
 	return nil
 })
 
-// prepare sets the limits, and lays a /proc over the host's that shows the new PID namespace. Mounts are
-// private first: the host would get them (mount_namespaces(7)).
+// prepare sets the limits, and mounts a /proc of the new PID namespace over the host's. It makes
+// the mounts private first; otherwise they would propagate to the host (mount_namespaces(7)).
 func (o order) prepare() error {
 	limits := map[int]uint64{unix.RLIMIT_CORE: 0, unix.RLIMIT_DATA: 2 * Memory, unix.RLIMIT_FSIZE: Memory}
 	for resource, limit := range limits {
@@ -260,7 +266,8 @@ func (o order) prepare() error {
 		return nil
 	}
 	if o.NoGroup {
-		// Counted in each user namespace by itself since Linux 5.14; root of the host is not limited.
+		// The kernel counts it per user namespace since Linux 5.14; it doesn't limit the host's
+		// root.
 		if err := lower(unix.RLIMIT_NPROC, Processes); err != nil {
 			return err
 		}
@@ -284,7 +291,8 @@ func lower(resource int, limit uint64) error {
 	return os.NewSyscallError("setrlimit", unix.Setrlimit(resource, &l))
 }
 
-// reap waits for children until the program has exited, and returns its exit status: 128+n for signal n.
+// reap waits for children until the program has exited, and returns its exit status: 128+n for
+// signal n.
 func reap(program int) int {
 	for {
 		var ws unix.WaitStatus
@@ -301,11 +309,12 @@ func reap(program int) int {
 	}
 }
 
-// children are our child processes, whichever of our threads is their parent. (proc_tid_children(5))
+// children returns our child processes, whichever of our threads is their parent.
+// (proc_tid_children(5))
 func children() (pids []int) {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, list := range lists {
-		raw, _ := os.ReadFile(list) // the thread may just have exited
+		raw, _ := os.ReadFile(list) // the thread can have exited by now
 		for text := range strings.FieldsSeq(string(raw)) {
 			if pid, err := strconv.Atoi(text); err == nil {
 				pids = append(pids, pid)
@@ -315,11 +324,11 @@ func children() (pids []int) {
 	return pids
 }
 
-// killChildren kills what is left of us, and what becomes ours when its parent exits, until none is left.
+// killChildren kills our children, and orphans that are reparented to us, until no child is left.
 func killChildren() error {
 	for {
 		for _, pid := range children() {
-			_ = unix.Kill(pid, unix.SIGKILL) // ours until we wait for it
+			_ = unix.Kill(pid, unix.SIGKILL) // the PID stays ours until we wait for it
 		}
 		_, err := unix.Wait4(-1, nil, 0, nil)
 		if err == unix.ECHILD {

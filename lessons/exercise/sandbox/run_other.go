@@ -2,5 +2,5 @@
 
 package sandbox
 
-// Init has nothing to do: no exercise is checked on this system.
+// Init does nothing: no exercise is checked on this system.
 func Init() {}

@@ -23,7 +23,7 @@ func Cover(null *os.File, masked, readOnly []string) error {
 				return err
 			}
 		default:
-			// An attached mount is moved, from the file before to this one.
+			// This moves an attached mount, from the file before to this one.
 			if err := unix.MoveMount(int(null.Fd()), "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 				return err
 			}
