@@ -1,10 +1,12 @@
 // Package errno explains an error from the kernel: what it means here, and what to do about it.
 //
-// The kernel has about a hundred numbers for all errors, so each number has many meanings. Which one
-// applies depends on the operation: EINVAL from pivot_root(2) is not EINVAL from mount(2). Explain
-// finds the operation in the error's text, so errors should name it: "mount overlay on /x: …".
+// The kernel has about a hundred numbers for all errors, so each number has many meanings. Which
+// one applies depends on the operation: EINVAL from pivot_root(2) is not EINVAL from mount(2).
+// Explain finds the operation in the error's text, so errors should name it: "mount overlay on /x:
+// …".
 //
-// Use it where a reader sees an error. When not to use it: for decisions, because errors.Is does that.
+// Use it where a reader sees an error. When not to use it: for decisions, because errors.Is does
+// that.
 package errno
 
 import (

@@ -127,8 +127,8 @@ func TestMapOfRootWithoutCapability(t *testing.T) {
 	require.NotContains(t, Explain(write), "CAP_SETFCAP")
 }
 
-// An explanation names an interpreter only if the error does. The explainer opens no file, because it
-// could find another one under the same name.
+// An explanation names an interpreter only if the error does. The explainer opens no file, because
+// it could find another one under the same name.
 func TestMissingInterpreter(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
 	require.NoError(t, os.WriteFile(script, []byte("#!/no/such/shell -e\n"), 0o755))

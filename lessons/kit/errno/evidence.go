@@ -50,8 +50,8 @@ func status(field string) string {
 	return ""
 }
 
-// NoUserNamespace says which setting of this machine forbids user namespaces to an ordinary user, and
-// what to do. It returns "" if no known setting does.
+// NoUserNamespace says which setting of this machine forbids user namespaces to an ordinary user,
+// and what to do. It returns "" if no known setting does.
 func NoUserNamespace() string {
 	if why := noMore("user"); why != "" {
 		return why
@@ -88,8 +88,8 @@ func noMore(kind string) string {
 		"Raise it: sudo sysctl -w " + limit + "=15000"
 }
 
-// limitReached explains ENOSPC from clone(2) and unshare(2). If the text names the kind of namespace,
-// it ignores the limits of the other kinds.
+// limitReached explains ENOSPC from clone(2) and unshare(2). If the text names the kind of
+// namespace, it ignores the limits of the other kinds.
 func limitReached(f failure) string {
 	for _, kind := range kinds {
 		flag := "clone_new" + strings.Replace(kind, "mnt", "ns", 1)

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Name returns the name of the errno in an error, such as EPERM (errno(3)), or the error's text if it
-// has none. Use it for evidence: the result of an attempt.
+// Name returns the name of the errno in an error, such as EPERM (errno(3)), or the error's text if
+// it has none. Use it for evidence: the result of an attempt.
 func Name(err error) string {
 	var number syscall.Errno
 	if errors.As(err, &number) {

@@ -12,8 +12,8 @@ func of(ops ...string) []string { return ops }
 // say returns an explanation that does not depend on the machine.
 func say(text string) func(failure) string { return func(failure) string { return text } }
 
-// rules are tried in order, and the first that returns a text wins. So a special rule comes before a
-// general one.
+// rules are tried in order, and the first that returns a text wins. So a special rule comes before
+// a general one.
 var rules = []rule{
 	// exec and clone
 	{is(syscall.ENOENT), of(`\r" `), say("The first line of the script ends with a " +
@@ -161,9 +161,10 @@ var rules = []rule{
 		"container needs its own pair.")},
 	{is(syscall.ESTALE), of("overlay"), say("The upperdir was used with another lowerdir: start " +
 		"with an empty pair of upperdir and workdir.")},
-	{is(syscall.EINVAL), of("mount", "bind"), say("A bind mount of a mount that is unbindable or " +
-		"locked, a move of a mount whose parent is shared, a remount of a path that is not a " +
-		"mount point, or a flag or option that this file system does not know. (mount(2))")},
+	{is(syscall.EINVAL), of("mount", "bind"), say("It is a bind mount of a mount that is unbindable " +
+		"or locked, or of a file where a directory is needed, a move of a mount whose parent is " +
+		"shared, a remount of a path that is not a mount point, or a flag or option that this " +
+		"file system does not know. (mount(2))")},
 	{is(syscall.EPERM), of("mount", "sysfs", "proc on", "fsmount"), func(f failure) string {
 		for fs, ns := range map[string]string{"sysfs": "network", "proc": "pid"} {
 			if strings.Contains(f.text, "mount "+fs) && machine.uid() == 0 && !machine.root() {
@@ -254,9 +255,9 @@ var rules = []rule{
 		return privilege(capBPF, "Loading a BPF program needs CAP_BPF (device rules on cgroup v2 "+
 			"also CAP_NET_ADMIN or CAP_SYS_ADMIN) in the initial user namespace.")
 	}},
-	{is(syscall.EACCES), of("memfd_create"), say("No file in memory can be executed here. As " +
-		"root: sysctl vm.memfd_noexec=1 (it applies to a PID namespace: sysctl/vm.rst in the " +
-		"kernel's documentation)")},
+	{is(syscall.EACCES), of("memfd_create"), say("No file in memory can be executed here. " +
+		"Allow it: sudo sysctl -w vm.memfd_noexec=1 (it applies to a PID namespace: " +
+		"sysctl/vm.rst in the kernel's documentation)")},
 	{is(syscall.EACCES), of("exec"), say("The file is not executable or is a directory, you are " +
 		"not allowed to search a directory of its path, or its mount is noexec. (execve(2))")},
 	{is(syscall.ENOTTY), nil, say("This is not a terminal: standard input or output is " +

@@ -44,13 +44,13 @@ type row struct {
 // unprivileged begins each command by hand that needs root in new namespaces.
 const unprivileged = "unshare --user --map-root-user"
 
-// in returns clone(2) flags for namespaces in which a row can do what only root can, without an effect
-// on the host.
+// in returns clone(2) flags for namespaces in which a row can do what only root can, without an
+// effect on the host.
 func in(others uintptr) uintptr { return unix.CLONE_NEWUSER | others }
 
-// met is the table of docs/errnos.md, in the order of the names. Each call runs in its own process, so
-// that a limit or a mount goes away when the process exits. No row needs a privilege: root in a new user
-// namespace does what only root can do.
+// met is the table of docs/errnos.md, in the order of the names. Each call runs in its own process,
+// so that a limit or a mount goes away when the process exits. No row needs a privilege: root in a
+// new user namespace does what only root can do.
 var met = []row{
 	{number: unix.E2BIG, call: "execve(2) with an argument of 3 MB", man: "execve(2)",
 		why:  "One argument can have 32 pages. Arguments and environment together can have a quarter of the stack limit, and at most 6 MiB. From clone3(2), openat2(2) or mount_setattr(2) it means that the kernel does not know the last fields of the structure: it is older than the program.",
@@ -267,7 +267,8 @@ var met = []row{
 		try:  func(dir string) error { return unix.Link("/proc/self/status", filepath.Join(dir, "status")) }},
 }
 
-// name returns an errno's name. EOPNOTSUPP is also ENOTSUP; clone(2) and the kernel's documents say EOPNOTSUPP.
+// name returns an errno's name. EOPNOTSUPP is also ENOTSUP; clone(2) and the kernel's documents say
+// EOPNOTSUPP.
 func name(n syscall.Errno) string {
 	if n == unix.EOPNOTSUPP {
 		return "EOPNOTSUPP"
