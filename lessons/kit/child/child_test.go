@@ -153,7 +153,7 @@ func TestKilledParent(t *testing.T) {
 	p := start(t, parent)
 	var pid int
 	require.NoError(t, p.Receive(&pid))
-	fd, err := unix.PidfdOpen(pid, 0) // the kernel can reuse a PID; a pidfd refers to this process only
+	fd, err := unix.PidfdOpen(pid, 0) // the kernel can reuse a PID, but not a pidfd
 	require.NoError(t, err)
 	defer unix.Close(fd)
 	require.NoError(t, p.Process.Kill())

@@ -13,12 +13,12 @@ const (
 	Memory   Feature = "memory"    // the memory controller can be used
 	CPU      Feature = "cpu"       // the cpu controller can be used
 	Cpuset   Feature = "cpuset"    // the cpuset controller can be used
-	IO       Feature = "io"        // the io (v1: blkio) controller can be used, on a disk that can be throttled
+	IO       Feature = "io"        // the io (v1: blkio) controller can throttle a disk
 	Freezer  Feature = "freezer"   // processes can be frozen
 	PSI      Feature = "psi"       // the kernel measures pressure
 	CPUs2    Feature = "two CPUs"  // at least two CPUs can be used
 	UserNS   Feature = "user"      // user namespaces, also for an ordinary user
-	PIDNS    Feature = "pid"       // this and the other six namespaces, with the capabilities to create them
+	PIDNS    Feature = "pid"       // the other seven namespaces can be created
 	UTSNS    Feature = "uts"       //
 	MountNS  Feature = "mnt"       //
 	IPCNS    Feature = "ipc"       //
