@@ -122,7 +122,7 @@ func TestExitStatus(t *testing.T) {
 
 		{"hold", 2, `no step "hold"; did you mean "holds"?`},
 		{"brakes", 2, `did you mean "breaks"?`},
-		{"nothing", 2, `no step "nothing"; go run ./09-test -list shows the steps`}, // too different from any step
+		{"nothing", 2, `no step "nothing"; go run ./09-test -list shows the steps`}, // no step is similar
 		{"leak", 2, `did you mean "leaks"?`},
 		{"-nonsense", 2, "-nonsense"},
 		{"-size=much", 2, "much"},
