@@ -62,8 +62,8 @@ func TestTheHostIsLeftAlone(t *testing.T) {
 	require.Equal(t, before, hostNetwork(t))
 }
 
-// hostNetwork returns the real host's settings of those that the steps change in the simulated
-// host's namespace.
+// hostNetwork returns the state of the real host's network, as far as the steps change it on the
+// simulated host.
 func hostNetwork(t *testing.T) string {
 	var all []string
 	links, err := network.Links(nil)
