@@ -39,7 +39,8 @@ type host struct {
 
 func (h *host) defer_(f func()) { h.undo = append(h.undo, f) }
 
-// close removes the markers, the last one first. It may be called twice, also at the same time.
+// close removes the markers, the last one first. A second call, also at the same time, has no
+// effect.
 func (h *host) close() {
 	h.closing.Lock()
 	defer h.closing.Unlock()

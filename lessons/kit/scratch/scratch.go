@@ -178,7 +178,7 @@ func empty(fd int, path string) error {
 	return errors.Join(errs...)
 }
 
-// openUp gives us full access to a directory that we may not be able to read. fchmodat(2) would
+// openUp gives us full access to a directory that we possibly can't read. fchmodat(2) would
 // follow a link that another process has put in its place. The path via the file descriptor leads
 // to this directory.
 func openUp(fd int, name string) error {

@@ -58,7 +58,7 @@ func (r *Runner) signalsWhileItStarts(t *testing.T) {
 				time.Sleep(after)
 				require.NoError(t, cmd.Process.Signal(s))
 				if group {
-					_ = syscall.Kill(-cmd.Process.Pid, s) // it may have exited
+					_ = syscall.Kill(-cmd.Process.Pid, s) // it has possibly exited
 				}
 				_ = cmd.Wait()
 				require.Equal(t, 128+int(s), stage.Status(cmd.ProcessState), "%v after %v: %s", s, after, &said)
