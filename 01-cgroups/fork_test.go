@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCopiesAreNotPreempted forks while the garbage collector asks every goroutine to stop again
-// and again. A copy that did so would wait forever for threads that it does not have.
+// TestCopiesAreNotPreempted forks while the garbage collector keeps asking every goroutine to stop.
+// A forked child that stopped would wait forever for threads that it does not have.
 func TestCopiesAreNotPreempted(t *testing.T) {
 	stop, stopped := make(chan bool), make(chan bool)
 	go func() {
@@ -38,7 +38,7 @@ func TestCopiesAreNotPreempted(t *testing.T) {
 		got, end := 0, time.Now().Add(2*time.Second)
 		for ; got == 0 && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
 			var err error
-			// WALL: it sends no signal when it exits.
+			// WALL, because the child sends no signal when it exits.
 			got, err = unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, nil)
 			require.NoError(t, err)
 		}
@@ -48,5 +48,5 @@ func TestCopiesAreNotPreempted(t *testing.T) {
 			_, _ = unix.Wait4(pid, nil, unix.WALL, nil)
 		}
 	}
-	require.Zero(t, hang, "copies hang, of %d", copies)
+	require.Zero(t, hang, "children hang, of %d", copies)
 }

@@ -26,7 +26,7 @@ func TestClaims(t *testing.T)      { stagetest.Claims(t, course.Cgroups01) }
 func TestByHand(t *testing.T)      { stagetest.ByHand(t, course.Cgroups01) }
 func TestTranscripts(t *testing.T) { stagetest.Transcripts(t, "README.md") }
 
-// Without a delegated cgroup, each step says so once to an ordinary user, with a way out.
+// For an ordinary user without a delegated cgroup, each step says so once, and how to run it.
 func TestOrdinaryUser(t *testing.T) {
 	user := stagetest.AsUser(t)
 	for _, s := range course.Cgroups01.Steps {
@@ -43,7 +43,7 @@ func TestOrdinaryUser(t *testing.T) {
 	require.LessOrEqual(t, strings.Count(res.Stderr, "\n"), 1, res.Stderr)
 }
 
-// needGroups skips a test where this process can't create cgroups.
+// needGroups skips a test if this process can't create cgroups.
 func needGroups(t *testing.T) *cgroup.Hierarchy {
 	t.Helper()
 	h, err := cgroup.Find()
@@ -62,7 +62,7 @@ func TestSoFar(t *testing.T) {
 	needGroups(t)
 	res := stagetest.Run(t, "--", "cat", "/proc/self/cgroup")
 	require.Zero(t, res.Status, res.Stderr)
-	require.Contains(t, res.Stdout, "/containerkit/sofar-", "it starts in the cgroup")
+	require.Contains(t, res.Stdout, "/containerkit/sofar-", "the command starts in the cgroup")
 
 	for _, c := range []struct {
 		argv   []string
@@ -86,21 +86,21 @@ func TestSoFar(t *testing.T) {
 	}
 }
 
-// What the command leaves running is killed with its cgroup.
+// A process that the command leaves running is killed with its cgroup.
 func TestSoFarLeavesNoProcess(t *testing.T) {
 	needGroups(t)
 	began := time.Now()
 	res := stagetest.Run(t, "--", "sh", "-c", "setsid sleep 50 >/dev/null 2>&1 & echo $!")
 	require.Zero(t, res.Status, res.Stderr)
 	require.Less(t, time.Since(began), 20*time.Second)
-	// A zombie is enough: reaping it is init's work now.
+	// A zombie is fine: init reaps it.
 	stat, err := os.ReadFile("/proc/" + strings.TrimSpace(res.Stdout) + "/stat")
 	if err == nil {
 		require.Contains(t, string(stat), ") Z ")
 	}
 }
 
-// The command can be this program again, which then creates its cgroups below.
+// The command can be this program itself, which then creates its cgroups below.
 func TestSoFarInItself(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestSoFarInItself(t *testing.T) {
 	require.Equal(t, "inside\n", res.Stdout)
 }
 
-// A signal for the program reaches the command, as early as the command itself can send it.
+// The program forwards a signal to the command, even one that the command itself sends immediately.
 func TestSoFarForwardsSignals(t *testing.T) {
 	needGroups(t)
 	for range 5 {
@@ -119,7 +119,7 @@ func TestSoFarForwardsSignals(t *testing.T) {
 	}
 }
 
-// After kill -9 in the middle of a step, the next run removes what was left.
+// After kill -9 in the middle of a step, the next run removes the leftovers.
 func TestKilledInTheMiddle(t *testing.T) {
 	needGroups(t)
 	for step, middle := range map[string]time.Duration{
@@ -142,7 +142,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 			left := leftBy(t)
 			require.NoError(t, cmd.Process.Kill())
 			_ = cmd.Wait()
-			require.Greater(t, len(left), len(mine), "nothing was left to remove: %s", &out)
+			require.Greater(t, len(left), len(mine), "the killed run left nothing to remove: %s", &out)
 
 			require.Zero(t, stagetest.Run(t, "-quiet", "kill").Status)
 			for _, dir := range left {
@@ -152,7 +152,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	}
 }
 
-// Interrupted with Ctrl-C, a step cleans up itself.
+// After Ctrl-C, a step cleans up itself.
 func TestInterrupted(t *testing.T) {
 	needGroups(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -174,7 +174,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// leftBy lists the cgroups of this stage's steps that are there now.
+// leftBy returns the cgroups of this stage's steps that exist now.
 func leftBy(t *testing.T) (dirs []string) {
 	t.Helper()
 	h, err := cgroup.Find()
@@ -202,7 +202,7 @@ func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
-// Where /proc belongs to another PID namespace, the program touches no process of it.
+// If /proc belongs to another PID namespace, the program changes none of its processes.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
 func TestOneEntryForEachVariable(t *testing.T) {

@@ -69,7 +69,7 @@ func TestView(t *testing.T) {
 		require.Less(t, len(lines[2]), 2, "up for seconds: %s", lines[2])
 		require.True(t, strings.HasPrefix(lines[3], "/proc/1 /proc/"), lines[3])
 		require.Equal(t, "/", lines[4])
-		require.Equal(t, "3", lines[5], "two lines of heading, and lo")
+		require.Equal(t, "3", lines[5], "two heading lines, and lo")
 	})
 	now, err := os.Hostname()
 	require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestTerminal(t *testing.T) {
 				require.NoError(t, err)
 			}
 			if err != nil {
-				break // EIO: the other side is closed
+				break // EIO: the other end is closed
 			}
 		}
 		require.NoError(t, cmd.Wait(), out.String())
@@ -131,7 +131,7 @@ func TestTerminal(t *testing.T) {
 	})
 }
 
-// TestKilled checks that no process stays when the program is killed.
+// TestKilled checks that no process is left when the program is killed.
 func TestKilled(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -147,7 +147,7 @@ func TestKilled(t *testing.T) {
 	_, _ = new(bytes.Buffer).ReadFrom(out)
 	_ = cmd.Wait()
 	require.Less(t, time.Since(start), 10*time.Second)
-	require.Zero(t, stagetest.Run(t, "-quiet", "--", "true").Status, "the next run sweeps")
+	require.Zero(t, stagetest.Run(t, "-quiet", "--", "true").Status, "the next run removes the leftovers")
 }
 
 func TestUnknownStep(t *testing.T) {
@@ -161,7 +161,8 @@ func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
-// TestForeignProc checks that the program touches no process of a /proc of another PID namespace.
+// TestForeignProc checks that the program changes no process if /proc belongs to another PID
+// namespace.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
 func TestOneEntryForEachVariable(t *testing.T) {

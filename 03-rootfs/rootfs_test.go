@@ -29,7 +29,7 @@ func TestByHand(t *testing.T)       { stagetest.ByHand(t, course.Rootfs03) }
 func TestByHandAsUser(t *testing.T) { stagetest.AsUser(t).ByHand(t, course.Rootfs03) }
 func TestLesson(t *testing.T)       { stagetest.Transcripts(t, "README.md") }
 
-// both runs a test as the user that runs the tests, and as an ordinary user.
+// both runs a test as the current user, and as an ordinary user.
 func both(t *testing.T, f func(t *testing.T, r *stagetest.Runner)) {
 	t.Run("me", func(t *testing.T) { f(t, stagetest.Me()) })
 	t.Run("user", func(t *testing.T) { f(t, stagetest.AsUser(t)) })
@@ -64,8 +64,8 @@ func TestCommand(t *testing.T) {
 	})
 }
 
-// TestDeletesInsideSpareTheHost deletes files inside, and checks that the host still has them. In
-// /usr it deletes only the programs: a whiteout for each of 100,000 files proves no more.
+// TestDeletesInsideSpareTheHost deletes files in the container, and checks that the host still has
+// them. In /usr it deletes only the programs: a whiteout for each of 100,000 files proves no more.
 func TestDeletesInsideSpareTheHost(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		dir, err := os.MkdirTemp("", "harmless-")
@@ -108,13 +108,13 @@ func TestRootDir(t *testing.T) {
 		require.Contains(t, res.Stdout, "/proc")
 		require.Contains(t, res.Stdout, "containerkit\n")
 		require.NotContains(t, res.Stdout, "/home")
-		require.NoFileExists(t, filepath.Join(dir, "new"), "written into the directory itself")
+		require.NoFileExists(t, filepath.Join(dir, "new"), "the container wrote to the directory itself")
 	})
 }
 
-// TestWhereOnlyRootCanGoAsRoot mounts a volume and a -rootfs that are below a directory that only
-// root can search. Root on the host finds them, although root inside is another UID. And the files
-// keep their owners.
+// TestWhereOnlyRootCanGoAsRoot mounts a volume and a -rootfs below a directory that only root can
+// search. Root on the host finds them, although root in the container maps to another UID. The
+// files keep their owners.
 func TestWhereOnlyRootCanGoAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to search the directory")
@@ -142,9 +142,9 @@ func TestWhereOnlyRootCanGoAsRoot(t *testing.T) {
 	require.Regexp(t, ` 0 +0 +5 `, res.Stdout)
 }
 
-// TestMasksComeFromTheHost runs a command in an image that has a link to /dev, and mounts a volume
-// there with its own null: a link to the very file that must be masked. The mask is the host's null
-// device all the same.
+// TestMasksComeFromTheHost runs a command in an image with a link to /dev, and mounts a volume
+// there whose null is a link to the file that must be masked. The mask is still the host's null
+// device.
 func TestMasksComeFromTheHost(t *testing.T) {
 	both(t, func(t *testing.T, r *stagetest.Runner) {
 		dir, err := os.MkdirTemp("", "masks-")
@@ -163,12 +163,12 @@ func TestMasksComeFromTheHost(t *testing.T) {
 		res := r.Run(t, "-rootfs", image, "-volume", "/usr:/usr:ro", "-volume", volume+":/x:ro", "--",
 			"sh", "-c", "ls /dev; cat /proc/interrupts /proc/keys")
 		require.Zero(t, res.Status, res.Stderr)
-		require.Equal(t, "null\n", res.Stdout, "the kernel's counts of interrupts")
+		require.Equal(t, "null\n", res.Stdout, "the container reads the kernel's counts of interrupts")
 	})
 }
 
-// TestNextRunCleansUpAfterKill kills the program in the middle of a step. The next run removes what
-// it left.
+// TestNextRunCleansUpAfterKill kills the program in the middle of a step. The next run removes the
+// leftovers.
 func TestNextRunCleansUpAfterKill(t *testing.T) {
 	r := stagetest.Me()
 	r.Env = []string{"TMPDIR=" + t.TempDir()}
@@ -180,14 +180,14 @@ func TestNextRunCleansUpAfterKill(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
-	require.Eventually(t, func() bool { // its children are killed with it, which takes a moment
+	require.Eventually(t, func() bool { // the kernel also kills its children, which takes a moment
 		return r.Run(t, "-quiet", "chroot").Status == 0 && len(list(temp)) == 0
 	}, 10*time.Second, 100*time.Millisecond)
 }
 
-// TestReadOnlyWithoutOverlay runs a command where /usr is two overlays deep already, which is the
-// kernel's limit: as on a host that is a container in a container. (A host that is a container has
-// one of them: there the second mount fails.) The programs are there all the same, read-only.
+// TestReadOnlyWithoutOverlay runs a command on a /usr that is already two overlays deep, the
+// kernel's limit, as on a host that is a container in a container. (If the host is a container,
+// /usr is one overlay deep, and the second mount fails.) The programs are still there, read-only.
 func TestReadOnlyWithoutOverlay(t *testing.T) {
 	unshare, err := exec.LookPath("unshare")
 	require.NoError(t, err)
@@ -226,7 +226,7 @@ func TestSignals(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, string(rest))
 			_ = cmd.Wait()
-			require.Zero(t, r.Run(t, "--", "true").Status) // and removes the cgroup that a killed run left
+			require.Zero(t, r.Run(t, "--", "true").Status) // it also removes the cgroup of a killed run
 			if sig == syscall.SIGTERM {
 				require.Equal(t, 9, cmd.ProcessState.ExitCode())
 			}
@@ -239,7 +239,7 @@ func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
-// Where /proc is of another PID namespace, the program touches no process there.
+// If /proc belongs to another PID namespace, the program changes none of its processes.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
 func TestOneEntryForEachVariable(t *testing.T) {

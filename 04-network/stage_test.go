@@ -19,7 +19,7 @@ import (
 	"containerkit/lessons/kit/stagetest"
 )
 
-// The tests run in parallel: most steps wait for a timeout, each in its own namespaces.
+// The tests run in parallel, because most steps wait for a timeout, each in its own namespaces.
 
 func TestMain(m *testing.M) { stagetest.Main(m, main) }
 
@@ -36,7 +36,7 @@ func TestByHandAsUser(t *testing.T) {
 func TestLesson(t *testing.T)       { t.Parallel(); stagetest.Transcripts(t, "README.md") }
 func TestLessonAsUser(t *testing.T) { t.Parallel(); stagetest.AsUser(t).Transcripts(t, "README.md") }
 
-// A program that reads -json gets text and numbers, not the fields of our types.
+// A program that reads the output of -json gets texts and numbers, not the fields of our types.
 func TestRowsAreText(t *testing.T) {
 	for _, e := range stagetest.Run(t, "-json", "loopback").Events {
 		rows, _ := e.Data["rows"].([]any)
@@ -62,8 +62,8 @@ func TestTheHostIsLeftAlone(t *testing.T) {
 	require.Equal(t, before, hostNetwork(t))
 }
 
-// hostNetwork returns what the steps change in the simulated host's namespace, read from the real
-// host's.
+// hostNetwork returns the state of the real host's network, as far as the steps change it on the
+// simulated host.
 func hostNetwork(t *testing.T) string {
 	var all []string
 	links, err := network.Links(nil)
@@ -88,7 +88,8 @@ func hostNetwork(t *testing.T) string {
 	return strings.Join(all, "\n")
 }
 
-// The container at stage 4 has a network, names and the exit status of its command.
+// The container at stage 4 has a network and resolves names, and the program exits with the
+// command's status.
 func TestSoFar(t *testing.T) {
 	for name, runner := range map[string]*stagetest.Runner{"me": stagetest.Me(), "user": stagetest.AsUser(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -113,14 +114,14 @@ func TestSoFar(t *testing.T) {
 	}
 }
 
-// A signal to the program ends the container, and the program can run again at once.
+// A signal to the program terminates the container, and the program can run again immediately.
 func TestKilled(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
 			cmd := stagetest.Me().Command(t.Context(), "--", "sh", "-c", "echo runs; exec sleep 60")
 			out, err := cmd.StdoutPipe()
 			require.NoError(t, err)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal sends a SIGINT
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // so that no terminal sends SIGINT
 			require.NoError(t, cmd.Start())
 			line := make([]byte, 5)
 			_, err = io.ReadFull(out, line)
@@ -141,7 +142,7 @@ func TestLeaks(t *testing.T) { stagetest.Leaks(t) }
 
 func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 
-// Where /proc belongs to another PID namespace, the program touches none of its processes.
+// If /proc belongs to another PID namespace, the program changes none of its processes.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
 func TestOneEntryForEachVariable(t *testing.T) {

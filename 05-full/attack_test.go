@@ -15,19 +15,20 @@ import (
 	"containerkit/lessons/kit/stagetest"
 )
 
-// stranger is the UID of a user that is neither ours nor mapped into a container.
+// stranger is the UID of a user that is neither ours nor mapped in a container.
 const stranger = 65532
 
-// An attack names the directory in which the programs create theirs, and the files that the stranger
-// wants them to damage. It answers with what it did.
+// An attack names the directory for temporary files, and the files that the programs must not
+// damage.
 type attack struct{ Tmp, Canary, Victim string }
 
 type attacked struct{ Seen, Planted int }
 
-// bait are the names that the programs use in their directories.
+// bait lists the names that the programs use in their directories.
 var bait = []string{"secret", "written", "mount", "marker", "volume"}
 
-// attacker plants links in the programs' directories, as fast as it can, until it has to stop.
+// attacker plants links in the programs' directories, as fast as it can, until the parent stops it.
+// Then it sends what it did.
 var attacker = child.Register("attacker", func(c *child.Conn) error {
 	var a attack
 	if err := c.Receive(&a); err != nil {
@@ -52,7 +53,7 @@ var attacker = child.Register("attacker", func(c *child.Conn) error {
 				did.Planted += plant(dir, a.Canary)
 			}
 		}
-		// The cleanup of leftovers finds a name of ours that sometimes leads elsewhere.
+		// The cleanup of leftovers finds a name like ours that sometimes leads elsewhere.
 		_ = os.Remove(decoy)
 		_ = os.Mkdir(decoy, 0o777)
 		_ = os.Remove(decoy)
@@ -76,11 +77,11 @@ func plant(dir, canary string) (planted int) {
 	return planted
 }
 
-// Another user can't make root's programs change a file of root, neither its content nor its mode, by
-// links in the directory for temporary files.
+// With links in the directory for temporary files, another user can't make root's programs change
+// the content or the mode of a file of root.
 func TestAnotherUsersLinksAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root, whose files are at stake")
+		t.Skip("needs root, which owns the attacked files")
 	}
 	top, err := os.MkdirTemp("", "stagetest-")
 	require.NoError(t, err)
@@ -123,8 +124,8 @@ func TestAnotherUsersLinksAsRoot(t *testing.T) {
 	require.NoError(t, p.Send(true))
 	var did attacked
 	require.NoError(t, p.Receive(&did))
-	require.NotZero(t, did.Seen, "the attacker saw no directory: this proves nothing")
-	require.Zero(t, did.Planted, "links in a directory of ours")
+	require.NotZero(t, did.Seen, "the attacker saw no directory, so the test proves nothing")
+	require.Zero(t, did.Planted, "the attacker planted links in our directories")
 	require.Zero(t, damaged, "of %d runs damaged the canary", 2*rounds)
 }
 

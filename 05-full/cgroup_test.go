@@ -14,8 +14,9 @@ import (
 	"containerkit/lessons/kit/stagetest"
 )
 
-// hostTrees mounts each hierarchy in its own user namespace, and says whether its root is the host's:
-// only that has a release_agent on v1 (cgroups(7)), and no cgroup.type on v2 (cgroup-v2.rst).
+// hostTrees mounts each hierarchy in its own user namespace, and prints whether its root is the
+// host's. Only the host's root has a release_agent on v1 (cgroups(7)), and no cgroup.type on v2
+// (cgroup-v2.rst).
 const hostTrees = `
 for options in $(cut -d: -f2 /proc/self/cgroup); do
 	case $options in name=*) options=none,$options;; esac
@@ -26,7 +27,8 @@ done
 unshare -UrmC sh -c "mount -t cgroup2 none /tmp && test ! -e /tmp/cgroup.type && echo host: v2"
 echo looked at v2`
 
-// A container that root starts sees the host's cgroups in no hierarchy, with or without limits there.
+// A container that root starts does not see the host's cgroups in any hierarchy, with or without
+// limits there.
 func TestTheHostsCgroupsAreNotSeenAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("on v1 an ordinary user has no cgroups")

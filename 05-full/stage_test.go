@@ -44,7 +44,8 @@ func TestLeaksAsUser(t *testing.T) { stagetest.AsUser(t).Leaks(t) }
 // The program touches no process of a /proc that belongs to another PID namespace.
 func TestForeignProc(t *testing.T) { stagetest.ForeignProc(t) }
 
-// Every leak of the complete container has a reason: a missing seccomp filter, cgroup or kernel feature.
+// Every leak of the complete container has a reason: a missing seccomp filter, cgroup or kernel
+// feature.
 func TestEveryLeakHasAReason(t *testing.T) {
 	for _, e := range stagetest.Run(t, "-json", "leaks").Of(narrate.Leak) {
 		if !*e.OK {
@@ -53,7 +54,7 @@ func TestEveryLeakHasAReason(t *testing.T) {
 	}
 }
 
-// A hostname is no leak if the container and the host happen to have the same.
+// A hostname is not a leak if the container and the host have the same one by chance.
 func TestSameHostnameAsTheHost(t *testing.T) {
 	name, err := os.Hostname()
 	require.NoError(t, err)
@@ -79,7 +80,8 @@ func TestOpenFiles(t *testing.T) {
 	require.Equal(t, "1024\n", r.Stdout)
 }
 
-// A program built under umask 077 starts, although root in the container maps to a UID that can't read it.
+// A program built under umask 077 starts, although root in the container maps to a UID that can't
+// read it.
 func TestProgramClosedToOthers(t *testing.T) {
 	exe, err := os.ReadFile("/proc/self/exe")
 	require.NoError(t, err)
@@ -177,8 +179,9 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// A command with only some streams on our terminal gets the terminal as a file descriptor alone. It is
-// not the terminal of its session: the command can't type into it (TIOCSTI), and we forward Ctrl-C once.
+// A command with only some streams on our terminal gets the terminal only as a file descriptor, not
+// as the terminal of its session. So it can't type into the terminal (TIOCSTI), and we forward
+// Ctrl-C once.
 func TestOurTerminalIsNotItsSessions(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -229,7 +232,8 @@ func running(word string) bool {
 	return false
 }
 
-// On a terminal, `go run ./05-full` narrates the assembly and then starts a shell with its own terminal.
+// On a terminal, `go run ./05-full` narrates the assembly and then starts a shell with its own
+// terminal.
 func TestShellOnATerminal(t *testing.T) {
 	if _, err := exec.LookPath("script"); err != nil {
 		t.Skip("needs script (util-linux): apt-get install bsdutils")
@@ -271,8 +275,8 @@ func TestUnusualTemporaryDirectory(t *testing.T) {
 	stagetest.UnusualTemporaryDirectory(t, "harmless")
 }
 
-// A limit on memory that is too small for the start ends it, wherever the start is at that moment:
-// one line names the flag, and the command is never called missing. What is left TestMain sees.
+// A limit on memory that is too small stops the start at any moment of it: one line names the flag,
+// and never says that the command is missing. TestMain looks for leftovers.
 func TestMemoryTooSmallForStart(t *testing.T) {
 	for _, who := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
 		try := func(kib int) (ok bool) {
@@ -306,8 +310,8 @@ func TestTimeNamespace(t *testing.T) { stagetest.TimeNamespace(t) }
 
 func TestFewFiles(t *testing.T) { stagetest.FewFiles(t) }
 
-// A volume below a directory that only its owner can enter is found outside, where the caller is that
-// owner, and not inside, where root is another user.
+// The source of a volume can be below a directory that only its owner can enter. The program opens
+// it on the host, where the caller is that owner, not in the container, where root is another user.
 func TestVolumeBelowClosedDirectory(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "q", "file")
@@ -326,8 +330,8 @@ func TestQuitPrintsNoGoroutines(t *testing.T) { stagetest.Quit(t, "leaks") }
 
 func TestPipesAreRootsInside(t *testing.T) { stagetest.Streams(t) }
 
-// on starts the program with a command on a terminal. It returns what is typed and shown there, once the command has said
-// "up", and the program's own descriptor of the terminal. The program ignores signals.
+// on starts the program with a command on a terminal, and waits until the command prints "up". It
+// returns both ends of the terminal, and a reader of the output. The program ignores these signals.
 func on(t *testing.T, r *stagetest.Runner, command string, signals ...string) (cmd *exec.Cmd, master, tty *os.File, shown *bufio.Reader) {
 	t.Helper()
 	master, tty, err := pty.Open()
@@ -336,7 +340,7 @@ func on(t *testing.T, r *stagetest.Runner, command string, signals ...string) (c
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	cmd = r.Command(ctx, "-quiet", "--", "sh", "-c", "stty -echo; echo up; "+command)
-	if len(signals) > 0 { // not signal.Ignore: Go has no way back from it
+	if len(signals) > 0 { // not signal.Ignore, which Go cannot undo
 		program, err := filepath.EvalSymlinks(cmd.Path) // the shell's /proc/self/exe is the shell
 		require.NoError(t, err)
 		script := "trap '' " + strings.Join(signals, " ") + `; exec "$0" "$@"`
@@ -361,7 +365,8 @@ func line(t *testing.T, shown *bufio.Reader) string {
 	return strings.TrimSpace(text)
 }
 
-// A process that shares the terminal makes it non-blocking, as ssh and node do. What is typed and shown arrives all the same.
+// Input and output arrive even if a process that shares the terminal makes it non-blocking, as ssh
+// and node do.
 func TestATerminalMadeNonBlocking(t *testing.T) {
 	for _, r := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
 		cmd, master, tty, shown := on(t, r, "while read -r n && test $n != end; do seq $n; done")
@@ -380,8 +385,8 @@ func TestATerminalMadeNonBlocking(t *testing.T) {
 	}
 }
 
-// When our terminal is closed, the command's is hung up, also if no process gets a SIGHUP: a command that reads from it comes
-// to its end.
+// When our terminal is closed, the command's terminal is hung up, also if no process gets SIGHUP.
+// So a command that reads from it exits.
 func TestATerminalThatIsClosed(t *testing.T) {
 	for _, r := range []*stagetest.Runner{stagetest.Me(), stagetest.AsUser(t)} {
 		cmd, master, tty, _ := on(t, r, "cat; exit 5", "HUP")
@@ -393,12 +398,13 @@ func TestATerminalThatIsClosed(t *testing.T) {
 		case <-ended:
 			require.Equal(t, 5, cmd.ProcessState.ExitCode())
 		case <-time.After(20 * time.Second):
-			t.Fatal("the command still waits for what nobody can type")
+			t.Fatal("the command still waits for input that cannot come")
 		}
 	}
 }
 
-// A command that has let go of its terminal, and opens it again, finds it hung up: it does not wait for a reader for ever.
+// A command that closes its terminal and opens it again finds it hung up, so it does not wait
+// forever for a reader.
 func TestATerminalThatIsLetGo(t *testing.T) {
 	cmd, _, _, shown := on(t, stagetest.Me(), `trap '' HUP; exec </dev/null >/dev/null 2>&1
 		for i in $(seq 20); do sleep 0.1; seq 20000 >/dev/pts/0; done; exit 5`)

@@ -68,11 +68,11 @@ func (l *lines) ofAStage(dir string) {
 			l.add(dir, `-- needs a command after it, for example: -- sh -c 'echo hello'`, slices.Concat(before, []string{"--"}, after)...)
 		}
 	}
-	l.add(dir, `-list lists all steps: it goes with no step and no command`, "-list", "leaks")
-	l.add(dir, `-list lists all steps: it goes with no step and no command`, "-list", "--", "true")
-	l.add(dir, `-without goes with steps: leaks has no feature that it could leave out`, "-without", "leaks")
+	l.add(dir, `-list lists all steps: it can't be used with a step or a command`, "-list", "leaks")
+	l.add(dir, `-list lists all steps: it can't be used with a step or a command`, "-list", "--", "true")
+	l.add(dir, `-without needs a step: leaks has no feature to leave out`, "-without", "leaks")
 	for _, flag := range []string{"-json", "-pause", "-without"} {
-		l.add(dir, flag+` goes with steps: a command is run, and nothing is claimed`, flag, "--", "true")
+		l.add(dir, flag+` needs a step: a command makes no claims`, flag, "--", "true")
 	}
 	l.add(dir, `name either steps or -- COMMAND, not both`, "leaks", "--", "true")
 }

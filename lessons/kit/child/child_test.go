@@ -46,11 +46,11 @@ var (
 	mute   = Register("mute", func(c *Conn) error { return errors.New("") })
 	waits  = Register("waits", func(c *Conn) error { c.Wait(); return nil })
 	silent = Register("silent", func(c *Conn) error { time.Sleep(time.Hour); return nil })
-	reads  = Register("reads", func(c *Conn) error { // what was passed on
+	reads  = Register("reads", func(c *Conn) error { // what the parent passed
 		text, err := io.ReadAll(os.NewFile(3, "extra"))
 		return errors.Join(err, c.Send(string(text)))
 	})
-	// parent starts a child that never ends by itself, tells its number, and stays.
+	// parent starts a child that never exits by itself, sends its PID, and stays.
 	parent = Register("parent", func(c *Conn) error {
 		p, err := Command(silent)
 		if err != nil {
@@ -82,10 +82,10 @@ func TestConversation(t *testing.T) {
 		require.Equal(t, v, got)
 	}
 	require.NoError(t, p.Conn.Close())
-	require.NoError(t, p.Wait(), "the child ends when the parent has nothing more to say")
+	require.NoError(t, p.Wait(), "the child exits when the parent closes the conversation")
 }
 
-// An errno crosses the border between the processes: errors.Is knows it, and so does the explainer.
+// An error keeps its errno on the way to another process, so errors.Is and the explainer find it.
 func TestErrorCrosses(t *testing.T) {
 	p := start(t, fails)
 	err := p.Receive(nil)
@@ -99,7 +99,7 @@ func TestErrorCrosses(t *testing.T) {
 	var number syscall.Errno
 	require.False(t, errors.As(err, &number))
 
-	require.Error(t, start(t, mute).Receive(nil), "an error without a text is an error, too")
+	require.Error(t, start(t, mute).Receive(nil), "an error without a text must arrive, too")
 	require.NoError(t, PackError(nil).Unpack())
 }
 
@@ -121,16 +121,16 @@ func TestOtherSideGone(t *testing.T) {
 func TestExtraFiles(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
-	_, err = w.WriteString("passed on")
+	_, err = w.WriteString("from the parent")
 	require.NoError(t, errors.Join(err, w.Close()))
 	p := start(t, reads, r)
 	require.NoError(t, r.Close())
 	var text string
 	require.NoError(t, p.Receive(&text))
-	require.Equal(t, "passed on", text)
+	require.Equal(t, "from the parent", text)
 }
 
-// A child that waits ends with its parent's end of the conversation, and Close may be called twice.
+// Close kills the child and waits for it. A second call has no effect.
 func TestClose(t *testing.T) {
 	p := start(t, silent)
 	require.NoError(t, p.Close())
@@ -139,7 +139,7 @@ func TestClose(t *testing.T) {
 
 	never, err := Command(waits)
 	require.NoError(t, err)
-	require.NoError(t, never.Close(), "one that never started")
+	require.NoError(t, never.Close(), "a child that was never started")
 
 	missing, err := Command(waits)
 	require.NoError(t, err)
@@ -148,18 +148,18 @@ func TestClose(t *testing.T) {
 	require.NoError(t, missing.Close())
 }
 
-// kill -9 of a parent takes its children along: nothing is left behind.
+// kill -9 of a parent also kills its children: no process is left.
 func TestKilledParent(t *testing.T) {
 	p := start(t, parent)
 	var pid int
 	require.NoError(t, p.Receive(&pid))
-	fd, err := unix.PidfdOpen(pid, 0) // a number can be used again, a pidfd means this one process
+	fd, err := unix.PidfdOpen(pid, 0) // the kernel can reuse a PID, but not a pidfd
 	require.NoError(t, err)
 	defer unix.Close(fd)
 	require.NoError(t, p.Process.Kill())
 	_ = p.Wait()
 	ended := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for { // poll(2): a pidfd is readable when its process has ended
+	for { // poll(2): a pidfd is readable when its process has exited
 		n, err := unix.Poll(ended, 10_000)
 		if err == unix.EINTR {
 			continue
@@ -170,7 +170,7 @@ func TestKilledParent(t *testing.T) {
 	}
 }
 
-// The descriptor of the conversation is for the child, not for what the child runs.
+// A program that the child executes does not inherit the file descriptor of the conversation.
 func TestCloseOnExec(t *testing.T) {
 	p := start(t, runs)
 	var fds string
@@ -192,7 +192,7 @@ var runs = Register("runs", func(c *Conn) error {
 	return errors.Join(p.Receive(&fds), c.Send(fds))
 })
 
-// lists tells what is open besides the standard streams and its own conversation, 3.
+// lists sends the open file descriptors except the standard streams and its own conversation, 3.
 var lists = Register("lists", func(c *Conn) error {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -231,7 +231,7 @@ func TestExecutable(t *testing.T) {
 func TestACommandWithAnErrorIsNotStarted(t *testing.T) {
 	for name, start := range map[string]func(*Process) error{
 		"by os/exec": (*Process).Start,
-		"by a fork of one's own": func(p *Process) error {
+		"by StartBy": func(p *Process) error {
 			return p.StartBy(func(string, []string, []string, []*os.File) (int, error) {
 				t.Error("forked")
 				return 0, syscall.ENOSYS
@@ -252,10 +252,10 @@ func TestWhoWaitedInVainMayWaitAgain(t *testing.T) {
 	require.NoError(t, err)
 	defer ours.Close()
 	defer theirs.Close()
-	require.ErrorIs(t, ours.receive(nil, time.Now().Add(time.Millisecond)), os.ErrDeadlineExceeded, "nothing has come")
+	require.ErrorIs(t, ours.receive(nil, time.Now().Add(time.Millisecond)), os.ErrDeadlineExceeded, "nothing has arrived")
 	_, err = theirs.WriteString(`{"value":`)
 	require.NoError(t, err)
-	require.ErrorIs(t, ours.receive(nil, time.Now().Add(time.Millisecond)), os.ErrDeadlineExceeded, "half of it has come")
+	require.ErrorIs(t, ours.receive(nil, time.Now().Add(time.Millisecond)), os.ErrDeadlineExceeded, "half of it has arrived")
 	_, err = theirs.WriteString(`"late"}`)
 	require.NoError(t, err)
 	var got string
@@ -263,13 +263,13 @@ func TestWhoWaitedInVainMayWaitAgain(t *testing.T) {
 	require.Equal(t, "late", got)
 }
 
-// A program that is closed to others starts its children from a copy, which must be there as long as the program lives, and
-// at a number at which no child gets a file of its own.
+// A program that other users cannot execute starts its children from a copy. The copy must exist as
+// long as the program runs, and its file descriptor must have a number that no child's file gets.
 func TestAProgramThatIsClosedToOthers(t *testing.T) {
 	const inside = "CONTAINERKIT_TEST_CLOSED"
 	if os.Getenv(inside) != "" {
 		require.NotEqual(t, "/proc/self/exe", Self())
-		runtime.GC() // whatever nobody holds is closed now
+		runtime.GC() // closes every file without a reference
 		time.Sleep(50 * time.Millisecond)
 		var many []*os.File
 		for range 16 {
@@ -282,7 +282,7 @@ func TestAProgramThatIsClosedToOthers(t *testing.T) {
 		return
 	}
 	if os.Geteuid() != 0 {
-		t.Skip("only root's children may be strangers to root's files")
+		t.Skip("only root's children can be users that cannot read root's files")
 	}
 	raw, err := os.ReadFile("/proc/self/exe")
 	require.NoError(t, err)
@@ -303,6 +303,6 @@ func TestNextWaitsForAsLongAsItTakes(t *testing.T) {
 	require.ErrorIs(t, ours.receive(nil, time.Now().Add(time.Millisecond)), os.ErrDeadlineExceeded)
 	time.AfterFunc(50*time.Millisecond, func() { _, _ = theirs.WriteString(`{"value":"late"}`) })
 	var got string
-	require.NoError(t, ours.Next(&got), "the deadline of before counts no more")
+	require.NoError(t, ours.Next(&got), "the earlier deadline must have no effect")
 	require.Equal(t, "late", got)
 }

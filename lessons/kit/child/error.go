@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// An Error is an error that crosses to another process: its text, and the errno below it, so that
-// errors.Is and errors.As still find the errno there. Everything else about the error is lost.
+// An Error is an error in the form in which it is sent to another process: its text and the errno
+// that it wraps, so that errors.Is and errors.As find the errno there. Everything else is lost.
 type Error struct {
 	Text  string        `json:"text"`
 	Errno syscall.Errno `json:"errno,omitempty"`
 }
 
-// PackError makes err ready to cross; nil stays nil.
+// PackError converts err for sending; nil stays nil.
 func PackError(err error) *Error {
 	if err == nil {
 		return nil
@@ -24,7 +24,7 @@ func PackError(err error) *Error {
 	return e
 }
 
-// Unpack returns what crossed as an error; nil stays nil.
+// Unpack returns the received error; nil stays nil.
 // (A nil *Error in a variable of type error would not be nil.)
 func (e *Error) Unpack() error {
 	if e == nil {

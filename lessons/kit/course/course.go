@@ -1,24 +1,24 @@
-// Package course is the table of contents: every stage, its steps in order, what each step claims, and what it
-// needs of the machine. It is data and nothing else. The stages' programs, `go run ./lessons`, the doctor and
-// `verify` all read it, so none of them can disagree about what the course holds.
+// Package course has the table of contents: every stage, its steps in order, what each step claims,
+// and what it needs from the machine. The package contains only data. The stages' programs, `go run
+// ./lessons`, the doctor and `verify` all read it, so they agree about the contents.
 package course
 
-// A Feature is something that a machine can or cannot do. The doctor finds out by trying.
+// A Feature is an ability that a machine can have or lack. The doctor probes for it by trying.
 type Feature string
 
-// The features that steps ask for.
+// The features that steps need.
 const (
-	Cgroups  Feature = "cgroups"   // a cgroup can be made, by root or in a delegated subtree
+	Cgroups  Feature = "cgroups"   // a cgroup can be created, by root or in a delegated subtree
 	Pids     Feature = "pids"      // the pids controller can be used
 	Memory   Feature = "memory"    // the memory controller can be used
 	CPU      Feature = "cpu"       // the cpu controller can be used
 	Cpuset   Feature = "cpuset"    // the cpuset controller can be used
-	IO       Feature = "io"        // the io (v1: blkio) controller can be used, and a disk can be throttled
+	IO       Feature = "io"        // the io (v1: blkio) controller can throttle a disk
 	Freezer  Feature = "freezer"   // processes can be frozen
 	PSI      Feature = "psi"       // the kernel measures pressure
-	CPUs2    Feature = "two CPUs"  // at least two CPUs to choose from
+	CPUs2    Feature = "two CPUs"  // at least two CPUs can be used
 	UserNS   Feature = "user"      // user namespaces, also for an ordinary user
-	PIDNS    Feature = "pid"       // …and so on: the other seven namespaces, with the capabilities to make them
+	PIDNS    Feature = "pid"       // the other seven namespaces can be created
 	UTSNS    Feature = "uts"       //
 	MountNS  Feature = "mnt"       //
 	IPCNS    Feature = "ipc"       //
@@ -26,30 +26,30 @@ const (
 	TimeNS   Feature = "time"      //
 	CgroupNS Feature = "cgroup"    //
 	Overlay  Feature = "overlay"   // overlayfs can be mounted (in a user namespace if need be)
-	Bridge   Feature = "bridge"    // links of kind veth and bridge
+	Bridge   Feature = "bridge"    // links of the types veth and bridge
 	Nftables Feature = "nftables"  // nft tables with NAT
 	Terminal Feature = "terminals" // a new devpts instance
 )
 
-// A Step is one run of narration: a question, an answer from the kernel, a proof.
+// A Step is one narrated experiment: a question, the kernel's answer, and claims.
 type Step struct {
 	Name  string
 	Claim string    // one line: what the step proves
-	Needs []Feature // without these it is skipped, with the reason
+	Needs []Feature // if one is missing, the step is skipped, with the reason
 }
 
 // A Stage is one of the five programs.
 type Stage struct {
-	Dir   string // where it stands, and its name: "01-cgroups"
-	Title string // "what a process may use"
-	Adds  string // what `-- COMMAND` runs in at this stage, in words
+	Dir   string // its directory, and its name: "01-cgroups"
+	Title string // "what a process can use"
+	Adds  string // what the container of `-- COMMAND` has from this stage on
 	Steps []Step
 }
 
-// Stages is the course, in order.
+// Stages lists the stages of the course, in order.
 var Stages = []Stage{Cgroups01, Namespaces02, Rootfs03, Network04, Full05}
 
-// Cgroups01 is stage 01.
+// Cgroups01 describes stage 01.
 var Cgroups01 = Stage{
 	Dir: "01-cgroups", Title: "what a process can use",
 	Adds: "limits on processes, memory and CPU",
@@ -67,7 +67,7 @@ var Cgroups01 = Stage{
 	},
 }
 
-// Namespaces02 is stage 02.
+// Namespaces02 describes stage 02.
 var Namespaces02 = Stage{
 	Dir: "02-namespaces", Title: "what a process can see",
 	Adds: "its own namespaces of all eight kinds, and a new /proc",
@@ -86,7 +86,7 @@ var Namespaces02 = Stage{
 	},
 }
 
-// Rootfs03 is stage 03.
+// Rootfs03 describes stage 03.
 var Rootfs03 = Stage{
 	Dir: "03-rootfs", Title: "which files a container has",
 	Adds: "its own root filesystem: the host's /usr under an overlay, the rest generated",
@@ -102,7 +102,7 @@ var Rootfs03 = Stage{
 	},
 }
 
-// Network04 is stage 04.
+// Network04 describes stage 04.
 var Network04 = Stage{
 	Dir: "04-network", Title: "what a process can reach",
 	Adds: "its own network: a veth pair on a bridge, NAT, and a DNS server",
@@ -118,7 +118,7 @@ var Network04 = Stage{
 	},
 }
 
-// Full05 is stage 05.
+// Full05 describes stage 05.
 var Full05 = Stage{
 	Dir: "05-full", Title: "the container: everything together",
 	Adds: "few capabilities, no_new_privs, masked paths",

@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The whole kit reads this table: what it says must be sound.
+// The stages and the lessons read this table, so its entries must be complete and unique.
 func TestTableOfContents(t *testing.T) {
 	word := regexp.MustCompile(`^[a-z][a-z0-9]*$`)
 	dirs := map[string]bool{}
 	for _, stage := range Stages {
 		require.Regexp(t, `^0[1-5]-[a-z]+$`, stage.Dir)
-		require.False(t, dirs[stage.Dir], "%s twice", stage.Dir)
+		require.False(t, dirs[stage.Dir], "%s is there twice", stage.Dir)
 		dirs[stage.Dir] = true
 		require.NotEmpty(t, stage.Title)
 		require.NotEmpty(t, stage.Adds)
@@ -22,12 +22,12 @@ func TestTableOfContents(t *testing.T) {
 		names := map[string]bool{}
 		for _, s := range stage.Steps {
 			require.Regexp(t, word, s.Name)
-			require.NotEqual(t, "leaks", s.Name, "the name of the leak table's run")
+			require.NotEqual(t, "leaks", s.Name, "this name is for the leak table")
 			require.False(t, names[s.Name], "%s has %s twice", stage.Dir, s.Name)
 			names[s.Name] = true
 			require.NotEmpty(t, s.Claim, s.Name)
 			require.NotContains(t, s.Claim, "\n", "a claim is one line")
-			require.False(t, strings.HasSuffix(s.Claim, "."), "a claim is no sentence with a full stop: %s", s.Claim)
+			require.False(t, strings.HasSuffix(s.Claim, "."), "a claim has no full stop: %s", s.Claim)
 			needs := map[Feature]bool{}
 			for _, f := range s.Needs {
 				require.False(t, needs[f], "%s needs %s twice", s.Name, f)

@@ -1,10 +1,12 @@
-// Package errno turns an error of the kernel into what it meant here and what to do about it.
+// Package errno explains an error from the kernel: what it means here, and what to do about it.
 //
-// A kernel has some hundred numbers for everything that can go wrong, so each of them means many things. Which one it
-// was follows from the operation: EINVAL of pivot_root(2) is not EINVAL of mount(2). Explain finds the operation in
-// the error's type (os.PathError, os.SyscallError) or in its text, so errors should name it: "mount overlay on /x: …".
+// The kernel has about a hundred numbers for all errors, so each number has many meanings. Which
+// one applies depends on the operation: EINVAL from pivot_root(2) is not EINVAL from mount(2).
+// Explain finds the operation in the error's text, so errors should name it: "mount overlay on /x:
+// …".
 //
-// Use it where an error is shown to a reader. Do not use it to decide anything: for that there is errors.Is.
+// Use it where a reader sees an error. When not to use it: for decisions, because errors.Is does
+// that.
 package errno
 
 import (
@@ -13,7 +15,7 @@ import (
 	"syscall"
 )
 
-// Explain returns one or two sentences on an error, or nothing if there is nothing to add.
+// Explain returns a few sentences about an error, or "" if there is nothing to add.
 func Explain(err error) string {
 	var number syscall.Errno
 	if err == nil || !errors.As(err, &number) {
@@ -30,15 +32,15 @@ func Explain(err error) string {
 	return ""
 }
 
-// A failure is what is known about an error besides its number.
+// A failure holds what an explanation needs besides the errno.
 type failure struct {
 	text string // the whole error, in lower case
 }
 
-// A rule is one meaning of one number (or of two that mean the same).
+// A rule is one meaning of one errno, or of several that mean the same.
 type rule struct {
 	numbers []syscall.Errno
-	ops     []string // the text holds one of these; none: any operation
+	ops     []string // the text contains one of these; if empty: any operation
 	why     func(failure) string
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pretend replaces the machine that the explainer looks at. Its process has the given capabilities,
-// and no seccomp filter.
+// pretend replaces the facts that the explainer reads. The process has these capabilities, and no
+// seccomp filter.
 func pretend(t *testing.T, uid int, real bool, sysctls map[string]string, capabilities ...int) {
 	was := machine
 	t.Cleanup(func() { machine = was })
@@ -31,26 +31,26 @@ func TestExplain(t *testing.T) {
 		says string
 	}{
 		{os.NewSyscallError("pivot_root", syscall.EINVAL), "make / private first"},
-		{&os.PathError{Op: "pivot_root", Path: "/x", Err: syscall.EBUSY}, "a mount of its own"},
+		{&os.PathError{Op: "pivot_root", Path: "/x", Err: syscall.EBUSY}, "its own mount"},
 		{fmt.Errorf("mount overlay on /x: %w", syscall.EINVAL), "upperdir and workdir"},
 		{fmt.Errorf("bind /usr: %w", &os.PathError{Op: "mount", Path: "/usr", Err: syscall.EINVAL}), "unbindable"},
 		{&os.PathError{Op: "mount", Path: "/x", Err: syscall.ENODEV}, "/proc/filesystems"},
 		{&os.PathError{Op: "mount", Path: "/x", Err: syscall.EPERM}, "CAP_SYS_ADMIN"},
-		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.subtree_control", Err: syscall.EBUSY}, "no internal processes"},
+		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.subtree_control", Err: syscall.EBUSY}, "\"no internal processes\" rule"},
 		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.subtree_control", Err: syscall.ENOENT}, "cgroup.controllers"},
 		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.subtree_control", Err: syscall.EOPNOTSUPP}, "threaded"},
-		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.procs", Err: syscall.ESRCH}, "no such process"},
+		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/cgroup.procs", Err: syscall.ESRCH}, "has exited"},
 		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/cpuset/a/tasks", Err: syscall.ENOSPC}, "cpuset.mems"},
 		{&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EACCES}, "Delegate=yes"},
 		{&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EROFS}, "read-only here, as Docker"},
 		{&os.PathError{Op: "write", Path: "/sys/fs/cgroup/a/io.max", Err: syscall.ENODEV}, "whole disk"},
-		{&os.PathError{Op: "write", Path: "/proc/self/timens_offsets", Err: syscall.EACCES}, "before the first one"},
+		{&os.PathError{Op: "write", Path: "/proc/self/timens_offsets", Err: syscall.EACCES}, "before the first one joins"},
 		{fmt.Errorf("a program in memory: %w", os.NewSyscallError("memfd_create", syscall.EACCES)), "vm.memfd_noexec=1"},
-		{&os.PathError{Op: "write", Path: "/proc/7/uid_map", Err: syscall.EPERM}, "map your own ID only"},
+		{&os.PathError{Op: "write", Path: "/proc/7/uid_map", Err: syscall.EPERM}, "map only your own ID"},
 		{&os.PathError{Op: "fork/exec", Path: "/proc/self/exe", Err: syscall.ENOSPC}, "max_*_namespaces"},
 		{&os.PathError{Op: "fork/exec", Path: "/bin/true", Err: syscall.EAGAIN}, "pids.max"},
 		{&os.PathError{Op: "fork/exec", Path: "/bin/true", Err: syscall.EPERM}, "a new user namespace needs none"},
-		{&os.PathError{Op: "fork/exec", Path: "/no/such", Err: syscall.ENOENT}, "no such file"},
+		{&os.PathError{Op: "fork/exec", Path: "/no/such", Err: syscall.ENOENT}, "does not exist where the command runs"},
 		{&os.PathError{Op: "fork/exec", Path: "/x", Err: syscall.ENOEXEC}, "another processor"},
 		{&os.PathError{Op: "fork/exec", Path: "/x", Err: syscall.E2BIG}, "too long"},
 		{fmt.Errorf("clone3: %w", syscall.E2BIG), "too new"},
@@ -60,8 +60,8 @@ func TestExplain(t *testing.T) {
 		{&os.PathError{Op: "write", Path: "/usr/x", Err: syscall.EROFS}, "read-only"},
 		{fmt.Errorf("listen tcp 127.0.0.1:80: %w", os.NewSyscallError("bind", syscall.EADDRINUSE)), "ss -ltnp"},
 		{fmt.Errorf("add nft chain: %w", syscall.EOPNOTSUPP), "modprobe"},
-		{fmt.Errorf("kill: %w", syscall.ESRCH), "gone"},
-		{fmt.Errorf("mknod /dev/x: %w", syscall.EPERM), "bind the host's node"},
+		{fmt.Errorf("kill: %w", syscall.ESRCH), "does not exist any more"},
+		{fmt.Errorf("mknod /dev/x: %w", syscall.EPERM), "bind-mount the host's node"},
 	} {
 		require.Contains(t, Explain(c.err), c.says, "%v", c.err)
 	}
@@ -73,7 +73,7 @@ func TestNothingToAdd(t *testing.T) {
 	}
 }
 
-// The same EPERM has another cause, and another way out, on each of these machines.
+// On each of these machines, the same EPERM has another cause and another fix.
 func TestMachineDecides(t *testing.T) {
 	clone := &os.PathError{Op: "fork/exec", Path: "/proc/self/exe", Err: syscall.EPERM}
 	pretend(t, 1000, true, map[string]string{"kernel/apparmor_restrict_unprivileged_userns": "1"})
@@ -85,18 +85,18 @@ func TestMachineDecides(t *testing.T) {
 	pretend(t, 0, true, map[string]string{"kernel/unprivileged_userns_clone": "0"})
 	require.Contains(t, Explain(clone), "Root in this process does not have it: see CapEff")
 	machine.filter = func() bool { return true }
-	require.Contains(t, Explain(clone), "does not have it, and a seccomp filter is on it")
+	require.Contains(t, Explain(clone), "does not have it, and has a seccomp filter")
 	pretend(t, 0, true, nil, capSysAdmin)
 	require.Contains(t, Explain(clone), "a security module")
 	machine.filter = func() bool { return true }
 	require.Contains(t, Explain(clone), "has it, but also a seccomp filter")
 	pretend(t, 0, false, nil)
-	require.Contains(t, Explain(fmt.Errorf("mount proc on /proc: %w", syscall.EPERM)), "covered")
+	require.Contains(t, Explain(fmt.Errorf("mount proc on /proc: %w", syscall.EPERM)), "masks a part")
 	require.Contains(t, Explain(&os.PathError{Op: "mkdir", Path: "/sys/fs/cgroup/a", Err: syscall.EACCES}), "delegated")
 }
 
-// ENOSPC of clone(2) is explained by the limits alone: by the one that is 0, of the kind that the call
-// asked for if the error names it.
+// Only the limits explain ENOSPC from clone(2): the limit that is 0, for the kind of namespace that
+// the error names, if it names one.
 func TestLimitOnNamespaces(t *testing.T) {
 	clone := fmt.Errorf("start PID 1: %w", os.NewSyscallError("clone3", syscall.ENOSPC))
 	pretend(t, 0, true, nil)
@@ -115,7 +115,8 @@ func TestLimitOnNamespaces(t *testing.T) {
 	require.Contains(t, NoUserNamespace(), "max_user_namespaces")
 }
 
-// Root needs CAP_SETFCAP to map the outer root (user_namespaces(7)). An ordinary user does not.
+// Root needs CAP_SETFCAP to map UID 0 of the outer user namespace (user_namespaces(7)). An ordinary
+// user does not.
 func TestMapOfRootWithoutCapability(t *testing.T) {
 	write := &os.PathError{Op: "write", Path: "/proc/7/uid_map", Err: syscall.EPERM}
 	pretend(t, 0, true, nil)
@@ -126,8 +127,8 @@ func TestMapOfRootWithoutCapability(t *testing.T) {
 	require.NotContains(t, Explain(write), "CAP_SETFCAP")
 }
 
-// An error names an interpreter only if the process that saw the file says so. The explainer opens no
-// file: under the same name it could find another one.
+// An explanation names an interpreter only if the error does. The explainer opens no file, because
+// it could find another one under the same name.
 func TestMissingInterpreter(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
 	require.NoError(t, os.WriteFile(script, []byte("#!/no/such/shell -e\n"), 0o755))

@@ -14,13 +14,13 @@ const (
 	capBPF      = 39
 )
 
-// machine is what the explainer looks at to choose between meanings; tests replace it.
+// machine reads the facts by which the explainer chooses between meanings. Tests replace it.
 var machine = struct {
 	uid    func() int
-	root   func() bool               // root of the machine, not of a user namespace
+	root   func() bool               // in the initial user namespace
 	has    func(capability int) bool // in the effective set
-	filter func() bool               // a seccomp filter is on this process
-	sysctl func(path string) string  // the file below /proc/sys, or nothing
+	filter func() bool               // this process has a seccomp filter
+	sysctl func(path string) string  // the file below /proc/sys, or ""
 }{
 	uid: os.Geteuid,
 	root: func() bool {
@@ -39,7 +39,7 @@ var machine = struct {
 	},
 }
 
-// status is a field of /proc/self/status (proc_pid_status(5)).
+// status returns a field of /proc/self/status (proc_pid_status(5)).
 func status(field string) string {
 	raw, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(raw)) {
@@ -50,8 +50,8 @@ func status(field string) string {
 	return ""
 }
 
-// NoUserNamespace says which setting of this machine forbids a user namespace to an ordinary user, and
-// the way out; nothing if none of the known ones does.
+// NoUserNamespace says which setting of this machine forbids user namespaces to an ordinary user,
+// and what to do. It returns "" if no known setting does.
 func NoUserNamespace() string {
 	if why := noMore("user"); why != "" {
 		return why
@@ -59,7 +59,8 @@ func NoUserNamespace() string {
 	return forbidden()
 }
 
-// forbidden says which setting makes a user namespace, or what is done in it, fail with EPERM.
+// forbidden says which setting makes the creation of a user namespace, or a call in it, fail with
+// EPERM. It returns "" if no known setting does.
 func forbidden() string {
 	switch root := machine.root(); {
 	case !root && machine.sysctl("kernel/unprivileged_userns_clone") == "0":
@@ -67,15 +68,17 @@ func forbidden() string {
 			"Allow them: sudo sysctl -w kernel.unprivileged_userns_clone=1"
 	case !root && machine.sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
 		return "AppArmor gives an ordinary user's namespace no capabilities (Ubuntu 24.04 and later). " +
-			"Allow it until the next boot: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or run as root: go run -exec sudo ./NN-name"
+			"Allow it until the next boot: " +
+			"sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, " +
+			"or run as root: go run -exec sudo ./NN-name"
 	}
 	return ""
 }
 
-// kinds are the namespaces that have a limit, /proc/sys/user/max_KIND_namespaces (namespaces(7)).
+// kinds lists the namespaces that have a limit, /proc/sys/user/max_KIND_namespaces (namespaces(7)).
 var kinds = []string{"user", "pid", "mnt", "net", "uts", "ipc", "cgroup", "time"}
 
-// noMore says that the limit on namespaces of this kind is 0, if so.
+// noMore explains that the limit on namespaces of this kind is 0. It returns "" if it is not.
 func noMore(kind string) string {
 	limit := "user.max_" + kind + "_namespaces"
 	if machine.sysctl(strings.Replace(limit, ".", "/", 1)) != "0" {
@@ -85,8 +88,8 @@ func noMore(kind string) string {
 		"Raise it: sudo sysctl -w " + limit + "=15000"
 }
 
-// limitReached explains ENOSPC of clone(2) and unshare(2). If the text names the kind of namespace,
-// the limits of the others are not to blame.
+// limitReached explains ENOSPC from clone(2) and unshare(2). If the text names the kind of
+// namespace, it ignores the limits of the other kinds.
 func limitReached(f failure) string {
 	for _, kind := range kinds {
 		flag := "clone_new" + strings.Replace(kind, "mnt", "ns", 1)
@@ -97,11 +100,12 @@ func limitReached(f failure) string {
 			return why
 		}
 	}
-	return "A limit on namespaces is reached, not a disk: that of this or of an outer user namespace " +
-		"(/proc/sys/user/max_*_namespaces); or user or pid namespaces are nested deeper than 32. (namespaces(7))"
+	return "No disk is full. A limit on namespaces is reached, in this or in an outer user namespace " +
+		"(/proc/sys/user/max_*_namespaces), or user or PID namespaces are nested deeper than 32. " +
+		"(namespaces(7))"
 }
 
-// privilege explains a refusal that more privilege would lift; what names the capability.
+// privilege explains a call that fails for lack of a privilege; what names the capability.
 func privilege(capability int, what string) string {
 	if why := forbidden(); why != "" {
 		return why
@@ -109,27 +113,32 @@ func privilege(capability int, what string) string {
 	why := what
 	switch has := machine.has(capability); {
 	case has && machine.filter():
-		why += " This process has it, but also a seccomp filter (see Seccomp in /proc/self/status), which can forbid the call."
+		why += " This process has it, but also a seccomp filter, which can forbid the call " +
+			"(see Seccomp in /proc/self/status)."
 	case machine.filter():
-		why += " This process does not have it, and a seccomp filter is on it (see CapEff and Seccomp in /proc/self/status), as a container engine sets one."
+		why += " This process does not have it, and has a seccomp filter, as container engines set it " +
+			"(see CapEff and Seccomp in /proc/self/status)."
 	case !machine.root():
-		return why + " An ordinary user gets it only inside a user namespace of their own, over what that namespace owns."
+		return why + " An ordinary user has it only in their own user namespace, for what that namespace owns."
 	case !has:
 		return why + " Root in this process does not have it: see CapEff in /proc/self/status."
 	default:
-		return why + " Root in this process has it: a security module may have refused. (dmesg | tail)"
+		return why + " Root in this process has it, so maybe a security module denied the call. (dmesg | tail)"
 	}
-	return why + " Start that container with --privileged (only on a machine that is yours), or run the lessons outside of it."
+	return why + " Start the container with --privileged (only on your own machine), or run the lessons " +
+		"outside of it."
 }
 
-// mapRefused explains EPERM of a write to uid_map or gid_map.
+// mapRefused explains EPERM from a write to uid_map or gid_map.
 func mapRefused(failure) string {
 	if why := forbidden(); why != "" {
 		return why
 	}
 	if machine.uid() == 0 && !machine.has(capSetfcap) {
-		return "A map that holds UID 0 of the outer user namespace needs CAP_SETFCAP there, since Linux 5.12, and root in this process does not have it: " +
-			"see CapEff in /proc/self/status. Run the program with it, or as an ordinary user. (user_namespaces(7))"
+		return "Since Linux 5.12, a mapping of UID 0 of the outer user namespace needs CAP_SETFCAP there, " +
+			"and root in this process does not have it: see CapEff in /proc/self/status. " +
+			"Run the program with it, or as an ordinary user. (user_namespaces(7))"
 	}
-	return "A map is written once, and without CAP_SETUID outside it may map your own ID only; for a gid_map, \"deny\" must stand in setgroups first. (user_namespaces(7))"
+	return "An ID map can be written only once, and without CAP_SETUID in the outer user namespace it can " +
+		"map only your own ID. For gid_map, write \"deny\" to setgroups first. (user_namespaces(7))"
 }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Name is the name of the errno in an error, such as EPERM (errno(3)), or the error's text if there is none: what an attempt
-// came to, as evidence.
+// Name returns the name of the errno in an error, such as EPERM (errno(3)), or the error's text if
+// it has none. Use it for evidence: the result of an attempt.
 func Name(err error) string {
 	var number syscall.Errno
 	if errors.As(err, &number) {
@@ -17,7 +17,7 @@ func Name(err error) string {
 	return err.Error()
 }
 
-// Outcome is what a call came to, in a word: "allowed", or the name of its errno.
+// Outcome returns the result of a call in one word: "allowed", or the name of its errno.
 func Outcome(err error) string {
 	if err == nil {
 		return "allowed"

@@ -41,14 +41,16 @@ type row struct {
 	try    func(dir string) error
 }
 
-// unprivileged begins a command by hand that needs to be root in new namespaces.
+// unprivileged begins each command by hand that needs root in new namespaces.
 const unprivileged = "unshare --user --map-root-user"
 
-// in returns the namespaces in which a row can do what only root can, without an effect on the host.
+// in returns clone(2) flags for namespaces in which a row can do what only root can, without an
+// effect on the host.
 func in(others uintptr) uintptr { return unix.CLONE_NEWUSER | others }
 
-// met is the table of docs/errnos.md, in the order of the names. Each call is made in its own process, so that a limit or
-// a mount ends with it. None needs a privilege: what only root can do is done by root in a new user namespace.
+// met is the table of docs/errnos.md, in the order of the names. Each call runs in its own process,
+// so that a limit or a mount goes away when the process exits. No row needs a privilege: root in a
+// new user namespace does what only root can do.
 var met = []row{
 	{number: unix.E2BIG, call: "execve(2) with an argument of 3 MB", man: "execve(2)",
 		why:  "One argument can have 32 pages. Arguments and environment together can have a quarter of the stack limit, and at most 6 MiB. From clone3(2), openat2(2) or mount_setattr(2) it means that the kernel does not know the last fields of the structure: it is older than the program.",
@@ -170,10 +172,10 @@ var met = []row{
 		why:  "Without PID 1, no process can be created in the namespace. It is the usual result of unshare --pid without --fork. Or the machine really has no memory left.",
 		hand: unprivileged + " --pid bash -c '/bin/true; /bin/true; /bin/true'",
 		try: func(string) error {
-			runtime.LockOSThread() // the namespace for children is a thread's own
+			runtime.LockOSThread() // each thread has its own namespace for children
 			must(unix.Unshare(unix.CLONE_NEWPID))
 			if err := exec.Command("/bin/true").Run(); err != nil {
-				return err // package os has tried with a child whether pidfds work: that child was PID 1
+				return err // package os tests pidfds with a child: that child was PID 1
 			}
 			return exec.Command("/bin/true").Run()
 		}},
@@ -181,7 +183,7 @@ var met = []row{
 		why:  "A limit is reached, and no disk is full. More than 32 nested user or PID namespaces give the same error. Before Linux 4.9 it was EUSERS.",
 		hand: unprivileged + " sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; unshare --user true'",
 		try: func(string) error {
-			// The limit is that of our own user namespace, and is gone with it.
+			// The limit belongs to our new user namespace, and goes away with it.
 			must(os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0))
 			c := exec.Command("/bin/true")
 			c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}
@@ -251,7 +253,7 @@ var met = []row{
 			return unix.Kill(c.ProcessState.Pid(), 0)
 		}},
 	{number: unix.ETXTBSY, call: "execve(2) of a file that is open for writing", man: "execve(2)",
-		why:  "A process still has the program open for writing. A Go program that writes a file and then executes it fails like this if another thread forks in between: the child inherits the open file. Linux 6.11 and the first releases of 6.12 allow it.",
+		why:  "A process still has the program open for writing. A Go program that writes a file and then executes it fails like this if another thread forks in between: the child inherits the open file descriptor. Linux 6.11 and the first releases of 6.12 allow it.",
 		hand: "sh -c 'cp /bin/true busy; exec 3<>busy; ./busy'",
 		try: func(dir string) error {
 			name := file(dir, "busy", "", 0o755)
@@ -265,7 +267,8 @@ var met = []row{
 		try:  func(dir string) error { return unix.Link("/proc/self/status", filepath.Join(dir, "status")) }},
 }
 
-// name returns an errno's name. EOPNOTSUPP is also ENOTSUP; clone(2) and the kernel's documents say EOPNOTSUPP.
+// name returns an errno's name. EOPNOTSUPP is also ENOTSUP; clone(2) and the kernel's documents say
+// EOPNOTSUPP.
 func name(n syscall.Errno) string {
 	if n == unix.EOPNOTSUPP {
 		return "EOPNOTSUPP"
@@ -273,7 +276,7 @@ func name(n syscall.Errno) string {
 	return unix.ErrnoName(n)
 }
 
-// must panics on an error of a call that has to succeed before the one that fails.
+// must panics if a call fails that must succeed before the call of the row.
 func must(err error) {
 	if err != nil {
 		panic(err)
@@ -295,7 +298,8 @@ func file(dir, name, text string, mode os.FileMode) string {
 	return path
 }
 
-// rowEnv names the variable with the row that a child of this test tries; its argument is its directory.
+// rowEnv is the variable with the number of the row that a child of this test tries. The child's
+// argument is its directory.
 const rowEnv = "CONTAINERKIT_ERRNO_ROW"
 
 func TestMain(m *testing.M) {
@@ -306,7 +310,8 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "no errno: %v\n", err)
 			os.Exit(1)
 		}
-		// The exit status carries the errno: some rows leave no file descriptor free, and all errnos are below 134.
+		// The exit status is the errno: some rows leave no file descriptor free, and all errnos are
+		// below 134.
 		os.Exit(int(number))
 	}
 	os.Exit(m.Run())
@@ -327,7 +332,7 @@ func provoke(i int, dir string) (syscall.Errno, error) {
 	}
 	var errs bytes.Buffer
 	c.Stderr = &errs
-	runtime.LockOSThread() // Pdeathsig is about the thread that forked
+	runtime.LockOSThread() // Pdeathsig is for the exit of the thread that forked
 	defer runtime.UnlockOSThread()
 	err := c.Run()
 	var exit *exec.ExitError
@@ -362,7 +367,7 @@ func TestEachErrnoOfTheBookIsGivenByItsCall(t *testing.T) {
 func TestEachErrnoOfTheBookIsSeenByHand(t *testing.T) {
 	for _, r := range met {
 		if r.hand == "" {
-			continue // it needs threads, and so a program
+			continue // it needs a program with threads
 		}
 		t.Run(name(r.number), func(t *testing.T) {
 			if why := userNamespace(); strings.HasPrefix(r.hand, "unshare") && why != "" {
@@ -409,10 +414,10 @@ Each row below is tested: a test makes the call, as root and as an ordinary user
 ## See it by hand
 
 Type these commands in an empty directory: each one fails with its errno, and the test runs them, too.
-None needs root, except that on Ubuntu 24.04 and later those with ` + "`unshare`" + ` do.
+None needs root, except those with ` + "`unshare`" + ` on Ubuntu 24.04 and later.
 ` + "`perl`" + ` makes the calls that a shell can't make.
 The EINVAL of threads isn't here, because it needs a program with threads.
-The text that you see comes from the program that you type; only the errno comes from the kernel.
+The command prints the text that you see; only the errno comes from the kernel.
 
 `)
 	for _, r := range met {

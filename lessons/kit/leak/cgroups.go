@@ -18,10 +18,10 @@ import (
 // A cgroupDir identifies a directory of a cgroup hierarchy by what stat(2) says.
 type cgroupDir struct{ Dev, Ino uint64 }
 
-// cgroupDirs returns the cgroup directories that this process reaches: those already mounted, and those
-// that it mounts again in new user, mount and cgroup namespaces. The root of such a mount is the cgroup
-// of the process that created the namespace (cgroup_namespaces(7)). In a hierarchy in which a container
-// has no cgroup, that is the host's.
+// cgroupDirs returns the cgroup directories that this process reaches: those already mounted, and
+// those that it mounts again in new user, mount and cgroup namespaces. The root of such a mount is
+// the cgroup of the process that created the namespace (cgroup_namespaces(7)). In a hierarchy in
+// which a container has no cgroup, that is the host's.
 func cgroupDirs() (dirs []cgroupDir, err error) {
 	raw, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -40,7 +40,8 @@ func cgroupDirs() (dirs []cgroupDir, err error) {
 	if err != nil {
 		return dirs, err
 	}
-	// Mapped to itself, or execve would clear the new namespace's capabilities (user_namespaces(7)).
+	// Mapped to itself, or execve would clear the new namespace's capabilities
+	// (user_namespaces(7)).
 	p.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP
 	p.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 	p.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
@@ -53,7 +54,8 @@ func cgroupDirs() (dirs []cgroupDir, err error) {
 	return append(dirs, again...), err
 }
 
-// cgroupMounter mounts each hierarchy of /proc/self/cgroup, attached nowhere, and reports the roots.
+// cgroupMounter mounts each hierarchy of /proc/self/cgroup, attached nowhere, and reports the
+// roots.
 var cgroupMounter = child.Register("leak-cgroups", func(c *child.Conn) error {
 	raw, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {

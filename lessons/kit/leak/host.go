@@ -39,7 +39,8 @@ type host struct {
 
 func (h *host) defer_(f func()) { h.undo = append(h.undo, f) }
 
-// close removes the markers, the last one first. It may be called twice, also at the same time.
+// close removes the markers, the last one first. A second call, also at the same time, has no
+// effect.
 func (h *host) close() {
 	h.closing.Lock()
 	defer h.closing.Unlock()
@@ -49,9 +50,9 @@ func (h *host) close() {
 	h.undo = nil
 }
 
-// newHost creates the markers. As root, it first unshares the mount namespace of the calling thread: an
-// attacker that mounts something on "the host" mounts it there, and it is gone with the program. The
-// caller must be on a locked thread, and start the container from it.
+// newHost creates the markers. As root, it first unshares the mount namespace of the calling
+// thread: there an attacker mounts what it mounts on "the host", and the mount goes away with the
+// program. The caller must be on a locked thread, and start the container from it.
 func newHost() (h *host, err error) {
 	h = &host{thread: unix.Gettid(), cannot: map[string]string{}}
 	defer func() {
@@ -96,9 +97,9 @@ func (h *host) processes() error {
 	return p.Receive(nil) // Start can return before the kernel has set the command line
 }
 
-// files creates a file to read, one to write to, and a directory to mount on. Neither permission bits nor
-// our umask must stop an attacker. No other user can write to the parent directory, where a link could
-// make us write elsewhere.
+// files creates a file to read, one to write to, and a directory to mount on. Neither permission
+// bits nor our umask must stop an attacker. No other user can write to the parent directory, where
+// a link could make us write elsewhere.
 func (h *host) files() error {
 	dir, err := scratch.New()
 	if err != nil {
@@ -129,8 +130,8 @@ func (h *host) files() error {
 	return nil
 }
 
-// sharedMemory creates a segment that is already marked for removal: it exists while we are attached, so
-// not even kill -9 leaves it behind (shmctl(2), IPC_RMID).
+// sharedMemory creates a segment that is already marked for removal: it exists while we are
+// attached, so not even kill -9 leaves it behind (shmctl(2), IPC_RMID).
 func (h *host) sharedMemory() error {
 	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o666)
 	if err != nil {
@@ -226,8 +227,8 @@ func rootOf(mountinfo string) (mount string) {
 	return mount
 }
 
-// carelessness leaves a variable in the environment and a directory open across execve, as runtimes have
-// (CVE-2024-21626: a file descriptor of the host's cgroup directory was enough to escape).
+// carelessness leaves a variable in the environment and a directory open across execve, as runtimes
+// have (CVE-2024-21626: a file descriptor of the host's cgroup directory was enough to escape).
 func (h *host) carelessness() error {
 	h.m.Env = "CONTAINERKIT_SECRET"
 	if err := os.Setenv(h.m.Env, h.m.Secret); err != nil {
@@ -253,7 +254,8 @@ func (h *host) carelessness() error {
 	return nil
 }
 
-// victimDied looks at the victim. A signal that the attacker has sent can take a moment to arrive.
+// victimDied reports whether the victim was killed. The attacker's signal can take a moment to
+// arrive.
 func (h *host) victimDied() (bool, string) {
 	state := ""
 	for range 100 {
@@ -296,8 +298,8 @@ func (h *host) seesMount() (bool, string) {
 	return mountedOn(f, h.m.MountOn), ""
 }
 
-// mountedOn reports whether a table of mounts has one on the path. The kernel writes a space in it
-// as \040 (proc_pid_mountinfo(5)).
+// mountedOn reports whether a table of mounts has a mount at the path. The kernel writes a space as
+// \040 there (proc_pid_mountinfo(5)).
 func mountedOn(table io.Reader, path string) bool {
 	found, err := mountinfo.GetMountsFromReader(table, mountinfo.SingleEntryFilter(path))
 	return err != nil || len(found) > 0
@@ -308,8 +310,8 @@ func (h *host) wasWritten() (bool, string) {
 	return err != nil || st.Size() > 0, ""
 }
 
-// rootOutside reads the attacker's UID on the host. In an ordinary user's sandbox, our own UID mapping
-// translates it once more.
+// rootOutside reads the attacker's UID on the host. In an ordinary user's sandbox, our own UID
+// mapping translates it once more.
 func (h *host) rootOutside() (bool, string) {
 	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range lines {

@@ -20,7 +20,7 @@ func TestRootMount(t *testing.T) {
 	}
 }
 
-// The table of mounts has a space as an escape, so the text of the path is not in it.
+// The table of mounts escapes a space, so it does not contain the path itself.
 func TestMountOnPathWithSpace(t *testing.T) {
 	const table = "29 28 0:5 / /tmp/a\\040space/mount rw - tmpfs none rw\n"
 	require.True(t, mountedOn(strings.NewReader(table), "/tmp/a space/mount"))

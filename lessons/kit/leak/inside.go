@@ -23,25 +23,25 @@ import (
 	"containerkit/lessons/kit/errno"
 )
 
-// Markers say what the attacker inside looks for: the host's side of every probe.
+// Markers has the host's side of every probe: what the attacker inside looks for.
 type Markers struct {
 	Secret    string      // a word to find
 	Victim    int         // a process to kill, with the secret in its command line
 	Hostname  string      // the host's
 	UTS       string      // /proc/self/ns/uts of the host
 	MountOn   string      // a directory to mount on
-	File      string      // a file that holds the secret, readable by all
-	WriteTo   string      // an empty file, writable by all
-	Segment   int         // a System V shared memory segment that holds the secret
+	File      string      // a file with the secret, which every user can read
+	WriteTo   string      // an empty file, to which every user can write
+	Segment   int         // a System V shared memory segment with the secret
 	Port      int         // 127.0.0.1:Port answers with the secret
 	Socket    string      // so does this abstract socket
 	CgroupNS  string      // /proc/self/ns/cgroup of the host
 	Cgroups   []cgroupDir // directories of cgroups that a process of the host reaches
 	Users     []byte      // the host's /etc/passwd
 	Dev, Shm  uint64      // the file systems at the host's /dev and /dev/shm, as st_dev; 0 if there is none
-	Root      uint64      // the file system at the host's /, likewise
+	Root      uint64      // the file system at the host's /, as st_dev
 	RootMount string      // the mount of the host's /, as in its mountinfo
-	Env       string      // an environment variable that holds the secret
+	Env       string      // an environment variable with the secret
 	OpenDir   uint64      // inode of a directory that the host left open
 }
 
@@ -62,7 +62,7 @@ var attacker = child.Register("leaks", func(c *child.Conn) error {
 		if err := c.Send(answer{p.Name, leaks, saw}); err != nil {
 			return err
 		}
-		// The host looks at its victim, and at the attacker, which waits.
+		// The attacker waits while the host checks the victim and the attacker.
 		if err := c.Receive(nil); err != nil {
 			return err
 		}
@@ -70,10 +70,10 @@ var attacker = child.Register("leaks", func(c *child.Conn) error {
 	return nil
 })
 
-// refused is the result of an attack that failed with an error.
+// refused returns the result of an attack that failed with an error.
 func refused(err error) (bool, string) { return false, errno.Name(err) }
 
-// did is the result of an attack that is one call.
+// did returns the result of an attack that is one call.
 func did(err error, saw string) (bool, string) {
 	if err != nil {
 		return refused(err)
@@ -81,7 +81,7 @@ func did(err error, saw string) (bool, string) {
 	return true, saw
 }
 
-// plural returns a number of things in words.
+// plural returns a number with its noun.
 func plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -115,10 +115,10 @@ func forkWithoutEnd(Markers) (bool, string) {
 	return true, fmt.Sprintf("%d processes, no error", len(pids))
 }
 
-// forkIdle forks a process that waits until it is killed, at the latest when we are: without a cgroup,
-// an ordinary user has nothing else that would end it. The caller must be locked to its thread, whose
-// death counts (prctl(2), PR_SET_PDEATHSIG). A fork of a Go program has one thread and no scheduler, so
-// the child makes only raw system calls.
+// forkIdle forks a process that waits until it is killed, at the latest when we exit: without a
+// cgroup, nothing else would terminate an ordinary user's process. The caller must be locked to its
+// thread, because the exit of that thread kills the child (prctl(2), PR_SET_PDEATHSIG). A fork of a
+// Go program has one thread and no scheduler, so the child makes only raw system calls.
 //
 //go:noinline
 //go:norace
@@ -130,7 +130,7 @@ func forkIdle() (int, syscall.Errno) {
 	}
 	syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
 	for {
-		// If we had died before the call, another process would be its parent now.
+		// If we exited before the prctl, another process is its parent now.
 		if now, _, _ := syscall.RawSyscall(unix.SYS_GETPPID, 0, 0, 0); now != parent {
 			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
 		}
@@ -140,7 +140,7 @@ func forkIdle() (int, syscall.Errno) {
 
 const eatMiB = 384
 
-// eater touches eatMiB of memory, page by page, and reports it if it is not killed.
+// eater writes to each page of eatMiB of memory, and reports the size if it is not killed.
 var eater = child.Register("leak-eat", func(c *child.Conn) error {
 	mem, err := unix.Mmap(-1, 0, eatMiB<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
@@ -163,7 +163,8 @@ func eatWithoutEnd(Markers) (bool, string) {
 	return true, fmt.Sprintf("%d MiB, no error", got)
 }
 
-// ask runs a child, sends it v and receives its answer. If the child is killed, the error is io.EOF.
+// ask runs a child, sends it v and receives its answer. If the child is killed, the error is
+// io.EOF.
 func ask(name string, v, answer any) error {
 	p, err := child.Command(name)
 	if err != nil {
@@ -206,7 +207,7 @@ func burn(d time.Duration) float64 {
 		})
 	}
 	wg.Wait()
-	// Divided by the time that has passed, because throttled threads stop late.
+	// Divide by the time that has passed, because throttled threads stop late.
 	return float64(cpuTime()-start) / float64(time.Since(began))
 }
 
@@ -323,7 +324,7 @@ func makeNode(m Markers) (bool, string) {
 }
 
 func raisePriority(Markers) (bool, string) {
-	before, _ := unix.Getpriority(unix.PRIO_PROCESS, 0) // the raw call answers 20 - nice
+	before, _ := unix.Getpriority(unix.PRIO_PROCESS, 0) // the raw call returns 20 - nice
 	err := unix.Setpriority(unix.PRIO_PROCESS, 0, -20)
 	if err == nil {
 		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 20-before)
@@ -393,14 +394,15 @@ func seeMounts(m Markers) (bool, string) {
 	return strings.Contains(string(raw), m.RootMount), plural(strings.Count(string(raw), "\n"), "mount")
 }
 
-// escaper leaves its root in the classic way: chroot into a directory while the working directory stays
-// outside, then climb and chroot again.
+// escaper escapes from its root in the classic way: it calls chroot for a directory while its
+// working directory stays outside, then changes to the parent directories and calls chroot again.
 var escaper = child.Register("leak-escape", func(c *child.Conn) error {
 	var file string
 	if err := c.Receive(&file); err != nil {
 		return err
 	}
-	if dir, err := os.MkdirTemp("/", "containerkit-escape-"); err == nil { // in its own root it can write
+	// In its own root it can create a directory.
+	if dir, err := os.MkdirTemp("/", "containerkit-escape-"); err == nil {
 		defer os.Remove(dir)
 		if unix.Chroot(dir) == nil {
 			for range 64 {
@@ -467,7 +469,7 @@ func countCapabilities(Markers) (bool, string) {
 	return true, "no CapEff"
 }
 
-// mountForItself mounts a tmpfs that is attached nowhere.
+// mountForItself mounts a detached tmpfs.
 func mountForItself(Markers) (bool, string) {
 	fd, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -511,22 +513,22 @@ var namespacer = child.Register("leak-userns", func(c *child.Conn) error {
 	return c.Send("created")
 })
 
-// idler reports that it runs, and then waits for the end of the conversation.
+// idler reports that it runs, and then waits until the parent closes the conversation.
 var idler = child.Register("leak-idle", func(c *child.Conn) error {
 	err := c.Send(true)
 	c.Wait()
 	return err
 })
 
-// useKeyring asks for the session keyring, without creating one. Any result except EPERM, ENOSYS and
-// EACCES is an answer.
+// useKeyring requests the session keyring, without creating one. It leaks with any result except
+// EPERM, ENOSYS and EACCES.
 func useKeyring(Markers) (bool, string) {
 	_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
 	return answered("keyctl(2)", err)
 }
 
-// changePersonality turns off address space layout randomization, also for programs it would start,
-// and turns it on again (personality(2), ADDR_NO_RANDOMIZE).
+// changePersonality turns off address space layout randomization (ASLR), also for programs that it
+// would start, and turns it on again (personality(2), ADDR_NO_RANDOMIZE).
 func changePersonality(Markers) (bool, string) {
 	const addrNoRandomize, ask = 0x0040000, 0xffffffff
 	before, _, errno := unix.Syscall(unix.SYS_PERSONALITY, ask, 0, 0)

@@ -21,7 +21,7 @@ func TestKillProcess(t *testing.T) {
 		require.NoError(t, err)
 		p.Args = append(p.Args, "its own")
 		require.NoError(t, p.Start())
-		require.NoError(t, p.Receive(nil)) // now it has its command line
+		require.NoError(t, p.Receive(nil)) // now the kernel has set its command line
 		leaks, saw := killProcess(Markers{Victim: p.Process.Pid, Secret: secret})
 		require.Equal(t, killed, leaks, saw)
 		_ = p.Process.Signal(unix.SIGTERM) // no effect if it was killed already
@@ -31,7 +31,8 @@ func TestKillProcess(t *testing.T) {
 	}
 }
 
-// What the fork probe starts ends with the attacker, whatever ends that, also where no cgroup is around them.
+// The processes of the fork probe are killed when the attacker exits, for whatever reason, also
+// without a cgroup.
 func TestForkedProcessesEndWithTheirParent(t *testing.T) {
 	p, err := child.Command(forker)
 	require.NoError(t, err)
@@ -51,14 +52,14 @@ func TestForkedProcessesEndWithTheirParent(t *testing.T) {
 	_ = p.Wait()
 	for i, fd := range fds {
 		t.Cleanup(func() { _ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) })
-		require.Eventually(t, func() bool { // poll(2): a pidfd is readable when its process has ended
+		require.Eventually(t, func() bool { // poll(2): a pidfd is readable when its process has exited
 			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
 			return n == 1
 		}, 10*time.Second, 5*time.Millisecond, "process %d of %v outlives its parent", i, pids)
 	}
 }
 
-// forker forks as the probe does, and stays.
+// forker forks as the probe does, and waits.
 var forker = child.Register("test-forker", func(c *child.Conn) error {
 	runtime.LockOSThread()
 	var pids []int

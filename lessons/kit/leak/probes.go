@@ -7,24 +7,27 @@ import (
 	"os"
 )
 
-// A Probe is an attack from inside a container. It leaks if the attack succeeds; otherwise it is sealed.
+// A Probe is an attack from inside a container. It leaks if the attack succeeds; otherwise it is
+// sealed.
 type Probe struct {
 	Name string
 	// Attack completes "Can it …": "kill a host process".
 	Attack string
-	// Root and User are what the five stages promise, a letter for each: L leaks, S sealed. Root is for
-	// containers that root starts, User for an ordinary user's. They differ where the user lacks the
-	// right anyway, and where a user namespace grants a right that only stage 05 takes away again.
+	// Root and User have the promises of the five stages, a letter for each: L leaks, S sealed.
+	// Root is for containers that root starts, User for an ordinary user's. They differ if the user
+	// lacks the privilege anyway, or if a user namespace grants a privilege that only stage 05
+	// drops.
 	Root, User string
-	// Limit says that the seal is a cgroup's limit: without its own cgroup, every stage leaks.
+	// Limit means that a limit of a cgroup seals the probe: without a cgroup, every stage leaks.
 	Limit bool
-	// Unsealable, if set, returns why this kernel can't seal the probe at any stage, or "" if it can.
+	// Unsealable, if set, returns why this kernel can't seal the probe at any stage, or "" if it
+	// can.
 	Unsealable func() string
 	// Later names what seals a probe that leaks at every stage.
 	Later string
-	// inside attacks. It reports whether the attack succeeded, and what it saw.
+	// inside attacks. leaks reports whether the attack succeeded, and saw is its evidence.
 	inside func(m Markers) (leaks bool, saw string)
-	// outside, if set, looks at the victim afterwards and has the last word.
+	// outside, if set, checks the victim afterwards, and its result replaces that of inside.
 	outside func(h *host) (leaks bool, saw string)
 }
 
@@ -51,7 +54,8 @@ var Probes = []Probe{
 	{Name: "mknod", Attack: "create a disk device node", Root: "LSSSS", User: "SSSSS", inside: makeNode},
 	{Name: "priority", Attack: "raise its priority (nice -20)", Root: "LSSSS", User: "SSSSS", inside: raisePriority},
 	{Name: "sysctl", Attack: "change kernel settings", Root: "LSSSS", User: "SSSSS", inside: changeSysctl},
-	// Not sealed by a namespace: from stage 02 on, a command inherits only its own file descriptors.
+	// Not sealed by a namespace: from stage 02 on, a command inherits only its own file
+	// descriptors.
 	{Name: "descriptor", Attack: "use a leaked file descriptor", Root: "LSSSS", User: "LSSSS", inside: useDescriptor},
 
 	// Which files are there: sealed by its own root.
@@ -77,7 +81,8 @@ var Probes = []Probe{
 	{Name: "personality", Attack: "turn off ASLR", Root: "LLLLL", User: "LLLLL", Later: seccomp, inside: changePersonality},
 }
 
-// noTimeNamespace returns why uptime can't be sealed, if the kernel was built without time namespaces.
+// noTimeNamespace returns why uptime can't be sealed, if the kernel was built without time
+// namespaces.
 func noTimeNamespace() string {
 	if _, err := os.Stat("/proc/self/ns/time"); os.IsNotExist(err) {
 		return "time namespaces, which this kernel doesn't have"
@@ -97,7 +102,7 @@ func (p Probe) Leaks(stage int, root, limits bool) bool {
 	return p.User[stage-1] == 'L'
 }
 
-// needs returns what would seal the probe at a stage, as it completes "These need …".
+// needs returns what would seal the probe at a stage, as the end of the sentence "These need …".
 func (p Probe) needs(stage int, root, limits bool) string {
 	if p.Unsealable != nil && p.Unsealable() != "" {
 		return p.Unsealable()

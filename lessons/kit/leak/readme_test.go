@@ -15,14 +15,15 @@ import (
 	"containerkit/lessons/kit/child"
 )
 
-var update = flag.Bool("update", false, "write the table of docs/leaks.md again")
+var update = flag.Bool("update", false, "write the table of docs/leaks.md")
 
 func TestMain(m *testing.M) {
 	child.Init()
 	os.Exit(m.Run())
 }
 
-// The table of docs/leaks.md is what the probes promise; each stage's TestLeaks compares the stage with it.
+// The table of docs/leaks.md has the promises of the probes. TestLeaks of each stage compares the
+// stage with them.
 func TestTableOfTheBook(t *testing.T) {
 	const file, begin, end = "../../../docs/leaks.md", "<!-- leaks: go test ./lessons/kit/leak -update -->\n", "<!-- end -->"
 	raw, err := os.ReadFile(file)
@@ -63,8 +64,8 @@ func markdown() string {
 	return b.String()
 }
 
-// A probe that a stage seals for root stays sealed at every later stage. (Not for an ordinary user: a user
-// namespace grants privileges that only stage 05 drops.)
+// A probe that a stage seals for root stays sealed at every later stage. (Not for an ordinary user:
+// a user namespace grants privileges that only stage 05 drops.)
 func TestPromises(t *testing.T) {
 	require.GreaterOrEqual(t, len(Probes), 20)
 	seen := map[string]bool{}
@@ -74,19 +75,20 @@ func TestPromises(t *testing.T) {
 		require.Len(t, p.Root, 5, p.Name)
 		require.Len(t, p.User, 5, p.Name)
 		require.LessOrEqual(t, len(p.Attack), 29, "%s: too long for its column", p.Name)
-		require.NotContains(t, p.Root, "SL", "%s: a seal broke", p.Name)
+		require.NotContains(t, p.Root, "SL", "%s: a later stage leaks again", p.Name)
 		if p.Root[4] == 'L' || p.User[4] == 'L' {
 			require.NotEmpty(t, p.Later, "%s leaks at the end: name what would seal it", p.Name)
 		}
 	}
 }
 
-// Without a container, every probe leaks for root: otherwise it would prove nothing.
+// Without a container, every probe leaks for root: otherwise a seal would prove nothing.
 func TestEveryProbeCanLeak(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("an ordinary user can't do all that the probes try; run this test as root")
 	}
-	runtime.LockOSThread() // for good: it gets its own mount namespace, and its children exit with it
+	// Never unlocked: the thread gets its own mount namespace, and its exit kills its children.
+	runtime.LockOSThread()
 	findings, err := Run(1, true, false, plain)
 	require.NoError(t, err)
 	for _, f := range findings {

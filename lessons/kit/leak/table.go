@@ -24,13 +24,13 @@ type Finding struct {
 	Probe
 	Leaked   bool
 	Saw      string
-	Promised bool   // that it leaks
-	Cannot   string // why there is no result: the host lacks what the probe needs
+	Promised bool   // whether the stage promises that the probe leaks
+	Cannot   string // why there is no result, if the host lacks what the probe needs
 }
 
-// Table runs every probe in the container at a stage (1 to 5), prints the results, and claims that the
-// stage keeps its promises. limits reports whether a cgroup can be created, root whether root starts
-// the container. Call it from the main goroutine.
+// Table runs every probe in the container at a stage (1 to 5), prints the results, and claims that
+// the stage keeps its promises. limits reports whether a cgroup can be created, root whether root
+// starts the container. Call it from the main goroutine.
 func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) error {
 	findings, err := Run(number, root, limits, soFar)
 	if err != nil {
@@ -71,7 +71,7 @@ func Table(n *narrate.Narrator, number int, root, limits bool, soFar SoFar) erro
 	return nil
 }
 
-// needs prints what leaks in a row need, once below them.
+// needs prints once what would seal several leaks in a row, below them.
 type needs struct {
 	n      *narrate.Narrator
 	reason string
@@ -134,7 +134,7 @@ func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 		return nil, err
 	}
 	defer ours.Close()
-	// The attacker ends with the conversation, and the container with it; soFar removes what is left.
+	// The attacker exits when the conversation is closed, and so the container; soFar cleans up.
 	defer stage.OnInterrupt(func() { _ = ours.Close() })()
 	if stage.Interrupted() {
 		return nil, errInterrupted
@@ -148,7 +148,7 @@ func Run(number int, root, limits bool, soFar SoFar) ([]Finding, error) {
 	asked := make(chan result, 1)
 	go func() {
 		f, err := interrogate(h, ours, number, root, limits)
-		ours.Close() // whatever went wrong, the attacker exits when the conversation ends
+		ours.Close() // even after an error, so that the attacker exits
 		asked <- result{f, err}
 	}()
 	status, err := soFar(stage.Payload{Argv: child.Argv(attacker, 3, 4, h.tag), Extra: []*os.File{exe, theirs}, Quiet: true, Started: func() {}})
@@ -188,7 +188,7 @@ func interrogate(h *host, c *child.Conn, number int, root, limits bool) ([]Findi
 		}
 		promised := p.Leaks(number, root, limits) || p.Unsealable != nil && p.Unsealable() != ""
 		if p.Limit && promised && !a.Leaks && p.Name == "cpu" {
-			// That is no seal.
+			// No limit has sealed it.
 			h.cannot[p.Name] = "it got only " + a.Saw + " without a limit: the machine is busy, or has its own limit"
 		}
 		findings = append(findings, Finding{p, a.Leaks, a.Saw, promised, h.cannot[p.Name]})

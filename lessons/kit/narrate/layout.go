@@ -10,7 +10,7 @@ import (
 	"golang.org/x/term"
 )
 
-// fullWidth is how wide the narration is, in characters. On a narrower terminal it is narrower.
+// fullWidth is the width of the narration in characters. On a narrower terminal it is less.
 const fullWidth = 80
 
 // The columns of a row: see rows.
@@ -26,8 +26,8 @@ type screen struct {
 	n     *Narrator
 	width int
 	rows  int  // of the terminal; 0 if there is none
-	shown int  // how many lines since the reader last pressed Enter
-	last  Kind // what was printed last
+	shown int  // lines printed since the reader last pressed Enter
+	last  Kind // of the event printed last
 	// noteAt is the indent of a note: below the text that it explains.
 	noteAt int
 }
@@ -46,7 +46,7 @@ func newScreen(n *Narrator) screen {
 	return s
 }
 
-// line prints a line. With Pause, nothing leaves the screen before the reader presses Enter.
+// line prints a line. With Pause, no line scrolls off the screen before the reader presses Enter.
 func (s *screen) line(text string) {
 	if s.n.Pause && s.rows > 4 && s.shown >= s.rows-2 {
 		fmt.Fprint(s.n.Out, dim("  more: Enter "))
@@ -72,8 +72,8 @@ func (n *Narrator) text(first, rest string, p paint, text string, finish ...func
 	}
 }
 
-// wrap breaks a text between words into lines of at most width characters; the first line has its own
-// width. Line breaks in the text stay. A longer word gets a line of its own.
+// wrap breaks a text between words into lines of at most width characters. first is the width of
+// the first line. Line breaks in the text stay. A word that is longer gets its own line.
 func wrap(text string, first, width int) (lines []string) {
 	for paragraph := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		line := ""
@@ -110,7 +110,7 @@ func (n *Narrator) rows(rows []Row, failed bool) {
 	}
 }
 
-// comparison is the third column.
+// comparison returns the third column.
 func (r Row) comparison(failed bool) string {
 	switch {
 	case r.Control == "":
@@ -121,8 +121,8 @@ func (r Row) comparison(failed bool) string {
 	return fmt.Sprintf("%s: %v", r.Control, r.Was)
 }
 
-// columns prints cells side by side, each but the last as wide as widths says. A cell that is too
-// long moves the next one to a line of its own; the last one is wrapped.
+// columns prints cells side by side, each except the last with its width from widths. After a cell
+// that is too long, the next one begins on a new line. The last cell is wrapped.
 func (n *Narrator) columns(indent int, widths []int, cells ...string) {
 	line, at := strings.Repeat(" ", indent), indent
 	flush := func() {
@@ -162,16 +162,16 @@ func (n *Narrator) guess(claim string) {
 	n.screen.last = Proof // the result follows without an empty line
 }
 
-// prompt asks for Enter, and waits for it.
+// prompt asks for Enter and waits for it.
 func (n *Narrator) prompt() {
 	fmt.Fprint(n.Out, dim("    Enter "))
 	n.wait()
 }
 
-// wait waits for Enter, if there is still a reader.
+// wait waits for Enter, unless the input has ended.
 func (n *Narrator) wait() {
 	n.screen.shown = 0
-	// A byte at a time: a buffered reader would also take what was typed for the next results.
+	// One byte at a time: a buffered reader would also take the input for the next results.
 	for b := make([]byte, 1); b[0] != '\n'; {
 		if _, err := io.ReadFull(n.In, b); err != nil {
 			n.Pause = false // the input has ended

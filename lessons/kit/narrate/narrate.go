@@ -1,15 +1,15 @@
-// Package narrate is the only package in the kit that prints. A step explains itself through a
-// Narrator. How that reaches the reader (layout, color, claims only, JSON) is decided here, once.
+// Package narrate is the only package in lessons/kit that prints. A step explains itself with a
+// Narrator, and this package decides how the reader sees it: layout, color, claims only, or JSON.
 //
-// The JSON form is one object a line on standard output, and nothing else there. It is stable: kinds
-// and fields may be added, but none changes.
+// The JSON form is one object per line on standard output, and nothing else. It is stable: later
+// versions can add kinds and fields, but none changes.
 //
 //	{"stage":"02-namespaces","step":"pid","kind":"proof","text":"…","ok":true,"data":{…}}
 //
-// kind is one of question, idea, before, do, evidence, proof, note, why, byhand, skip, clean and leak.
-// ok is there for a proof and a leak (true means sealed). data depends on the kind:
+// kind is one of question, idea, before, do, evidence, proof, note, why, byhand, skip, clean and
+// leak. A proof and a leak have ok (of a leak, true means sealed). data depends on the kind:
 //
-//	before, evidence  rows: what was measured
+//	before, evidence  rows: the measurements
 //	do                go, sys, hand, man, at (file and line); calls: each system call and its purpose
 //	proof             rows, and of the first row with a control: label, got, control_label, control;
 //	                  or error and explained, if the step failed
@@ -17,7 +17,7 @@
 //	skip              whole: whether nothing of the step can run; the text is the reason
 //	leak              probe, saw, promised; reason: what would seal a leak
 //
-// A row has label and value, and may have control_label and control, or a note.
+// A row has label and value, and can have control_label and control, or a note.
 package narrate
 
 import (
@@ -38,11 +38,11 @@ type Kind string
 
 // The kinds of events, in the order in which a step usually has them.
 const (
-	Question Kind = "question" // what a Docker user would ask
-	Idea     Kind = "idea"     // what the reader needs to predict the outcome
-	Before   Kind = "before"   // the control: how it is without the feature
-	Do       Kind = "do"       // what the step does, with its system calls
-	Evidence Kind = "evidence" // what the kernel says, except what proves a claim
+	Question Kind = "question" // the question that a Docker user would ask
+	Idea     Kind = "idea"     // the explanation that the reader needs to predict the outcome
+	Before   Kind = "before"   // the control: a measurement without the feature
+	Do       Kind = "do"       // the step's action, with its system calls
+	Evidence Kind = "evidence" // measurements, except those that prove a claim
 	Proof    Kind = "proof"    // a claim, and whether it holds
 	Note     Kind = "note"     // one line of explanation
 	Why      Kind = "why"      // why it matters
@@ -52,10 +52,10 @@ const (
 	Leak     Kind = "leak" // one line of the leak table
 )
 
-// Data holds the named values of an event.
+// Data has the named values of an event.
 type Data map[string]any
 
-// Event is one part of the narration. The package documents its JSON form.
+// An Event is one part of the narration. The package comment documents its JSON form.
 type Event struct {
 	Stage string `json:"stage"`
 	Step  string `json:"step"`
@@ -67,15 +67,15 @@ type Event struct {
 
 // A Row is one fact: a line of evidence.
 type Row struct {
-	// Label is a noun, or the file or the call that the value comes from: "zombies",
-	// "/proc/PID/uid_map". The reader can check it.
+	// Label is a noun, or the file or system call of the value, so that the reader can check it:
+	// "zombies", "/proc/PID/uid_map".
 	Label string `json:"label"`
 	Value any    `json:"value"`
-	// Control names what Was was measured in: "host", "before", "without an init". It is empty if
-	// there is nothing to compare.
+	// Control names where or when Was was measured: "host", "before", "without an init". It is
+	// empty if there is nothing to compare.
 	Control string `json:"control_label,omitempty"`
 	Was     any    `json:"control,omitempty"`
-	// Note says what the value means: "128 + 15 (SIGTERM)".
+	// Note explains the value: "128 + 15 (SIGTERM)".
 	Note string `json:"note,omitempty"`
 }
 
@@ -84,24 +84,24 @@ func Compare(label string, value any, control string, was any) Row {
 	return Row{Label: label, Value: value, Control: control, Was: was}
 }
 
-// Show returns a row without a control. A note says what the value means.
+// Show returns a row without a control. A note explains the value.
 func Show(label string, value any, note ...string) Row {
 	return Row{Label: label, Value: value, Note: strings.Join(note, " ")}
 }
 
-// equal reports whether the control shows the same.
+// equal reports whether the control has the same value.
 func (r Row) equal() bool { return fmt.Sprint(r.Value) == fmt.Sprint(r.Was) }
 
 // Options choose how the narration is printed.
 type Options struct {
-	JSON    bool // one event a line, for programs
+	JSON    bool // one event per line, for programs
 	Quiet   bool // claims, skips and leaks only
 	Verbose bool // also Go calls, sources, commands, details and cleanup
 	Pause   bool // wait for Enter before each result, and at each screenful
-	// Without leaves the feature of the step out, so that its claims must fail.
+	// Without leaves out the step's feature, so that its claims must fail.
 	Without bool
 	Out     io.Writer // Stdout if nil
-	In      io.Reader // where Enter is read from; os.Stdin if nil
+	In      io.Reader // the input for Enter; os.Stdin if nil
 }
 
 // A Narrator prints one step of one stage.
@@ -117,7 +117,7 @@ type Narrator struct {
 	screen      screen
 }
 
-// New returns the narrator of a step. An empty step is the stage itself.
+// New returns the narrator of a step. An empty step means the stage itself.
 func New(stage, step string, o Options) *Narrator {
 	if o.Out == nil {
 		o.Out = Stdout
@@ -139,33 +139,34 @@ func (n *Narrator) Proofs() int { return n.proofs }
 // Skipped reports whether the step said that it cannot run here.
 func (n *Narrator) Skipped() bool { return n.skipped }
 
-// Question asks what the step answers, as a Docker user would ask it.
+// Question asks the step's question, as a Docker user would ask it.
 func (n *Narrator) Question(text string) { n.emit(Event{Kind: Question, Text: text}) }
 
-// Idea explains what the reader needs to predict the outcome, in three lines at most.
+// Idea gives the explanation that the reader needs to predict the outcome, in at most three lines.
 func (n *Narrator) Idea(text string) { n.emit(Event{Kind: Idea, Text: text}) }
 
-// Control shows how it is without the feature.
+// Control shows measurements without the feature.
 func (n *Narrator) Control(text string, rows ...Row) {
 	n.emit(Event{Kind: Before, Text: text, Data: with(rows)})
 }
 
-// A Call describes what a step does next, in every notation that the reader can meet.
+// A Call describes the next action of a step: in words, as system calls, in Go, and as a command.
 type Call struct {
 	Text string      // an imperative sentence
 	Sys  [][2]string // the system calls, or the files written, each with its purpose
-	Go   string      // the Go call as it is in the code: cgroup.Set("pids.max", "20")
+	Go   string      // the Go call in the code: cgroup.Set("pids.max", "20")
 	Hand string      // the equivalent command: "echo 20 > pids.max"
 	Man  string      // man pages with their sections: "cgroups(7), clone(2)"
-	At   any         // the function that has the call; its file and line are shown
-	// Without is what happens instead if the feature is left out. If it is empty, the call is made
-	// all the same.
+	At   any         // the function that makes the call; the narration shows its file and line
+	// Without says what happens instead if the feature is left out. If it is empty, the step makes
+	// the call anyway.
 	Without string
-	// Danger says what is about to happen to the machine. With Pause the reader must allow it.
+	// Danger warns of what the action does to the machine. With Pause, the step waits until the
+	// reader presses Enter.
 	Danger string
 }
 
-// Do says what is about to be done. Call it right before doing it.
+// Do shows the next action. Call it right before the action.
 func (n *Narrator) Do(c Call) {
 	if n.Without && c.Without != "" {
 		n.emit(Event{Kind: Do, Text: c.Without + " (-without)", Data: Data{"man": c.Man}})
@@ -193,7 +194,7 @@ func (n *Narrator) Do(c Call) {
 	n.emit(Event{Kind: Do, Text: c.Text, Data: d})
 }
 
-// appendNew appends what is neither empty nor in the list.
+// appendNew appends a string unless it is empty or already in the list.
 func appendNew(list []string, s string) []string {
 	if s == "" || slices.Contains(list, s) {
 		return list
@@ -201,8 +202,8 @@ func appendNew(list []string, s string) []string {
 	return append(list, s)
 }
 
-// Evidence shows what the kernel says, below the call that was made. What proves a claim is shown
-// with the claim: see Proof.
+// Evidence shows measurements below the action. Those that prove a claim belong to the claim: see
+// Proof.
 func (n *Narrator) Evidence(rows ...Row) {
 	n.emit(Event{Kind: Evidence, Data: with(rows)})
 }
@@ -221,8 +222,8 @@ func (n *Narrator) Detail(rows ...Row) {
 	}
 }
 
-// Proof states a claim, and shows whether it holds and what was measured. At least one row must have
-// a control, and differ from it: a claim whose control shows the same is not proved, and fails.
+// Proof states a claim, and shows whether it holds, with the measurements. At least one row must
+// have a control and differ from it: a claim fails if its control has the same value.
 func (n *Narrator) Proof(claim string, ok bool, rows ...Row) {
 	n.guess(claim)
 	d := Data{"rows": rows}
@@ -243,8 +244,7 @@ func (n *Narrator) Proof(claim string, ok bool, rows ...Row) {
 	n.emit(Event{Kind: Proof, Text: claim, OK: &ok, Data: d})
 }
 
-// Fail says that the step failed: an error where none should be. It counts as a claim that does not
-// hold.
+// Fail reports an error that the step does not expect. It counts as a claim that does not hold.
 func (n *Narrator) Fail(err error) {
 	n.failed++
 	ok := false
@@ -255,15 +255,15 @@ func (n *Narrator) Fail(err error) {
 	n.emit(Event{Kind: Proof, Text: "The step runs to its end", OK: &ok, Data: d})
 }
 
-// Note explains a result that surprises, in one line below it.
+// Note explains a surprising result in one line below it.
 func (n *Narrator) Note(format string, a ...any) {
 	n.emit(Event{Kind: Note, Text: fmt.Sprintf(format, a...)})
 }
 
-// Why says why the step matters: the flag of `docker run`, or the incident, that the reader knows.
+// Why says why the step matters, with a flag of `docker run` or an incident that the reader knows.
 func (n *Narrator) Why(text string) { n.emit(Event{Kind: Why, Text: text}) }
 
-// ByHand shows commands that a learner can paste; the tests run them.
+// ByHand shows commands that a learner can paste. The tests run them.
 func (n *Narrator) ByHand(lines ...string) { n.WithDocker("", lines...) }
 
 // WithDocker is ByHand with the command that does the same in Docker.
@@ -275,17 +275,17 @@ func (n *Narrator) WithDocker(docker string, lines ...string) {
 	n.emit(Event{Kind: ByHand, Text: strings.Join(lines, "\n"), Data: d})
 }
 
-// Skip says that the step, or a part of it, cannot run here, and why. whole reports whether nothing
-// of it can run.
+// Skip says why the step, or a part of it, cannot run here. whole means that no part of it can run.
 func (n *Narrator) Skip(reason string, whole bool) {
 	n.skipped = n.skipped || whole
 	n.emit(Event{Kind: Skip, Text: reason, Data: Data{"whole": whole}})
 }
 
-// Clean says what was removed.
+// Clean says what the cleanup removed.
 func (n *Narrator) Clean(text string) { n.emit(Event{Kind: Clean, Text: text}) }
 
-// Leak shows one line of the leak table: an attack, such as "kill a host process", and whether it failed.
+// Leak shows one line of the leak table: an attack, such as "kill a host process". sealed means
+// that the attack failed.
 func (n *Narrator) Leak(name, attack string, sealed bool, d Data) {
 	if d == nil {
 		d = Data{}
@@ -294,7 +294,8 @@ func (n *Narrator) Leak(name, attack string, sealed bool, d Data) {
 	n.emit(Event{Kind: Leak, Text: attack, OK: &sealed, Data: d})
 }
 
-// source returns the place of a function in the repository: "01-cgroups/cgroup/limits.go:42".
+// source returns the file and line of a function in the repository:
+// "01-cgroups/cgroup/limits.go:42".
 func source(fn any) string {
 	if fn == nil || reflect.TypeOf(fn).Kind() != reflect.Func {
 		return ""

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// tell uses all that a step can say.
+// tell uses every method that a step can use.
 func tell(n *Narrator) {
 	n.Title("01-cgroups/pids: a fork bomb stops")
 	n.Question("What stops a fork bomb?")
@@ -61,7 +61,7 @@ func told(t *testing.T, o Options) (string, *Narrator) {
 
 // Tools depend on this form: a change here is a change for them.
 func TestJSONIsStable(t *testing.T) {
-	out, _ := told(t, Options{JSON: true, Pause: true, Quiet: true}) // neither of the two matters here
+	out, _ := told(t, Options{JSON: true, Pause: true, Quiet: true}) // Pause and Quiet have no effect here
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 	var kinds []string
 	for _, line := range lines {
@@ -89,13 +89,13 @@ func TestJSONIsStable(t *testing.T) {
 
 func TestPlain(t *testing.T) {
 	out, n := told(t, Options{})
-	require.NotContains(t, out, "\x1b", "no color where there is no terminal")
+	require.NotContains(t, out, "\x1b", "no color without a terminal")
 	want, err := os.ReadFile("testdata/plain.txt")
 	require.NoError(t, err)
 	require.Equal(t, string(want), regexp.MustCompile(`go:\d+`).ReplaceAllString(out, "go:N"))
 	require.Equal(t, 3, n.Failed())
 	require.Equal(t, 3, n.Proofs())
-	require.False(t, n.Skipped(), "only a part was")
+	require.False(t, n.Skipped(), "only a part was skipped")
 }
 
 func TestVerbose(t *testing.T) {
@@ -117,7 +117,7 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// Nothing but a command to paste is wider than 80 columns, and no word is broken.
+// Only a command to paste is wider than 80 columns, and no word is broken.
 func TestWidth(t *testing.T) {
 	long := strings.TrimSpace(strings.Repeat("the kernel says so ", 20))
 	var out bytes.Buffer
@@ -138,7 +138,7 @@ func TestWidth(t *testing.T) {
 	}
 	out.Reset()
 	n.ByHand(long)
-	require.Contains(t, out.String(), long+"\n", "a command stays in one line")
+	require.Contains(t, out.String(), long+"\n", "a command stays on one line")
 }
 
 func letters(r rune) rune {
@@ -148,7 +148,7 @@ func letters(r rune) rune {
 	return -1
 }
 
-// A claim whose control shows the same is not proved.
+// A claim fails if its control has the same value.
 func TestControlMustDiffer(t *testing.T) {
 	for _, c := range []struct {
 		rows  []Row
@@ -169,7 +169,7 @@ func TestControlMustDiffer(t *testing.T) {
 	}
 }
 
-// The row that programs read first is one that differs.
+// The row in the fields of the proof itself is one that differs from its control.
 func TestProofNamesARowThatDiffers(t *testing.T) {
 	var out bytes.Buffer
 	n := New("s", "s", Options{JSON: true, Out: &out})
@@ -180,20 +180,20 @@ func TestProofNamesARowThatDiffers(t *testing.T) {
 func TestSkippedAsAWhole(t *testing.T) {
 	n := New("s", "s", Options{Out: io.Discard})
 	n.Skip("nothing here", true)
-	n.Skip("and besides", false)
+	n.Skip("a part, too", false)
 	require.True(t, n.Skipped())
 	require.Zero(t, n.Failed())
 }
 
-// With Pause a claim is a question first. Each result takes one line of input, whatever was typed
-// ahead, and the narration goes on when the input has ended.
+// With Pause, a claim is a question first. Each result reads one line of input, even if more was
+// typed ahead, and the narration continues when the input ends.
 func TestPause(t *testing.T) {
 	in := strings.NewReader("\nyes\nthis is for the shell\n")
 	var out bytes.Buffer
 	n := New("s", "s", Options{Pause: true, In: in, Out: &out})
 	n.Question("?")
 	n.Do(Call{Text: "do"})
-	require.Zero(t, strings.Count(out.String(), "Enter"), "a question needs no waiting")
+	require.Zero(t, strings.Count(out.String(), "Enter"), "a question does not wait")
 	n.Proof("claim", true, Compare("", 1, "c", 2))
 	require.Contains(t, out.String(), "? True or false: claim\n    Enter   ✓ claim")
 	n.Do(Call{Text: "do", Danger: "a fork bomb starts"})
@@ -207,7 +207,7 @@ func TestPause(t *testing.T) {
 	require.Equal(t, 3, strings.Count(out.String(), "Enter"))
 }
 
-// With Pause nothing leaves a terminal unread.
+// With Pause, the narration waits after each screenful.
 func TestPauseAtEachScreenful(t *testing.T) {
 	var out bytes.Buffer
 	n := New("s", "s", Options{Pause: true, In: strings.NewReader(strings.Repeat("\n", 20)), Out: &out})
@@ -228,7 +228,7 @@ func TestColor(t *testing.T) {
 		cmd.Env = append(withoutColorSettings(), "TERM=xterm", "CONTAINERKIT_TELL=1", env)
 		terminal, err := pty.Start(cmd)
 		require.NoError(t, err)
-		out, _ := io.ReadAll(terminal) // EIO is how Linux says that the other end is closed
+		out, _ := io.ReadAll(terminal) // EIO means that the other end is closed
 		require.NoError(t, cmd.Wait())
 		require.Contains(t, string(out), "What stops a fork bomb?")
 		require.Equal(t, colored, bytes.Contains(out, []byte("\x1b[")), env)
@@ -244,11 +244,11 @@ func withoutColorSettings() (env []string) {
 	return env
 }
 
-// source must name the place of a method, too, and nothing for what is no function.
+// source must also find a method. It returns "" for a value that is not a function.
 func TestSource(t *testing.T) {
 	require.Regexp(t, `^lessons/kit/narrate/narrate\.go:\d+$`, source((*Narrator).Proof))
 	require.Empty(t, source(nil))
 	require.Empty(t, source("text"))
-	require.Empty(t, source(fmt.Sprint), "not a part of the kit")
-	require.Empty(t, source(errors.New), "not a part of the kit")
+	require.Empty(t, source(fmt.Sprint), "not in the repository")
+	require.Empty(t, source(errors.New), "not in the repository")
 }

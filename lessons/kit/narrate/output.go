@@ -6,9 +6,10 @@ import (
 	"sync"
 )
 
-// An Output writes to another writer and keeps the first error, so that a program can say at its end
-// that what it printed is not there, as on a full disk. A write never fails: who prints a line has
-// nothing better to do about it. (A pipe that no process reads ends the program, by SIGPIPE.)
+// An Output writes to another writer and keeps the first error, so that a program can report at
+// exit that its output is lost, as on a full disk. Write itself never fails, because code that
+// prints a line could not handle the error. (If no process reads a pipe, SIGPIPE terminates the
+// program.)
 type Output struct {
 	to  io.Writer
 	mu  sync.Mutex
@@ -18,10 +19,10 @@ type Output struct {
 // NewOutput returns an Output that writes to w.
 func NewOutput(w io.Writer) *Output { return &Output{to: w} }
 
-// Stdout is standard output, for all that a program prints.
+// Stdout is the standard output to which a program prints everything.
 var Stdout = NewOutput(os.Stdout)
 
-// Write writes p.
+// Write writes p and keeps an error for Err.
 func (o *Output) Write(p []byte) (int, error) {
 	_, err := o.to.Write(p)
 	o.mu.Lock()
@@ -32,7 +33,7 @@ func (o *Output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Err is the first error of a write.
+// Err returns the first error of a write.
 func (o *Output) Err() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

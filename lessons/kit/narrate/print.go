@@ -18,12 +18,12 @@ var (
 	amber = color.New(color.FgYellow).SprintFunc()
 )
 
-// A paint colors what is printed.
+// A paint colors text.
 type paint = func(...any) string
 
 func unpainted(a ...any) string { return fmt.Sprint(a...) }
 
-// Title prints a heading between steps. JSON and quiet readers do not need it.
+// Title prints a heading between steps, except with JSON and Quiet.
 func (n *Narrator) Title(text string) {
 	if n.JSON || n.Quiet {
 		return
@@ -32,7 +32,7 @@ func (n *Narrator) Title(text string) {
 	n.text("", "", bold, text)
 }
 
-// End closes the step: where its code is, and what to read.
+// End closes the step: it prints where the code is, and which man pages to read.
 func (n *Narrator) End() {
 	if n.JSON || n.Quiet || len(n.sources)+len(n.pages) == 0 {
 		return
@@ -73,10 +73,10 @@ func (n *Narrator) emit(e Event) {
 func (n *Narrator) separate(k Kind) {
 	last := n.screen.last
 	n.screen.last, n.screen.noteAt = k, rowIndent
-	if k == Note && last == Leak { // it belongs to the leaks above
+	if k == Note && last == Leak { // the note belongs to the leaks above
 		n.screen.last, n.screen.noteAt = Leak, attackAt
 	}
-	below := map[Kind][]Kind{ // what follows without an empty line
+	below := map[Kind][]Kind{ // the kinds that a kind follows without an empty line
 		Proof:    {Proof, Note, ""},
 		Note:     {Proof, Note, Evidence, Do, Before, Leak},
 		Evidence: {Before, Do, Evidence},
@@ -89,7 +89,7 @@ func (n *Narrator) separate(k Kind) {
 	}
 }
 
-// marks begin what a kind of event prints.
+// marks begin the text of an event.
 var marks = map[Kind]string{Question: "?", Before: "○", Do: "▶", Skip: "–"}
 
 func (n *Narrator) print(e Event) {
@@ -139,7 +139,7 @@ func (n *Narrator) proof(e Event) {
 	}
 }
 
-// calls prints the system calls and their purposes; with -v also the Go call and the command.
+// calls prints the system calls with their purposes, and with -v also the Go call and the command.
 func (n *Narrator) calls(d Data) {
 	calls, _ := d["calls"].([][2]string)
 	width := 0
@@ -161,7 +161,7 @@ func (n *Narrator) calls(d Data) {
 	}
 }
 
-// callWidth is the length up to which a call has its purpose beside it.
+// callWidth is the maximum length of a call that has its purpose beside it.
 const callWidth = 44
 
 func (n *Narrator) danger(d Data) {
@@ -171,7 +171,7 @@ func (n *Narrator) danger(d Data) {
 	}
 }
 
-// byHand prints commands as they can be pasted: never wrapped.
+// byHand prints commands without wrapping, so that the reader can paste them.
 func (n *Narrator) byHand(e Event) {
 	title := "Try it"
 	if docker, ok := e.Data["docker"]; ok {
@@ -183,7 +183,7 @@ func (n *Narrator) byHand(e Event) {
 	}
 }
 
-// The columns of the leak table: the verdict, the attack, and what it saw.
+// The columns of the leak table: the verdict, the attack, and what the attacker saw.
 const (
 	attackAt = 10
 	sawAt    = 41
@@ -202,7 +202,7 @@ func (n *Narrator) leak(e Event) {
 	first := "  " + word + "  "
 	if length(e.Text) < sawAt-attackAt {
 		first = fmt.Sprintf("%s%-*s", first, sawAt-attackAt, e.Text)
-	} else { // too long: what it saw is on the next line
+	} else { // too long: the third column is on the next line
 		n.text(first, strings.Repeat(" ", attackAt), unpainted, e.Text, colored)
 		first = strings.Repeat(" ", sawAt)
 	}

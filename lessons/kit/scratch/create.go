@@ -11,9 +11,9 @@ import (
 )
 
 // AllowSearch lets other users pass through the directory to a path that they know: root in a
-// container is not who created it. They can neither list it nor write in it, so what is created in
-// it stays where it is, and its paths are safe to use. It is an error if a directory above is
-// closed to others, because then no other user gets here.
+// container can be another user than its creator. They can neither list it nor write to it, so no
+// other user moves its files, and its paths are safe to use. It returns an error if others cannot
+// search a parent directory, because then they cannot reach this one.
 func (d *Dir) AllowSearch() error {
 	if err := d.file.Chmod(0o711); err != nil {
 		return err
@@ -23,21 +23,22 @@ func (d *Dir) AllowSearch() error {
 	}
 	closed, err := closedAbove(d.Path)
 	if err == nil && closed != "" {
-		err = fmt.Errorf("the directory for temporary files, %s, cannot be entered by others, "+
-			"as %s is closed to them: set TMPDIR to one that can, such as /tmp", filepath.Dir(d.Path), closed)
+		err = fmt.Errorf("other users cannot enter the directory for temporary files, %s, "+
+			"because they cannot search %s: set TMPDIR to another directory, such as /tmp",
+			filepath.Dir(d.Path), closed)
 	}
 	return err
 }
 
-// Create creates a file in the directory, for reading and writing: see CreateIn.
+// Create creates a file in the directory and opens it for reading and writing: see CreateIn.
 func (d *Dir) Create(name string, mode os.FileMode) (*os.File, error) {
 	return CreateIn(d.file, name, mode)
 }
 
-// CreateIn creates a file in an open directory, whatever the umask says of its mode, and opens it
-// for reading and writing. The directory can be one that others write: O_EXCL takes no file and no
-// link that is there already, and the mode is set on the descriptor, not on what the name leads to
-// by then (openat(2), fchmod(2)).
+// CreateIn creates a file in an open directory with this mode, whatever the umask is, and opens it
+// for reading and writing. Other users can have write access to the directory: with O_EXCL, openat
+// fails if the file or a link already exists, and fchmod sets the mode of the file descriptor,
+// because the name can lead elsewhere by then (openat(2), fchmod(2)).
 func CreateIn(dir *os.File, name string, mode os.FileMode) (*os.File, error) {
 	path := filepath.Join(dir.Name(), name)
 	if !local(name) {
@@ -51,7 +52,7 @@ func CreateIn(dir *os.File, name string, mode os.FileMode) (*os.File, error) {
 	return withMode(os.NewFile(uintptr(fd), path), mode)
 }
 
-// Mkdir creates a directory in the directory, whatever the umask says of its mode, and opens it.
+// Mkdir creates a directory in the directory with this mode, whatever the umask is, and opens it.
 func (d *Dir) Mkdir(name string, mode os.FileMode) (*os.File, error) {
 	path := d.Join(name)
 	if !local(name) {
@@ -67,7 +68,7 @@ func (d *Dir) Mkdir(name string, mode os.FileMode) (*os.File, error) {
 	return withMode(os.NewFile(uintptr(fd), path), mode)
 }
 
-// withMode sets the mode of what is open, or closes it.
+// withMode sets the mode of an open file or directory, and closes it on an error.
 func withMode(f *os.File, mode os.FileMode) (*os.File, error) {
 	if err := f.Chmod(mode); err != nil {
 		f.Close()

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrPlace is the error if $TMPDIR, or /tmp without it, is no directory in which temporary files can
-// be created.
+// ErrPlace reports that $TMPDIR, or /tmp without it, is not a directory in which temporary files
+// can be created.
 var ErrPlace = errors.New("set TMPDIR to another directory, such as /tmp")
 
-// Place returns the directory for temporary files ($TMPDIR) by a path that is absolute and leads
-// through no link. filepath.Abs comes first: it takes the working directory as $PWD names it, and
-// that name can lead through a link.
+// Place returns the directory for temporary files ($TMPDIR) as an absolute path without symbolic
+// links. It calls filepath.Abs first, because that takes the working directory from $PWD, which can
+// contain a link.
 func Place() (string, error) {
 	path, err := filepath.Abs(os.TempDir())
 	if err == nil {
@@ -38,16 +38,16 @@ func Place() (string, error) {
 	return path, nil
 }
 
-// unusable is an ErrPlace that says what $TMPDIR holds and why it does not do.
+// unusable returns an ErrPlace that names the value of $TMPDIR and the reason.
 func unusable(err error) error {
 	var number syscall.Errno
 	if errors.As(err, &number) {
-		err = number // without the path of the call: it is TMPDIR's, or one below
+		err = number // without the path of the call, which is TMPDIR or is in it
 	}
 	return fmt.Errorf("no temporary directory in TMPDIR=%s: %w: %w", os.TempDir(), err, ErrPlace)
 }
 
-// openTemp opens $TMPDIR, by a path that keeps leading there: see stable.
+// openTemp opens $TMPDIR by a path that other users cannot redirect: see stable.
 func openTemp() (*os.File, error) {
 	path, err := Place()
 	if err != nil {
@@ -63,10 +63,10 @@ func openTemp() (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// stable returns an error if another user could put a directory or a link in the place of one on
-// the path: it is writable for others without the sticky bit, which keeps them from renaming what
-// is not theirs (inode(7)), or it belongs to one. What lies below a directory that is closed to
-// others is out of their reach, whatever its mode.
+// stable returns an error if another user can replace a directory of the path with another one or
+// with a link. That is possible if a directory belongs to another user, or if others can write to
+// it and it has no sticky bit, which prevents renaming the files of others (inode(7)). Below a
+// directory that others cannot search, they reach nothing, whatever its mode is.
 func stable(path string) error {
 	for _, dir := range prefixes(path) {
 		var st unix.Stat_t
@@ -90,7 +90,7 @@ func stable(path string) error {
 	return nil
 }
 
-// prefixes are the directories on an absolute path, from / down to the path itself.
+// prefixes returns the directories of an absolute path, from / down to the path itself.
 func prefixes(path string) []string {
 	list := []string{"/"}
 	for i := 1; i < len(path); i++ {
@@ -104,22 +104,22 @@ func prefixes(path string) []string {
 	return list
 }
 
-// trusted reports whether a directory of this user's changes only as we like: it is ours, or
-// root's. In a user namespace the host's root has no number of its own, and is shown as the
-// overflow user (user_namespaces(7)), as are other users.
+// trusted reports whether the owner uid of a directory cannot be an attacker: it is our user, or
+// root. In a user namespace, the host's root is often not mapped, and appears as the overflow user,
+// as other users do (user_namespaces(7)).
 func trusted(uid int) bool {
 	const overflow = 65534
 	return uid == 0 || uid == os.Geteuid() || uid == overflow && !initialUsers()
 }
 
-// initialUsers reports whether every user has a number here.
+// initialUsers reports whether all UIDs are mapped to themselves, as in the initial user namespace.
 func initialUsers() bool {
 	inside, outside, count := uidMap()
 	return inside == 0 && outside == 0 && count == 1<<32-1
 }
 
-// uidMap reads the first line of our own map. Without such a file the kernel has no user
-// namespaces.
+// uidMap returns the first line of our UID mapping. A kernel without user namespaces does not have
+// the file.
 func uidMap() (inside, outside, count uint64) {
 	raw, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
@@ -129,16 +129,16 @@ func uidMap() (inside, outside, count uint64) {
 	return inside, outside, count
 }
 
-// alone reports whether root in a container can only be ourselves: an ordinary user has no other
-// IDs to give away, and in a user namespace that maps one ID (user_namespaces(7)), root has none
-// either.
+// alone reports whether root in a container can only map to our own user: an ordinary user has no
+// other IDs for the mapping, nor has root in a user namespace that maps one ID
+// (user_namespaces(7)).
 func alone() bool {
 	_, _, count := uidMap()
 	return os.Geteuid() != 0 || count == 1
 }
 
-// closedAbove returns the directory above path that other users cannot pass, "" if they can pass
-// them all.
+// closedAbove returns the parent directory of path that other users cannot search, "" if they can
+// search all of them.
 func closedAbove(path string) (string, error) {
 	for _, dir := range prefixes(filepath.Dir(path)) {
 		st, err := os.Stat(dir)
@@ -152,8 +152,8 @@ func closedAbove(path string) (string, error) {
 	return "", nil
 }
 
-// local reports whether name is a single name: what is created in a directory lies in that
-// directory.
+// local reports whether name is a single path component, so that the file is created in the
+// directory itself.
 func local(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.Contains(name, "/")
 }

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stranger is a user that owns nothing here.
+// stranger is the UID of a user that owns nothing here.
 const stranger = 65532
 
-// open is a directory for temporary files that every user reaches: t.TempDir's is closed to others.
+// open creates a directory for temporary files that every user can reach, which t.TempDir's is not.
 func open(t *testing.T, mode os.FileMode) string {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
@@ -23,7 +23,7 @@ func open(t *testing.T, mode os.FileMode) string {
 	return dir
 }
 
-// A directory in which another user can rename ours is refused, and so is one below it.
+// New fails in a directory in which another user can rename ours, and in one below it.
 func TestUnsafePlace(t *testing.T) {
 	dir := open(t, 0o777)
 	_, err := New()
@@ -45,13 +45,13 @@ func TestUnsafePlace(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o777))
 	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o700))
 	d, err = New()
-	require.NoError(t, err, "no other user gets there")
+	require.NoError(t, err, "no other user can reach it")
 	require.NoError(t, d.Remove())
 }
 
 func TestPlaceOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root, who can give a directory away")
+		t.Skip("needs root, which can change the owner of a directory")
 	}
 	dir := open(t, 0o755)
 	require.NoError(t, os.Chown(dir, stranger, stranger))
@@ -72,7 +72,7 @@ func TestRelativePlace(t *testing.T) {
 	require.NoDirExists(t, d.Path)
 }
 
-// The working directory can have been reached through a link, which $PWD then keeps.
+// $PWD keeps the link through which the working directory was reached.
 func TestRelativePlaceBelowLink(t *testing.T) {
 	real := t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
@@ -86,8 +86,8 @@ func TestRelativePlaceBelowLink(t *testing.T) {
 	require.Equal(t, real, filepath.Dir(d.Path))
 }
 
-// An error about $TMPDIR names the variable and says what to do. A sweep that can do without the
-// directory keeps silent about it, but not about one that other users can change.
+// An error about $TMPDIR names the variable and says what to do. SweepIfAny ignores an unusable
+// directory, but returns an error for one that other users can change.
 func TestUnusablePlace(t *testing.T) {
 	dir := open(t, 0o755)
 	file := filepath.Join(dir, "file")
@@ -111,8 +111,8 @@ func TestUnusablePlace(t *testing.T) {
 	require.Error(t, SweepIfAny())
 }
 
-// Any user can create a name in /tmp. What is not this user's alone stays, and what a link leads
-// to.
+// Any user can create a name in /tmp. Sweep keeps directories to which other users can write, and
+// the targets of links.
 func TestSweepTouchesOnlyOurs(t *testing.T) {
 	dir := open(t, 0o777|os.ModeSticky)
 	victim := t.TempDir()
@@ -137,7 +137,7 @@ func TestSweepTouchesOnlyOurs(t *testing.T) {
 	require.DirExists(t, theirs)
 }
 
-// The lock of a directory that others can write is not taken: its owner could be any user.
+// lock fails for a directory to which others can write.
 func TestLockOfOthers(t *testing.T) {
 	dir := open(t, 0o777|os.ModeSticky)
 	shared := filepath.Join(dir, prefix+"shared")
@@ -165,7 +165,7 @@ func TestCreate(t *testing.T) {
 	for _, made := range []*os.File{f, sub} {
 		st, err := os.Lstat(made.Name())
 		require.NoError(t, err)
-		require.NotZero(t, st.Mode().Perm()&0o066, "the umask has the last word")
+		require.NotZero(t, st.Mode().Perm()&0o066, "the umask must have no effect")
 	}
 
 	canary := filepath.Join(t.TempDir(), "canary")

@@ -21,9 +21,9 @@ type Dir struct {
 	tmp  *os.File // the directory above
 }
 
-// New creates a directory below $TMPDIR that only this user can enter. Its path leads through no
-// link: inside a root of its own, a process would follow one to somewhere else. It is an error if
-// another user could change where the path leads.
+// New creates a directory in $TMPDIR that only this user can enter. Its path has no symbolic links,
+// because a process with its own root would follow them elsewhere. New returns an error if another
+// user can redirect the path.
 func New() (*Dir, error) {
 	tmp, err := openTemp()
 	if err != nil {
@@ -39,7 +39,7 @@ func New() (*Dir, error) {
 		if err == nil {
 			return d, nil
 		}
-		// A sweeper that came between mkdir and lock took it for a dead one. Another name, then.
+		// Another program removed it between mkdir and lock, as a leftover. Try another name.
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.ENOENT) {
 			tmp.Close()
 			return nil, err
@@ -47,13 +47,14 @@ func New() (*Dir, error) {
 	}
 	tmp.Close()
 	return nil, fmt.Errorf("create a temporary directory in %s: "+
-		"another process removes each as soon as it exists", tmp.Name())
+		"another process removes each directory immediately", tmp.Name())
 }
 
-// lock takes the lock of the directory called name in tmp. The kernel drops the lock when the
-// process exits, for whatever reason (flock(2)). O_CLOEXEC, or a child would inherit it and hold
-// the lock when we are gone. EPERM: it is another user's, or others can write it, so it can change
-// while we walk it. ENOENT: it has been removed in the meantime.
+// lock takes the lock of the directory called name in tmp. The kernel releases the lock when the
+// process exits, for whatever reason (flock(2)). The file descriptor has O_CLOEXEC, or a child
+// would inherit it and hold the lock after we exit. EPERM means that another user owns the
+// directory or can write to it, so it can change while we walk it. ENOENT means that another
+// process has removed it.
 func lock(tmp *os.File, name string) (*Dir, error) {
 	path := filepath.Join(tmp.Name(), name)
 	fd, err := openIn(int(tmp.Fd()), name, unix.O_RDONLY)
@@ -68,8 +69,8 @@ func lock(tmp *os.File, name string) (*Dir, error) {
 	return &Dir{path, f, tmp}, nil
 }
 
-// take checks that the directory behind fd is ours alone, before it locks it: another user's lock
-// is none of our business.
+// take locks the directory fd, after a check that only we own it and write to it: we never take the
+// lock of another user's directory.
 func take(fd int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -90,12 +91,11 @@ func take(fd int) error {
 	return nil
 }
 
-// Join is a path inside the directory.
+// Join returns a path in the directory.
 func (d *Dir) Join(elem ...string) string { return filepath.Join(append([]string{d.Path}, elem...)...) }
 
-// Remove removes the directory and what is in it. It never crosses into another file system, not
-// even one that is bound from the same disk: what is mounted there is not ours to delete. It may be
-// called twice.
+// Remove removes the directory and its contents. It never enters another mount, not even a bind
+// mount of the same disk, because the mounted files are not ours. A second call has no effect.
 func (d *Dir) Remove() error {
 	if d.file == nil {
 		return nil
@@ -111,14 +111,14 @@ func (d *Dir) Remove() error {
 	return err
 }
 
-// release drops the lock.
+// release releases the lock.
 func (d *Dir) release() {
 	d.file.Close()
 	d.tmp.Close()
 	d.file, d.tmp = nil, nil
 }
 
-// empty removes everything in the directory behind fd, whose path is for messages only.
+// empty removes everything in the directory fd. path is only for messages.
 func empty(fd int, path string) error {
 	dir, err := openIn(fd, ".", unix.O_RDONLY)
 	if err != nil {
@@ -130,8 +130,8 @@ func empty(fd int, path string) error {
 	if err != nil {
 		return err
 	}
-	// Any directory of an image may be closed to its owner, for writing or altogether, as overlay's
-	// work directory is. It is ours: open it up.
+	// A directory of an image can deny its owner write or all access, as overlay's work directory
+	// does. It is ours, so change its mode.
 	opened := false
 	unlink := func(name string, flags int) error {
 		err := unix.Unlinkat(fd, name, flags)
@@ -150,7 +150,7 @@ func empty(fd int, path string) error {
 		if err == nil {
 			continue
 		}
-		if err != unix.EISDIR && err != unix.EPERM { // EPERM is POSIX's word for EISDIR; EBUSY: a mount
+		if err != unix.EISDIR && err != unix.EPERM { // EPERM is POSIX's EISDIR; EBUSY: a mount
 			errs = append(errs, &os.PathError{Op: "remove", Path: here, Err: err})
 			continue
 		}
@@ -178,9 +178,9 @@ func empty(fd int, path string) error {
 	return errors.Join(errs...)
 }
 
-// openUp gives us all rights to a directory that we may not even read. fchmodat(2) would follow a
-// link that another process has put in its place in the meantime; by way of its descriptor it is
-// this one.
+// openUp gives us full access to a directory that we possibly can't read. fchmodat(2) would
+// follow a link that another process has put in its place. The path via the file descriptor leads
+// to this directory.
 func openUp(fd int, name string) error {
 	dir, err := openIn(fd, name, unix.O_PATH)
 	if err != nil {
@@ -190,8 +190,7 @@ func openUp(fd int, name string) error {
 	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", dir), 0o700)
 }
 
-// openIn opens a directory, and refuses to pass a mount point (EXDEV) or a link (ELOOP):
-// openat2(2).
+// openIn opens a directory. It fails at a mount point (EXDEV) and at a link (ELOOP): openat2(2).
 func openIn(fd int, name string, flags uint64) (int, error) {
 	return unix.Openat2(fd, name, &unix.OpenHow{
 		Flags:   flags | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
@@ -199,8 +198,8 @@ func openIn(fd int, name string, flags uint64) (int, error) {
 	})
 }
 
-// SweepIfAny is Sweep for a program that can do without a temporary directory. It is no error that
-// $TMPDIR is not usable: then nothing of ours is in it.
+// SweepIfAny is Sweep for a program that does not need a temporary directory. An unusable $TMPDIR
+// is not an error, because then it contains none of our directories.
 func SweepIfAny() error {
 	_, err := Sweep()
 	if errors.Is(err, ErrPlace) {
@@ -209,8 +208,9 @@ func SweepIfAny() error {
 	return err
 }
 
-// Sweep removes the directories whose owners are dead, as after kill -9, and returns their paths.
-// It acts only on directories that are this user's alone: in /tmp any user can make up a name.
+// Sweep removes the directories whose owners have exited, as after kill -9, and returns their
+// paths. It ignores directories that other users own or can write to: in /tmp, any user can create
+// such a name.
 func Sweep() (removed []string, err error) {
 	dir, err := openTemp()
 	if err != nil {
@@ -236,7 +236,7 @@ func Sweep() (removed []string, err error) {
 	return removed, errors.Join(errs...)
 }
 
-// sweepOne removes a directory unless its owner lives, or it is not ours.
+// sweepOne removes a directory unless its owner still runs, or the directory is not ours.
 func sweepOne(tmp *os.File, name string) (gone bool, err error) {
 	fd, err := unix.FcntlInt(tmp.Fd(), unix.F_DUPFD_CLOEXEC, 0) // Remove closes it
 	if err != nil {

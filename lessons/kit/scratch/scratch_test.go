@@ -18,7 +18,7 @@ const (
 	aloneEnv = "CONTAINERKIT_SCRATCH_ALONE"
 )
 
-// TestMain plays, if asked to, the owner of a directory who does not clean up.
+// TestMain can also run as the owner of a directory that does not clean up.
 func TestMain(m *testing.M) {
 	if os.Getenv(ownerEnv) != "" {
 		d, err := New()
@@ -43,15 +43,15 @@ func TestRemove(t *testing.T) {
 	require.NoError(t, os.MkdirAll(d.Join("a/b/c"), 0o755))
 	require.NoError(t, os.WriteFile(d.Join("a/b/file"), nil, 0o400))
 	require.NoError(t, os.Chmod(d.Join("a/b"), 0))
-	// What follows is no obstacle for root; the ordinary user's run of this test exercises it.
+	// These modes do not stop root; they matter when an ordinary user runs this test.
 	require.NoError(t, os.MkdirAll(d.Join("closed/to/writing"), 0o755))
 	require.NoError(t, os.WriteFile(d.Join("closed/to/file"), nil, 0o644))
 	require.NoError(t, os.Chmod(d.Join("closed/to"), 0o555))
 	require.NoError(t, os.Chmod(d.Join("closed"), 0o500))
 	require.NoError(t, d.Remove())
-	require.NoError(t, d.Remove(), "twice is fine")
+	require.NoError(t, d.Remove(), "a second call has no effect")
 	require.NoDirExists(t, d.Path)
-	require.FileExists(t, filepath.Join(outside, "file"), "followed a link")
+	require.FileExists(t, filepath.Join(outside, "file"), "Remove followed a link")
 }
 
 func TestSweep(t *testing.T) {
@@ -74,7 +74,7 @@ func TestSweep(t *testing.T) {
 
 	removed, err := Sweep()
 	require.NoError(t, err)
-	require.Empty(t, removed, "their owners live")
+	require.Empty(t, removed, "their owners still run")
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 	removed, err = Sweep()
@@ -84,7 +84,7 @@ func TestSweep(t *testing.T) {
 	require.DirExists(t, other)
 }
 
-// TestMount removes a directory in which something is mounted: that must survive.
+// TestMount removes a directory in which something is mounted. The mounted files must stay.
 func TestMount(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	d, err := New()
@@ -93,7 +93,7 @@ func TestMount(t *testing.T) {
 	require.NoError(t, os.Mkdir(victim, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(victim, "file"), nil, 0o644))
 	require.NoError(t, os.Mkdir(d.Join("mnt"), 0o755))
-	// The mount lives in a namespace of its own, and the sweeper there is this test binary once more.
+	// The mount is in a new mount namespace, and this test binary calls Sweep there.
 	cmd := exec.Command("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
 		`mount --bind "$1" "$2" && exec "$3" -test.run '^TestSweepOverMount$' -test.v`,
 		"sh", victim, d.Join("mnt"), "")
@@ -101,7 +101,7 @@ func TestMount(t *testing.T) {
 	require.NoError(t, err)
 	cmd.Args[len(cmd.Args)-1] = exe
 	cmd.Env = append(os.Environ(), "CONTAINERKIT_SCRATCH_MOUNT=1")
-	d.release() // its owner is dead, as far as others can tell
+	d.release() // for others, the owner has exited
 	out, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState == nil {
 		t.Skip(err)
@@ -110,7 +110,7 @@ func TestMount(t *testing.T) {
 	require.FileExists(t, filepath.Join(victim, "file"))
 	_, err = Sweep()
 	require.NoError(t, err)
-	require.NoDirExists(t, d.Path, "with the mount gone, it can go")
+	require.NoDirExists(t, d.Path, "without the mount, Sweep must remove it")
 }
 
 // TestSweepOverMount is the inner half of TestMount.
@@ -119,11 +119,11 @@ func TestSweepOverMount(t *testing.T) {
 		t.Skip("runs inside TestMount")
 	}
 	removed, err := Sweep()
-	require.Error(t, err, "it must say that something is mounted there")
+	require.Error(t, err, "the error must say that something is mounted there")
 	require.Empty(t, removed)
 }
 
-// A path that leads through a link would lead elsewhere for a process with another root.
+// A path with a symbolic link leads elsewhere in a process with another root.
 func TestNoLinkInThePath(t *testing.T) {
 	real := t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
@@ -137,9 +137,9 @@ func TestNoLinkInThePath(t *testing.T) {
 
 func TestAllowSearch(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("for an ordinary user, root in the container is that user")
+		t.Skip("root in an ordinary user's container is that user")
 	}
-	if os.Getenv(aloneEnv) != "" { // the second time, see below
+	if os.Getenv(aloneEnv) != "" { // the child of this test: see below
 		d, err := New()
 		require.NoError(t, err)
 		require.NoError(t, d.AllowSearch())
@@ -147,15 +147,16 @@ func TestAllowSearch(t *testing.T) {
 		return
 	}
 	top := t.TempDir()
-	require.NoError(t, os.Chmod(filepath.Dir(top), 0o755)) // of the testing package's making, closed
+	require.NoError(t, os.Chmod(filepath.Dir(top), 0o755)) // others cannot search t.TempDir's parent
 	require.NoError(t, os.Chmod(top, 0o700))
 	t.Setenv("TMPDIR", top)
 	d, err := New()
 	require.NoError(t, err)
 	defer d.Remove()
-	require.ErrorContains(t, d.AllowSearch(), top+" is closed to them")
+	require.ErrorContains(t, d.AllowSearch(), "cannot search "+top)
 
-	// An ordinary user's steps run as root of a user namespace that has no other ID: there nobody is a stranger.
+	// An ordinary user's steps run as root in a user namespace that maps only one ID, so there are
+	// no other users.
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestAllowSearch$")
 	cmd.Env = append(os.Environ(), aloneEnv+"=1")
 	one := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Streams are the payload's standard streams: the caller's own where it has none.
+// Streams returns the payload's standard streams, and the caller's own for those that are nil.
 func (p Payload) Streams() (stdin, stdout, stderr *os.File) {
 	or := func(f, standard *os.File) *os.File {
 		if f == nil {
@@ -27,15 +27,16 @@ func (p Payload) Streams() (stdin, stdout, stderr *os.File) {
 	return or(p.Stdin, os.Stdin), or(p.Stdout, os.Stdout), or(p.Stderr, os.Stderr)
 }
 
-// Signals are caught for a payload, and kept until it can get them.
+// Signals catches signals for a payload, and keeps them until the payload can receive them.
 type Signals struct {
 	kept  chan os.Signal
-	rest  func()       // catches those that Catch has not caught yet
-	ended atomic.Int32 // the last of them that asks a program to end
+	rest  func()       // also catches the signals that are not caught yet
+	ended atomic.Int32 // the last signal that asks a program to exit
 }
 
-// Catch catches what a payload should get. Without it a signal ends the program, and the payload with it, though the
-// payload may want to do something else about it: call it before anything exists that would be left behind.
+// Catch catches the signals for a payload. Without it, a signal terminates the program and with it
+// the payload, although the payload can have a handler. Call it before you create anything that
+// would be left behind.
 func Catch() *Signals {
 	s := newSignals()
 	s.rest()
@@ -48,18 +49,19 @@ func newSignals() *Signals {
 	return s
 }
 
-// Catch is the function Catch, if that was not called for the payload before. stop ends the catching.
+// Catch calls the function Catch, unless signals are already caught for the payload. stop stops the
+// catching.
 func (p Payload) Catch() (s *Signals, stop func()) {
 	if p.caught != nil {
-		return p.caught(), func() {} // it goes on until the program exits
+		return p.caught(), func() {} // catching continues until the program exits
 	}
 	s = Catch()
 	return s, s.Stop
 }
 
-// catchBeside begins to catch signals, and returns a function that waits until those are caught that
-// people and tools end a program with; Forward waits for the rest. Each takes a switch between threads.
-// SIGQUIT comes first, or Go would print what each goroutine does.
+// catchBeside begins to catch signals in the background. caught waits until the signals are caught
+// with which people and tools terminate a program; Forward waits for the rest. Each signal costs a
+// switch between threads. SIGQUIT comes first, or Go would print a stack trace of each goroutine.
 func catchBeside() (caught func() *Signals) {
 	s := newSignals()
 	signal.Notify(s.kept, syscall.SIGQUIT)
@@ -74,10 +76,10 @@ func catchBeside() (caught func() *Signals) {
 	return caught
 }
 
-// forwarded are the signals that a payload gets: all but those that
+// forwarded lists the signals that a payload receives: all except those that
 //   - no program can catch: SIGKILL and SIGSTOP
-//   - are about this program itself: its children, and Go's scheduler and profiler
-//   - are real-time signals, the C library's
+//   - are for this program itself: about its children, or for Go's scheduler and profiler
+//   - are real-time signals, which the C library uses
 //   - stop a job that uses its terminal (Ctrl-Z): they stop us, too, or the shell would wait for us
 var forwarded = func() (list []os.Signal) {
 	for s := syscall.Signal(1); s < firstRealTime; s++ {
@@ -91,16 +93,16 @@ var forwarded = func() (list []os.Signal) {
 	return list
 }()
 
-// firstRealTime is the kernel's SIGRTMIN. (signal(7))
+// firstRealTime is the kernel's SIGRTMIN (signal(7)).
 const firstRealTime = 32
 
-// Blame returns the reason why a payload could not be started. A signal that ends programs, sent to our process group or
-// typed at our terminal, has ended what does not catch it yet, too: then this is no error, and the status says which
-// signal it was, as a shell does.
+// Blame returns why a payload could not start. A signal to our process group, or from our terminal,
+// also terminates processes that do not catch it yet. If one came, Blame returns no error, and a
+// status that says which signal it was, as a shell does.
 func (s *Signals) Blame(err error) (status int, _ error) {
 	patience := time.Duration(0)
 	for _, gone := range []error{io.EOF, syscall.EPIPE, syscall.ESRCH, syscall.ENOENT} {
-		if errors.Is(err, gone) { // what has died of a signal: ours is on its way
+		if errors.Is(err, gone) { // a signal terminated a process, and reaches us soon
 			patience = 200 * time.Millisecond
 		}
 	}
@@ -115,7 +117,7 @@ func (s *Signals) Blame(err error) (status int, _ error) {
 	return 128 + int(s.ended.Load()), nil
 }
 
-// note notes a signal that asks a program to end.
+// note stores a signal that asks a program to exit, and returns every signal.
 func (s *Signals) note(sig os.Signal) syscall.Signal {
 	if slices.Contains(ending, sig) {
 		s.ended.Store(int32(sig.(syscall.Signal)))
@@ -123,8 +125,9 @@ func (s *Signals) note(sig os.Signal) syscall.Signal {
 	return sig.(syscall.Signal)
 }
 
-// Forward passes them on to the payload, until stop: first all that were kept, because it did not exist when they came.
-// typed says that it must be told of what is typed at our terminal, too, because it has a session of its own.
+// Forward sends the signals to the payload until stop: first those that came before the payload
+// existed. typed means that it also sends the signals from our terminal, because the payload has
+// its own session.
 func (s *Signals) Forward(typed bool, send func(syscall.Signal)) (stop func()) {
 	s.rest()
 	for kept := len(s.kept); kept > 0; kept-- {
@@ -146,11 +149,12 @@ func (s *Signals) Forward(typed bool, send func(syscall.Signal)) (stop func()) {
 	return func() { close(done) }
 }
 
-// Stop ends the catching.
+// Stop stops the catching.
 func (s *Signals) Stop() { signal.Stop(s.kept) }
 
-// fromTerminal reports whether a signal is a Ctrl-C, a Ctrl-\ or a new size from our terminal. Then a payload in our
-// session has got it already: the terminal sends it to all of its foreground process group, in which we both are.
+// fromTerminal reports whether a signal is a Ctrl-C, a Ctrl-\ or a new size from our terminal. A
+// payload in our session already has it: the terminal sends it to its whole foreground process
+// group, to which both processes belong.
 func fromTerminal(s os.Signal) bool {
 	if s != syscall.SIGINT && s != syscall.SIGQUIT && s != syscall.SIGWINCH {
 		return false

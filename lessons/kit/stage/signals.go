@@ -13,19 +13,20 @@ import (
 )
 
 var (
-	stopped  atomic.Int32 // the signal that asked the program to end
+	stopped  atomic.Int32 // the signal that asked the program to exit
 	cleanMu  sync.Mutex
 	cleanups = map[int]func(){}
 	nextID   int
 )
 
-// OnInterrupt registers what must be undone if the program is interrupted (Ctrl-C, SIGTERM, SIGHUP) while a step is
-// in the middle of something. The returned function takes it back; defer it after the step's own clean-up:
+// OnInterrupt registers a cleanup for the case that a signal (Ctrl-C, SIGTERM, SIGHUP) interrupts
+// the program in the middle of a step. The returned function cancels it; defer it after the step's
+// own cleanup:
 //
 //	group := …
 //	defer stage.OnInterrupt(group.Remove)()
 //
-// After the clean-ups the program exits with 128+n, as a shell reports a signal: 130 for Ctrl-C.
+// After the cleanups, the program exits with 128+n, as a shell reports a signal: 130 for Ctrl-C.
 func OnInterrupt(f func()) (cancel func()) {
 	cleanMu.Lock()
 	defer cleanMu.Unlock()
@@ -39,11 +40,11 @@ func OnInterrupt(f func()) (cancel func()) {
 	}
 }
 
-// Interrupted reports whether a signal has asked the program to end.
+// Interrupted reports whether a signal has asked the program to exit.
 func Interrupted() bool { return stopped.Load() != 0 }
 
-// blamesSignal reports whether a signal is to blame for an error. One that a terminal sends to all of us can end a child
-// before Go has told us of our own.
+// blamesSignal reports whether a signal is the cause of an error. A terminal sends a signal to all
+// our processes, and it can terminate a child before Go delivers it here.
 func blamesSignal(err error) bool {
 	for end := time.Now().Add(200 * time.Millisecond); err != nil && !Interrupted() && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
@@ -51,30 +52,32 @@ func blamesSignal(err error) bool {
 	return Interrupted()
 }
 
-// interruptStatus is the exit status of an interrupted program.
+// interruptStatus returns the exit status of an interrupted program.
 func interruptStatus() int { return 128 + int(stopped.Load()) }
 
-// ending are the signals that ask a program to end. SIGQUIT is one: Go's own answer to it is a stack trace of every
-// goroutine.
+// ending lists the signals that ask a program to exit. SIGQUIT is one of them: without a handler,
+// Go prints a stack trace of every goroutine.
 var ending = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 
-// asked gets them, and no others.
+// asked receives the signals in ending, and no others.
 var asked = &Signals{kept: make(chan os.Signal, 64), rest: func() {}}
 
-// listen begins to catch them.
+// listen begins to catch the signals in ending.
 func listen() *Signals {
 	signal.Notify(asked.kept, notIgnored(ending)...)
 	return asked
 }
 
-// notIgnored are those of the signals that our caller does not ignore, as nohup(1) does SIGHUP. They stay ignored. (Go
-// knows that of SIGHUP and SIGINT only: the handlers of the others it has replaced before.)
+// notIgnored returns the signals without those that our caller ignores, as nohup(1) ignores SIGHUP.
+// These stay ignored. (Go knows it only of SIGHUP and SIGINT: it has already replaced the handlers
+// of the others.)
 func notIgnored(signals []os.Signal) []os.Signal {
 	return slices.DeleteFunc(slices.Clone(signals), signal.Ignored)
 }
 
-// cancelOnSignal runs the registered clean-ups, latest first, when a signal asks the program to end, and exits. The work
-// may end by itself then, and call stop: patience is the time that it gets for that.
+// cancelOnSignal waits for a signal that asks the program to exit. Then it runs the registered
+// cleanups, the last one first, and exits. patience is the time in which the work can finish by
+// itself and call stop.
 func cancelOnSignal(patience time.Duration) (stop func()) {
 	done := make(chan struct{})
 	go func() {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package stage implements the command line that all stages share: it runs steps, the leak table, or a
-// command in the container, and sets the exit status.
+// Package stage implements the command line that all stages share: it runs steps, the leak table,
+// or a command in the container, and sets the exit status.
 package stage
 
 import (
@@ -29,22 +29,23 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// Run narrates a step. It returns an error only if something fails that is not part of the story.
+// A Run narrates a step. It returns an error only if a call fails that should succeed.
 type Run func(n *narrate.Narrator) error
 
-// Steps binds the names of the course to the functions of a stage.
+// Steps maps the names of the steps to the functions of a stage.
 type Steps map[string]Run
 
-// Payload is a command for the container at a stage.
+// A Payload is a command for the container at a stage.
 type Payload struct {
 	Argv  []string
 	Env   []string // nil: the caller's own
 	Extra []*os.File
 	// Stdin, Stdout and Stderr are the caller's own if nil.
 	Stdin, Stdout, Stderr *os.File
-	// Quiet asks for the command's own output and nothing else.
+	// Quiet means that only the command prints.
 	Quiet bool
-	// Started can be called when the command runs: leftovers are then removed beside it, not after it.
+	// Started can be called when the command runs: then leftovers are removed meanwhile, not
+	// afterwards.
 	Started func()
 
 	caught func() *Signals
@@ -54,40 +55,46 @@ type Payload struct {
 type Program struct {
 	Stage course.Stage
 	Steps Steps
-	// Check reports, before anything is created, what would make the program act on other processes than
-	// its own: procfs.Check. (A field, because the kit imports no part.)
+	// Check returns an error if the program would act on processes of others: procfs.Check. It runs
+	// before the program creates anything. (It is a field because this package imports no stage.)
 	Check func() error
-	// Sandbox prepares the process in which the steps run: it sets the namespaces that stand in for the
-	// host. If it is nil, the steps run in this process.
+	// Sandbox prepares the process in which the steps run: it sets the namespaces that stand in for
+	// the host. If it is nil, the steps run in this process.
 	Sandbox func(*exec.Cmd)
-	// SoFarSandboxed says that the container, too, needs the sandbox as its host.
+	// SoFarSandboxed means that the container, too, runs in the sandbox.
 	SoFarSandboxed bool
-	// SandboxCommand, if set, reports whether the flags ask for that. (The leak table stays outside.)
+	// SandboxCommand, if set, reports whether the flags put a command into the sandbox. (The leak
+	// table stays outside.)
 	SandboxCommand func() bool
-	// SoFar runs a command in the container at this stage, and returns its exit status, 128+n for signal n.
+	// SoFar runs a command in the container at this stage, and returns its exit status, 128+n for
+	// signal n.
 	SoFar func(Payload) (int, error)
 	// Leaks prints the leak table of the container at this stage.
 	Leaks func(n *narrate.Narrator) error
-	// Sweep removes leftovers of killed runs: before the steps, and beside or after a command, to save time.
+	// Sweep removes leftovers of killed runs: before the steps, and, to save time, during or after
+	// a command.
 	Sweep func() error
 	// Flags adds the stage's own flags.
 	Flags func(*flag.FlagSet)
-	// Shell, if set, runs in the container after the first step, in place of the others, on a terminal.
+	// Shell, if set, is a command that replaces the steps after the first one if there is a
+	// terminal.
 	Shell []string
 }
 
-// leaksName is the name of the leak table among the steps.
+// The leak table has a name and a claim, as a step does.
 const (
 	leaksName  = "leaks"
 	leaksClaim = "what the container can still do to the host, probe by probe"
 )
 
-// insideEnv marks the process in the sandbox: its value is the PID of the parent that created the
-// sandbox. A variable of the caller must not let the steps act on the real host.
+// insideEnv is the variable that marks the process in the sandbox. Its value is the PID of the
+// parent that created the sandbox, because a variable from the caller must not make the steps act
+// on the real host.
 const insideEnv = "CONTAINERKIT_SANDBOX"
 
-// Children started by the main goroutine get their parent-death signal from the main thread, which lives as long as
-// the process (prctl(2), PR_SET_PDEATHSIG: "parent" is the thread that created the child).
+// The parent-death signal of a child comes when the thread exits that created it (prctl(2),
+// PR_SET_PDEATHSIG). For children of the main goroutine that is the main thread, which lives as
+// long as the process.
 func init() { runtime.LockOSThread() }
 
 // Main runs the program and exits.
@@ -117,7 +124,7 @@ func (p Program) main(args []string) int {
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
 
-	// The command follows "--": its flags are not ours.
+	// The command follows "--": its flags are not for us.
 	var command []string
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, command = args[:i], args[i+1:]
@@ -191,7 +198,7 @@ func (p Program) main(args []string) int {
 	}
 	if len(command) > 0 {
 		if inside {
-			p.Sweep = nil // it was done outside
+			p.Sweep = nil // the parent has removed the leftovers
 		}
 		begin, wait := p.sweepBeside()
 		status, err := p.SoFar(Payload{Argv: command, Quiet: o.Quiet, Started: begin, caught: caught})
@@ -226,44 +233,45 @@ func (p Program) main(args []string) int {
 	return p.leaks(o)
 }
 
-// misused says which flag does not go with the steps or the command that are named; nothing, if all do.
+// misused returns which flag does not fit the steps or the command, "" if all flags do.
 func misused(o narrate.Options, list bool, names, command []string) string {
 	switch {
 	case list && len(names)+len(command) > 0:
-		return "-list lists all steps: it goes with no step and no command"
+		return "-list lists all steps: it can't be used with a step or a command"
 	case o.Without && slices.Contains(names, leaksName):
-		return "-without goes with steps: " + leaksName + " has no feature that it could leave out"
+		return "-without needs a step: " + leaksName + " has no feature to leave out"
 	case len(command) == 0:
 		return ""
 	}
 	for name, set := range map[string]bool{"-json": o.JSON, "-pause": o.Pause, "-without": o.Without} {
 		if set {
-			return name + " goes with steps: a command is run, and nothing is claimed"
+			return name + " needs a step: a command makes no claims"
 		}
 	}
 	return ""
 }
 
-// fewestFiles is how many files a stage may have to open at once: as root on cgroup v1 there is one
-// for each hierarchy, and the leak table leaves one open far up. Go's runtime crashes where it gets
-// none.
+// fewestFiles is the number of files that a stage can need at once: as root on cgroup v1, it opens
+// one for each hierarchy, and the leak table keeps a file descriptor with a high number. Go's
+// runtime crashes if it can't open a file.
 const fewestFiles = 128
 
-// enoughFiles returns an error if the limit on open files is too low. Go has raised the soft limit to
-// the hard one by now.
+// enoughFiles returns an error if the limit on open files is too low. Go has already raised the
+// soft limit to the hard limit.
 func enoughFiles() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return os.NewSyscallError("getrlimit(RLIMIT_NOFILE)", err)
 	}
 	if limit.Cur < fewestFiles {
-		return fmt.Errorf("this process can open %d files, and at least %d are needed: raise the limit (ulimit -n)",
+		return fmt.Errorf("this process can open %d files, and needs at least %d: raise the limit (ulimit -n)",
 			limit.Cur, fewestFiles)
 	}
 	return nil
 }
 
-// check calls Check and prints its error. It returns status 0 if there is none.
+// check checks the limit on open files, calls Check and prints an error. It returns status 0
+// without one.
 func (p Program) check(command []string) int {
 	err := enoughFiles()
 	if err == nil && p.Check != nil {
@@ -279,7 +287,7 @@ func (p Program) check(command []string) int {
 	return 1
 }
 
-// interactive reports whether there is a terminal for a shell.
+// interactive reports whether the stage has a shell, and a terminal for it.
 func (p Program) interactive(o narrate.Options) bool {
 	return p.Shell != nil && !o.JSON && !o.Quiet && term.IsTerminal(0) && term.IsTerminal(1)
 }
@@ -313,7 +321,7 @@ func (p Program) sweep() {
 	}
 }
 
-// sweepBeside returns a function that starts the sweep, once, and one that waits until it is done.
+// sweepBeside returns a function that starts Sweep once, and one that waits until it is done.
 func (p Program) sweepBeside() (begin, wait func()) {
 	done := make(chan struct{})
 	begin = sync.OnceFunc(func() {
@@ -325,7 +333,7 @@ func (p Program) sweepBeside() (begin, wait func()) {
 	return begin, func() { begin(); <-done }
 }
 
-// leaks prints the leak table, except after a run that leaves features out.
+// leaks prints the leak table, except with -without.
 func (p Program) leaks(o narrate.Options) int {
 	if p.Leaks == nil || o.Without {
 		return 0
@@ -368,7 +376,8 @@ func (p Program) runSteps(o narrate.Options, names []string) int {
 	return status
 }
 
-// runStep runs a step. It turns a panic into an error, so that the step cleans up and the next one runs.
+// runStep runs a step. It returns a panic as an error, so that the step cleans up and the next one
+// runs.
 func (p Program) runStep(name string, n *narrate.Narrator) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -386,9 +395,9 @@ func (p Program) reenter(o narrate.Options, names, command []string, caught func
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.Sandbox(cmd)
-	// Ctrl-C reaches the whole process group: the copy cleans up, and we wait for it. A signal that is meant for us
-	// alone is passed on: if we died of it, the copy would be killed before it could clean up.
-	// (Not signal.Ignore: a child inherits an ignored signal.)
+	// Ctrl-C reaches the whole process group: the copy cleans up, and we wait for it. We forward a
+	// signal that only we receive: if it terminated us, the kernel would kill the copy before it
+	// could clean up. (Not signal.Ignore: a child inherits ignored signals.)
 	signals := caught()
 	if err := cmd.Start(); err != nil {
 		return p.refused(o, names, command, fmt.Errorf("start a process in new namespaces: %w", err)), false
@@ -398,7 +407,7 @@ func (p Program) reenter(o narrate.Options, names, command []string, caught func
 	return Status(cmd.ProcessState), true
 }
 
-// refused skips every step, with the reason why the kernel denies us the sandbox.
+// refused skips every step, with the reason why the kernel does not create the sandbox.
 func (p Program) refused(o narrate.Options, names, command []string, err error) int {
 	if len(command) > 0 {
 		report(p.Stage.Dir, err)
@@ -421,7 +430,8 @@ func (p Program) refused(o narrate.Options, names, command []string, err error) 
 	return 0
 }
 
-// Status returns the exit status of a process as a shell reports it: 128+n if signal n terminated it.
+// Status returns the exit status of a process as a shell reports it: 128+n if signal n terminated
+// it.
 func Status(ps *os.ProcessState) int {
 	if ws, ok := ps.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 128 + int(ws.Signal())
@@ -437,8 +447,8 @@ func (p Program) step(name string) (course.Step, bool) {
 	return p.Stage.Steps[i], true
 }
 
-// guess suggests a step for a name that is wrong by at most two letters, of which at least a half are right, and
-// otherwise the list.
+// guess suggests a step for a name with at most two wrong letters, if at least half of the letters
+// are right. Otherwise it suggests -list.
 func (p Program) guess(name string) string {
 	best, bestAt := leaksName, levenshtein.ComputeDistance(name, leaksName)
 	for _, s := range p.Stage.Steps {
@@ -474,12 +484,12 @@ func (p Program) help(w io.Writer, fs *flag.FlagSet) {
 	fs.PrintDefaults()
 	fmt.Fprintf(w, "\nAs root: go run -exec sudo ./%s\n", d)
 	fmt.Fprintf(w, "Exit status: 0; 1 if a claim fails; 2 for a usage error. With a command: its own,\n")
-	fmt.Fprintf(w, "128+n if signal n terminated it, 127 if it is not there, 126 if it cannot be executed,\n")
+	fmt.Fprintf(w, "128+n if signal n terminated it, 127 if it is not found, 126 if it cannot be executed,\n")
 	fmt.Fprintf(w, "125 if the container could not be created.\n")
 	fmt.Fprintf(w, "(go run turns every failure into 1 and prints the status; go build ./%s keeps it.)\n", d)
 }
 
-// report prints an error in one line, with what it means here and what to do, if that is known.
+// report prints an error on one line, with its explanation if there is one.
 func report(program string, err error) {
 	if why := errno.Explain(err); why != "" {
 		fmt.Fprintf(os.Stderr, "%s: %v. %s\n", program, err, why)

@@ -23,7 +23,7 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// A stage for the tests. Its steps hold, fail, panic, break off, skip and wait.
+// testStage is a stage whose steps hold, fail, panic, return an error, skip and wait.
 var testStage = Program{
 	Stage: course.Stage{
 		Dir: "09-test", Title: "a stage for tests", Adds: "nothing",
@@ -45,9 +45,9 @@ var testStage = Program{
 		"breaks": func(n *narrate.Narrator) error { return fmt.Errorf("open it: %w", syscall.EROFS) },
 		"skips":  func(n *narrate.Narrator) error { n.Skip("no such thing here", true); return nil },
 		"waits": func(n *narrate.Narrator) error {
-			defer OnInterrupt(func() { n.Clean("first made, last removed") })()
-			defer OnInterrupt(func() { n.Clean("last made, first removed") })()
-			OnInterrupt(func() { n.Clean("never") })() // taken back
+			defer OnInterrupt(func() { n.Clean("created first, removed last") })()
+			defer OnInterrupt(func() { n.Clean("created last, removed first") })()
+			OnInterrupt(func() { n.Clean("never") })() // canceled
 			n.Question("ready")
 			time.Sleep(time.Minute)
 			return nil
@@ -82,7 +82,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// command is the stage as a program.
+// command returns the command that runs the stage as a program.
 func command(args ...string) (cmd *exec.Cmd, out, errs *bytes.Buffer) {
 	cmd = exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), "CONTAINERKIT_STAGE=1", "NO_COLOR=1")
@@ -108,9 +108,9 @@ func TestExitStatus(t *testing.T) {
 		{"holds", 0, "✓ it holds"},
 		{"fails", 1, "✗ it holds"},
 		{"holds fails skips", 1, "– no such thing here"},
-		{"fails holds", 1, "✓ it holds"}, // the next one runs all the same
+		{"fails holds", 1, "✓ it holds"}, // the next step runs anyway
 		{"panics holds", 1, "panic: oh"},
-		{"breaks", 1, "open it: read-only file system\n      The file system"}, // explained
+		{"breaks", 1, "open it: read-only file system\n      The file system"}, // with an explanation
 		{"skips", 0, "– no such thing here"},
 		{"-without holds", 1, "✗ it holds"},
 		{"-list", 0, "breaks     an error\n"},
@@ -122,7 +122,7 @@ func TestExitStatus(t *testing.T) {
 
 		{"hold", 2, `no step "hold"; did you mean "holds"?`},
 		{"brakes", 2, `did you mean "breaks"?`},
-		{"nothing", 2, `no step "nothing"; go run ./09-test -list shows the steps`}, // too far from any
+		{"nothing", 2, `no step "nothing"; go run ./09-test -list shows the steps`}, // no step is similar
 		{"leak", 2, `did you mean "leaks"?`},
 		{"-nonsense", 2, "-nonsense"},
 		{"-size=much", 2, "much"},
@@ -137,7 +137,7 @@ func TestExitStatus(t *testing.T) {
 		{"-- sh -c exit\t7", 7, ""},
 		{"-- sh -c kill\t-TERM\t$$", 143, ""},
 		{"-- /no/such/command", 125, "/no/such/command"},
-		{"-- echo -json -- -list", 0, "-json -- -list\n"}, // not ours
+		{"-- echo -json -- -list", 0, "-json -- -list\n"}, // flags of the command
 	} {
 		var args []string
 		for _, a := range strings.Fields(strings.ReplaceAll(c.args, "\t", "\x00")) {
@@ -155,7 +155,7 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
-// A variable of the caller does not pass for a sandbox that our parent created.
+// A variable from the caller cannot pretend that the process is in a sandbox.
 func TestACallersVariableIsNoSandbox(t *testing.T) {
 	for _, value := range []string{"1", "0", "no PID", ""} {
 		cmd, out, errs := command("holds")
@@ -167,7 +167,7 @@ func TestACallersVariableIsNoSandbox(t *testing.T) {
 	}
 }
 
-// Where Check fails nothing runs; the list and the help, which only print, do.
+// If Check fails, no step and no command runs. The list and the help still do.
 func TestCheckFirst(t *testing.T) {
 	for args, want := range map[string]int{"": 1, "holds": 1, "leaks": 1, "-- true": 125, "-list": 0, "-h": 0, "hold": 2} {
 		cmd, out, errs := command(strings.Fields(args)...)
@@ -181,7 +181,7 @@ func TestCheckFirst(t *testing.T) {
 	}
 }
 
-// A panic ends one step, after its deferred clean-ups, and the events stay JSON.
+// A panic stops one step, after its deferred cleanups, and the events stay JSON.
 func TestPanicIsTold(t *testing.T) {
 	status, out, errs := runStage(t, "-json", "panics")
 	require.Equal(t, 1, status)
@@ -199,7 +199,8 @@ func TestPanicIsTold(t *testing.T) {
 	require.Equal(t, []narrate.Kind{narrate.Clean, narrate.Proof}, kinds)
 }
 
-// Ctrl-C, Ctrl-\, SIGTERM or SIGHUP in the middle: what was registered is undone, the last one first.
+// After Ctrl-C, Ctrl-\, SIGTERM or SIGHUP in the middle of a step, the registered cleanups run, the
+// last one first.
 func TestInterrupt(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		cmd, _, _ := command("-json", "waits")
@@ -212,7 +213,7 @@ func TestInterrupt(t *testing.T) {
 		require.NoError(t, dec.Decode(&e))
 		require.Equal(t, "ready", e.Text)
 		require.NoError(t, cmd.Process.Signal(s))
-		for _, want := range []string{"last made, first removed", "first made, last removed"} {
+		for _, want := range []string{"created last, removed first", "created first, removed last"} {
 			require.NoError(t, dec.Decode(&e))
 			require.Equal(t, want, e.Text)
 		}
@@ -222,7 +223,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// 128+n, as a shell reports it.
+// The status is 128+n for signal n, as a shell reports it.
 func TestStatus(t *testing.T) {
 	for script, want := range map[string]int{"exit 0": 0, "exit 3": 3, "kill -KILL $$": 137} {
 		cmd := exec.Command("sh", "-c", script)
@@ -231,7 +232,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// Signals that come before there is a payload are kept for it, and after Stop none is taken.
+// Signals that come before the payload exists are kept for it. After Stop, no signal is caught.
 func TestSignalsAreKept(t *testing.T) {
 	s := Catch()
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGUSR1))
@@ -249,7 +250,8 @@ func TestSignalsAreKept(t *testing.T) {
 	require.Empty(t, got)
 }
 
-// A container that could not be started because of a signal has not failed: the status says which signal it was.
+// A container that does not start because of a signal has not failed: the status says which signal
+// it was.
 func TestASignalIsToBlame(t *testing.T) {
 	s := newSignals()
 	status, err := s.Blame(syscall.EROFS)
@@ -257,8 +259,8 @@ func TestASignalIsToBlame(t *testing.T) {
 	require.Zero(t, status)
 	s.kept <- syscall.SIGUSR1
 	_, err = s.Blame(syscall.EROFS)
-	require.ErrorIs(t, err, syscall.EROFS, "one that ends no program")
-	go func() { s.kept <- syscall.SIGHUP }() // later than what it has done
+	require.ErrorIs(t, err, syscall.EROFS, "the signal terminates no program")
+	go func() { s.kept <- syscall.SIGHUP }() // it arrives after its effect
 	status, err = s.Blame(fmt.Errorf("wait for PID 1: %w", io.EOF))
 	require.NoError(t, err)
 	require.Equal(t, 128+1, status)

@@ -15,8 +15,8 @@ import (
 	"containerkit/lessons/kit/errno"
 )
 
-// TimeNamespace checks that a container starts in a time namespace whose clocks are ahead of the
-// machine's or behind them, and that its uptime begins with 0 there.
+// TimeNamespace checks that a container starts in a time namespace whose clocks are ahead of or
+// behind the machine's, and that the container's uptime starts at 0.
 func TimeNamespace(t *testing.T) {
 	if _, err := os.Stat("/proc/self/ns/time"); err != nil {
 		t.Skip(err)
@@ -36,8 +36,8 @@ func TimeNamespace(t *testing.T) {
 	})
 }
 
-// FewFiles checks that too low a limit on open files ends the program with one line that says so,
-// and that nothing is created before.
+// FewFiles checks that the program exits with one line about the limit if its limit on open files
+// is too low, before it creates anything.
 func FewFiles(t *testing.T) {
 	each(t, func(t *testing.T, r *Runner) {
 		for _, n := range []int{10, 16, 64, 128} {
@@ -55,7 +55,7 @@ func FewFiles(t *testing.T) {
 	})
 }
 
-// executable is a path of the program that means the same to other programs.
+// executable returns a path of the program that other programs can use, too.
 func (r *Runner) executable(t testing.TB) string {
 	t.Helper()
 	if r.home != "" {
@@ -66,8 +66,8 @@ func (r *Runner) executable(t testing.TB) string {
 	return path
 }
 
-// Environment checks that the command gets one entry for each variable, the last one, also if flags
-// set it again or the caller has CONTAINERKIT_CONN, which the stages use themselves.
+// Environment checks that the command gets one entry for each variable, with the last value, even
+// if flags set it again or the caller has CONTAINERKIT_CONN, which the stages use themselves.
 func Environment(t *testing.T, set map[string]string, flags ...string) {
 	each(t, func(t *testing.T, r *Runner) {
 		r.Env = []string{"CONTAINERKIT_CONN=7"}
@@ -77,7 +77,7 @@ func Environment(t *testing.T, set map[string]string, flags ...string) {
 		got := map[string]string{}
 		for entry := range strings.SplitSeq(strings.TrimSuffix(res.Stdout, "\x00"), "\x00") {
 			name, value, _ := strings.Cut(entry, "=")
-			require.NotContains(t, got, name, "twice: %q", res.Stdout)
+			require.NotContains(t, got, name, "set twice: %q", res.Stdout)
 			got[name] = value
 		}
 		for name, value := range set {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// programs are files that cannot be executed.
+// programs has files that cannot be executed.
 var programs = map[string]string{
 	"no-interpreter": "#!/opt/nope -e\n",
 	"windows":        "#!/bin/sh\r\necho hi\r\n",
@@ -20,14 +20,14 @@ var programs = map[string]string{
 	"not-executable": "#!/bin/sh\n",
 }
 
-// A status is how a command goes, and what the program says about it.
+// A status is a command with its exit status and what the program prints about it.
 type status struct {
 	argv []string
 	want int
 	says string
 }
 
-// statuses are the exit statuses of commands that every root has, or lacks.
+// statuses has the exit statuses of commands that exist in every root, or in none.
 var statuses = []status{
 	{[]string{"true"}, 0, ""},
 	{[]string{"sh", "-c", "exit 3"}, 3, ""},
@@ -41,7 +41,7 @@ var statuses = []status{
 	{[]string{"/etc/passwd/x"}, 126, "exec /etc/passwd/x: not a directory"},
 }
 
-// broken are the exit statuses of the programs above.
+// broken has the exit statuses of the files in programs.
 var broken = []status{
 	{[]string{"no-interpreter"}, 127, `interpreter "/opt/nope" is missing`},
 	{[]string{"windows"}, 127, `interpreter "/bin/sh\r" is missing`},
@@ -50,9 +50,9 @@ var broken = []status{
 	{[]string{"not-executable"}, 126, "permission denied"},
 }
 
-// ExitStatus checks the exit statuses of the stage: the command's, or 128+n, 127 or 126 with a line
-// that says why. volume returns the flags that mount a directory of the host under the same path. It
-// is nil if the command sees the host's files anyway.
+// ExitStatus checks the exit statuses of the stage: the command's own, 128+n, or 127 or 126 with a
+// line that says why. volume returns the flags that mount a directory of the host at the same path.
+// It is nil if the command sees the host's files anyway.
 func ExitStatus(t *testing.T, volume func(dir string) []string) {
 	ExitStatusOfCommands(t)
 	each(t, func(t *testing.T, r *Runner) {
@@ -88,7 +88,7 @@ func HostsFilesUnseen(t *testing.T) {
 	})
 }
 
-// each runs a test as the user who runs the tests, and as an ordinary user.
+// each runs a test as the current user, and as an ordinary user.
 func each(t *testing.T, f func(*testing.T, *Runner)) {
 	t.Run("me", func(t *testing.T) { f(t, Me()) })
 	t.Run("user", func(t *testing.T) { f(t, AsUser(t)) })

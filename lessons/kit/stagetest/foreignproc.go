@@ -26,33 +26,33 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// A stand-in plays the host around a program that is started as `unshare --pid --fork` does it: in a
-// new PID namespace, with the /proc of the old one. It is a process in namespaces of its own, so that
-// a program that takes the host's processes for its own children does no harm to the real host.
+// A stand-in simulates the host for a program that starts as under `unshare --pid --fork`: in a new
+// PID namespace, with the /proc of the old one. It is a process in its own namespaces, so that a
+// program that confuses the host's processes with its own children does not harm the real host.
 
-// strangers are so many of the stand-in's processes. The program's children get PIDs from the same
-// range, so in /proc each of its children seems to be one of them.
+// strangers is the number of the stand-in's processes. The program's children get PIDs in the same
+// range, so the PID of each child belongs to one of the strangers in /proc.
 const strangers = 60
 
-// foreignRun is what the stand-in is to run: the program, once with each argument vector.
+// A foreignRun tells the stand-in to run the program once with each argument vector.
 type foreignRun struct {
 	Path, Dir string
 	Env       []string
 	Argv      [][]string
-	UID       int // of the user; 0 is root, who needs no user namespace
+	UID       int // of the user; 0 is root, which needs no user namespace
 }
 
-// foreignResult is what came of one of them.
+// A foreignResult is the result of one run.
 type foreignResult struct {
-	Lacking        string // why it cannot be tried here
+	Lacking        string // why the run is not possible here
 	Before, After  []string
 	Status         int
 	Stdout, Stderr string
 }
 
-// ForeignProc holds the program to what it does where /proc belongs to another PID namespace: it
-// changes nothing, says in one line what to do, and exits with status 1, or 125 with a command. Each
-// of commands is a run; without them they are those of a stage.
+// ForeignProc checks what the program does if /proc belongs to another PID namespace: it changes
+// nothing, says in one line what to do, and exits with status 1, or 125 with a command. Each of
+// commands is one run. Without commands, the runs are those of a stage.
 func ForeignProc(t *testing.T, commands ...[]string) {
 	t.Helper()
 	if len(commands) == 0 {
@@ -93,7 +93,7 @@ func isNew(before []string) func(string) bool {
 // runForeign runs the program below a stand-in, once for each of commands.
 func (r *Runner) runForeign(t *testing.T, uid int, commands [][]string) (results []foreignResult) {
 	t.Helper()
-	runtime.LockOSThread() // the stand-in dies with the thread that starts it
+	runtime.LockOSThread() // the stand-in is killed when the thread exits that starts it
 	defer runtime.UnlockOSThread()
 	p, err := child.Command(standIn)
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func (r *Runner) runForeign(t *testing.T, uid int, commands [][]string) (results
 		run.Argv = append(run.Argv, append(slices.Clone(cmd.Args), args...))
 	}
 	require.NoError(t, p.Send(run))
-	for { // Receive waits 30 s, and the program that this test is made for may take longer
+	for { // Receive waits 30 s, and the runs can take longer
 		err = p.Receive(&results)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			break
@@ -127,7 +127,7 @@ func (r *Runner) runForeign(t *testing.T, uid int, commands [][]string) (results
 	return results
 }
 
-// sameIDs maps all IDs to themselves for root, and an ordinary user's to 0.
+// sameIDs returns a mapping of all IDs to themselves for root, and of an ordinary user's ID to 0.
 func sameIDs(file string, id int) (list []syscall.SysProcIDMap) {
 	if os.Geteuid() != 0 {
 		return []syscall.SysProcIDMap{{HostID: id, Size: 1}}
@@ -166,7 +166,8 @@ var standIn = child.Register("stagetest-stand-in", func(c *child.Conn) error {
 	return c.Send(results)
 })
 
-// furnish gives the stand-in its /proc, and a link that is called as a machine's and a container's is.
+// furnish mounts the stand-in's /proc, and creates a link with the name that a machine's and a
+// container's link has.
 func furnish() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
@@ -182,8 +183,8 @@ func furnish() error {
 	return netlink.AddrAdd(link, &netlink.Addr{IPNet: addr})
 }
 
-// startStrangers starts them, each in a user namespace whose ID maps can still be written. They end
-// with the stand-in, which is PID 1 of their PID namespace.
+// startStrangers starts the strangers, each in a user namespace whose ID maps are not written yet.
+// The kernel kills them when the stand-in exits, which is PID 1 of their PID namespace.
 func startStrangers() (pids []int, err error) {
 	for range strangers {
 		cmd := exec.Command("sleep", "600")
@@ -196,8 +197,8 @@ func startStrangers() (pids []int, err error) {
 	return pids, nil
 }
 
-// do runs the program as `unshare --pid --fork` does it, for an ordinary user with --user
-// --map-root-user as well.
+// do runs the program as `unshare --pid --fork` does. For an ordinary user, it also does what
+// --user --map-root-user does.
 func (run foreignRun) do(argv []string, res *foreignResult) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -220,8 +221,8 @@ func (run foreignRun) do(argv []string, res *foreignResult) error {
 	return nil
 }
 
-// lookAtHost is what the program must leave alone: the strangers, and the stand-in's network, name,
-// mounts and cgroups.
+// lookAtHost returns the state that the program must not change: the strangers, and the stand-in's
+// network, hostname, mounts and cgroups.
 func lookAtHost(strangers []int) (seen []string) {
 	for _, pid := range strangers {
 		seen = append(seen, lookAtProcess(pid))

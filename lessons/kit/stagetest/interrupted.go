@@ -21,8 +21,8 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// LeaksInterrupted checks that a leak table that a signal ends leaves no cgroup and no process, whether
-// the signal comes before the container, as soon as it has its cgroup, or while the probes run.
+// LeaksInterrupted checks that no cgroup and no process is left after a signal interrupts the leak
+// table: before the container starts, as soon as it has its cgroup, or while the probes run.
 func LeaksInterrupted(t *testing.T) {
 	each(t, func(t *testing.T, r *Runner) {
 		for i, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
@@ -52,7 +52,7 @@ func (r *Runner) interruptLeaks(t *testing.T, s syscall.Signal, group bool, afte
 	var dirs []string
 	for end := time.Now().Add(5 * time.Second); limited && len(dirs) == 0 && time.Now().Before(end); {
 		pids = family(cmd.Process.Pid)
-		dirs = cgroupsOf(pids) // none, for a user who has none
+		dirs = cgroupsOf(pids) // empty for a user without cgroups
 		if os.Geteuid() != 0 || r.home != "" {
 			break
 		}
@@ -75,7 +75,7 @@ func (r *Runner) interruptLeaks(t *testing.T, s syscall.Signal, group bool, afte
 		10*time.Millisecond, "%v: %v", what, pids)
 }
 
-// family are a process and its descendants.
+// family returns a process and its descendants.
 func family(pid int) []int {
 	all := []int{pid}
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -91,7 +91,7 @@ func family(pid int) []int {
 	return all
 }
 
-// cgroupsOf are the directories of cgroups that the processes hold open.
+// cgroupsOf returns the cgroup directories that the processes have open.
 func cgroupsOf(pids []int) (dirs []string) {
 	for _, pid := range pids {
 		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// state is what the machine holds, as "kind: what" lines.
+// state lists what exists on the machine, in lines such as "mount: …".
 type state []string
 
-// look reads it.
+// look returns the current state.
 func look() state {
 	var s state
 	add := func(kind, what string) { s = append(s, kind+": "+what) }
@@ -54,7 +54,7 @@ func look() state {
 	return s
 }
 
-// groups are the containerkit cgroups that are left over.
+// groups returns the containerkit cgroups that are left over.
 func groups() (list []string) {
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && cgroupOfOurs(path) && ours(path) {
@@ -65,8 +65,8 @@ func groups() (list []string) {
 	return list
 }
 
-// cgroupOfOurs reports whether a directory is a cgroup of package cgroup, and one that is locked: on
-// v1 only the freezer's is, what a cgroup has in other hierarchies goes before that, and those
+// cgroupOfOurs reports whether a directory is a cgroup of package cgroup, and one that has a lock.
+// On v1, only the directory in the freezer hierarchy has a lock, and it is removed last. Those
 // without limits are shared.
 func cgroupOfOurs(path string) bool {
 	name := filepath.Base(path)
@@ -81,8 +81,8 @@ func cgroupOfOurs(path string) bool {
 	return err1 == nil || err2 == nil && !strings.HasPrefix(path, "/sys/fs/cgroup/unified/")
 }
 
-// ours tells whether a directory is left over: nobody holds its lock, or we do. What another process holds belongs to
-// a test of another package that runs at the same time.
+// ours reports whether a directory is left over: no process holds its lock, or we do. If another
+// process holds it, the directory belongs to a test of another package that runs at the same time.
 func ours(dir string) bool {
 	fds, _ := filepath.Glob("/proc/self/fd/*")
 	for _, fd := range fds {
@@ -101,19 +101,19 @@ func ours(dir string) bool {
 	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
 }
 
-// unlocked reports whether no process holds a lock of a directory. It takes no lock itself: a group
-// that leaves the shared cgroup at that moment would not remove it (proc_locks(5)).
+// unlocked reports whether no process holds a lock of a directory. It takes no lock itself, because
+// then a process that leaves the shared cgroup at that moment would not remove it (proc_locks(5)).
 func unlocked(dir string) bool {
 	var st unix.Stat_t
 	if unix.Stat(dir, &st) != nil {
-		return false // it is gone
+		return false // it is removed
 	}
 	locks, err := os.ReadFile("/proc/locks")
 	inode := fmt.Sprintf(" %02x:%02x:%d ", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
 	return err == nil && !strings.Contains(string(locks), inode)
 }
 
-// relatives are the processes that run our program, and our children whatever they run.
+// relatives returns the processes that run our program, and our children, whatever they run.
 func relatives() (list []string) {
 	self, _ := os.Stat("/proc/self/exe")
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -125,7 +125,8 @@ func relatives() (list []string) {
 		if err != nil {
 			continue
 		}
-		// proc_pid_stat(5): number (name) state parent …; the name may hold anything, so look behind its last ")".
+		// proc_pid_stat(5): PID (name) state parent …; the name can contain ")", so search for the
+		// last one.
 		after := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		exe, err := os.Stat(dir + "/exe")
 		if err == nil && os.SameFile(self, exe) || len(after) > 1 && after[1] == fmt.Sprint(os.Getpid()) {
@@ -136,7 +137,8 @@ func relatives() (list []string) {
 	return list
 }
 
-// compare tells what is different now. The kernel may take a moment to take down what has been ended.
+// compare returns the differences between the state and now. It waits for up to 5 seconds, because
+// the kernel can take a moment to remove what exited processes had.
 func (s state) compare() string {
 	var diff string
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(100 * time.Millisecond) {
@@ -148,7 +150,7 @@ func (s state) compare() string {
 			}
 		}
 		for _, line := range s {
-			// Fewer leftovers than before is no harm: the tests swept them.
+			// Fewer leftovers than before are fine: the tests have removed them.
 			if !slices.Contains(now, line) && !strings.HasPrefix(line, "cgroup: ") && !strings.HasPrefix(line, "file: ") && !strings.HasPrefix(line, "process: ") {
 				diff += "  gone  " + line + "\n"
 			}

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FullOutput checks that the program does not exit with 0 if what it printed is lost, as on a full
-// disk (full(4)), and says so in one line.
+// FullOutput checks that the program exits with 1 and an error of one line if its output is lost,
+// as on a full disk (full(4)).
 func FullOutput(t *testing.T, commands ...string) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A trouble is what can come between a reader and the commands to type.
+// A trouble can disturb the commands that a reader types.
 type trouble struct {
 	name string
-	// prepare is shell: programs in /tmp/bin are found before the system's, and $script is what is
-	// typed.
+	// prepare is a shell script: the shell finds programs in /tmp/bin before the system's, and
+	// $script has the commands.
 	prepare string
-	// works reports whether the commands show the same all the same.
+	// works means that the commands must print the same in spite of the trouble.
 	works bool
 }
 
@@ -31,8 +31,8 @@ var mishaps = []trouble{
 	{"the first line is missing", `script=$(printf '%s\n' "$script" | sed -e "/<<'END'\$/d" -e '/^END$/d')`, false},
 }
 
-// sandbox is a shell script that plays the host for commands: it has a name, links, addresses,
-// routes, rules and files of its own, and complains if the commands change any of them or leave a
+// sandbox is a shell script that simulates the host for commands: it has its own hostname, links,
+// addresses, routes, rules and files, and complains if the commands change any of them or leave a
 // process behind. The machine's own files are read-only.
 const sandbox = `
 die() { echo "the sandbox cannot be set up: $1" >&2; exit 99; }
@@ -75,7 +75,7 @@ exit $status
 // noSandbox is the exit status of a sandbox that cannot be set up.
 const noSandbox = 99
 
-// inSandbox runs commands as root where nothing of the machine's can come to harm.
+// inSandbox runs commands as root in a sandbox, where they cannot harm the machine.
 func inSandbox(t testing.TB, script, prepare string) (stdout, complaints string, status int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -89,13 +89,13 @@ func inSandbox(t testing.TB, script, prepare string) (stdout, complaints string,
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
-	require.NoError(t, ctx.Err(), "did not end: %s", script)
+	require.NoError(t, ctx.Err(), "did not exit: %s", script)
 	require.NotNil(t, cmd.ProcessState, "%v", err)
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// mishap types the commands of each step, as root, while something goes wrong. None may reach the
-// host or leave a process behind, and a slow machine may not change what they show.
+// mishap runs the commands of each step, as root, with each trouble. They must neither reach the
+// host nor leave a process behind, and print the same on a slow machine.
 func mishap(t *testing.T, scripts map[string]string) {
 	for step, script := range scripts {
 		t.Run(step, func(t *testing.T) {
@@ -114,21 +114,21 @@ func mishap(t *testing.T, scripts map[string]string) {
 				require.False(t, harmed, "%s:\n%s\n---\n%s", m.name, script, said)
 				if m.works {
 					require.Zero(t, status, "%s:\n%s\n---\n%s%s", m.name, script, out, said)
-					require.Equal(t, essence(shown), essence(out), "%s: the commands show something else:\n%s", m.name, script)
+					require.Equal(t, essence(shown), essence(out), "%s: the commands print something else:\n%s", m.name, script)
 				}
 			}
 		})
 	}
 }
 
-// changing is what differs from run to run: addresses and states of links, and numbers.
+// changing matches what differs from run to run: addresses and states of links, and numbers.
 var changing = []*regexp.Regexp{
 	regexp.MustCompile(`\b(fe80|ff02):\S*|\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b`),
 	regexp.MustCompile(`\b(UP|DOWN|LOWERLAYERDOWN|UNKNOWN)\b`),
 	regexp.MustCompile(`\b0x[0-9a-f]+|[0-9]+(\.[0-9]+)?`),
 }
 
-// essence is what commands print, without what differs from run to run.
+// essence returns the output of commands without what differs from run to run.
 func essence(text string) string {
 	for _, what := range changing {
 		text = what.ReplaceAllString(text, "")

@@ -20,8 +20,8 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// Signals checks what becomes of a signal for the stage with a command: at any moment of the start, as
-// soon as the command runs, and if the caller ignores it.
+// Signals checks the effect of a signal to the stage with a command: at any moment of the start,
+// while the command runs, and if the caller ignores the signal.
 func Signals(t *testing.T) {
 	each(t, func(t *testing.T, r *Runner) {
 		t.Run("while it starts", r.signalsWhileItStarts)
@@ -30,8 +30,8 @@ func Signals(t *testing.T) {
 	})
 }
 
-// inSession prepares the program in a session of its own: no terminal of ours, on which a SIGINT could
-// have been typed, and a process group to which a signal can be sent.
+// inSession prepares the program in its own session: without our terminal, from which a SIGINT
+// could come, and with its own process group, to which the test can send a signal.
 func (r *Runner) inSession(ctx context.Context, args ...string) *exec.Cmd {
 	return setsid(r.Command(ctx, args...))
 }
@@ -44,8 +44,9 @@ func setsid(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// signalsWhileItStarts ends the program, and the group, as timeout(1) does, from before main until after
-// the start. Whenever the signal comes, the status says which one it was, and nothing is printed.
+// signalsWhileItStarts sends a signal to the program, and to its group as timeout(1) does, at
+// moments from before main until after the start. Each time, the status must say which signal it
+// was, and the program must print nothing.
 func (r *Runner) signalsWhileItStarts(t *testing.T) {
 	for i, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
 		for after := time.Duration(1+i) * time.Millisecond; after < 50*time.Millisecond; after += 3 * time.Millisecond {
@@ -57,7 +58,7 @@ func (r *Runner) signalsWhileItStarts(t *testing.T) {
 				time.Sleep(after)
 				require.NoError(t, cmd.Process.Signal(s))
 				if group {
-					_ = syscall.Kill(-cmd.Process.Pid, s) // it may have exited
+					_ = syscall.Kill(-cmd.Process.Pid, s) // it has possibly exited
 				}
 				_ = cmd.Wait()
 				require.Equal(t, 128+int(s), stage.Status(cmd.ProcessState), "%v after %v: %s", s, after, &said)
@@ -67,8 +68,9 @@ func (r *Runner) signalsWhileItStarts(t *testing.T) {
 	}
 }
 
-// forwardedSignals are those that a command gets: all but those that no program can catch, those that
-// are about our program itself, the real-time signals, and those by which a terminal stops a job.
+// forwardedSignals returns the signals that a command gets: all except those that no program can
+// catch, those that are for our program itself, the real-time signals, and those by which a
+// terminal stops a job.
 func forwardedSignals() (list []syscall.Signal) {
 	for s := syscall.Signal(1); s < 32; s++ {
 		switch s {
@@ -81,7 +83,7 @@ func forwardedSignals() (list []syscall.Signal) {
 	return list
 }
 
-// signalsForwarded sends each signal to a command that says which one it got.
+// signalsForwarded sends each signal to a command that prints which one it got.
 func (r *Runner) signalsForwarded(t *testing.T) {
 	var traps strings.Builder
 	for _, s := range forwardedSignals() {
@@ -98,15 +100,15 @@ func (r *Runner) signalsForwarded(t *testing.T) {
 	require.Equal(t, "up", lines.Text())
 	for _, s := range forwardedSignals() {
 		require.NoError(t, cmd.Process.Signal(s))
-		require.True(t, lines.Scan(), "%v ended the command", s)
+		require.True(t, lines.Scan(), "%v terminated the command", s)
 		require.Equal(t, strconv.Itoa(int(s)), lines.Text(), "once, and no other")
 	}
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 }
 
-// signalsIgnored runs the program as nohup(1) does, and in the background of a shell without job control:
-// what it ignores the command ignores, too.
+// signalsIgnored runs the program with ignored signals, as nohup(1) and the background jobs of a
+// shell without job control have them. The command must ignore them, too.
 func (r *Runner) signalsIgnored(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -138,8 +140,9 @@ func (r *Runner) signalsIgnored(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
-// Quit checks that a SIGQUIT, as from a Ctrl-\ at the terminal, ends the program as the other signals do:
-// no process of it prints what its goroutines do. args are what it runs.
+// Quit checks that SIGQUIT, as from Ctrl-\ at the terminal, terminates the program as other signals
+// do: none of its processes prints a stack trace of its goroutines. args are the program's
+// arguments.
 func Quit(t *testing.T, args ...string) {
 	each(t, func(t *testing.T, r *Runner) {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -151,7 +154,7 @@ func Quit(t *testing.T, args ...string) {
 		require.NoError(t, cmd.Start())
 		said := bufio.NewReader(out)
 		first, err := said.ReadString('\n')
-		require.NoError(t, err, "it says what it does")
+		require.NoError(t, err, "the program prints a line first")
 		require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGQUIT))
 		var rest bytes.Buffer
 		_, _ = rest.ReadFrom(said)

@@ -25,13 +25,14 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// mainEnv makes the test binary the stage's program.
+// mainEnv is the variable that makes the test binary run as the stage's program.
 const mainEnv = "CONTAINERKIT_TEST_MAIN"
 
-// userID is an ordinary user for tests that run as root: nobody has it.
+// userID is the UID of an ordinary user for tests that run as root. No account has it.
 const userID = 65532
 
-// Main is TestMain of a stage: main is the stage's main function. It compares the machine before and after.
+// Main is the TestMain of a stage with this main function. It compares the machine's state before
+// and after the tests.
 func Main(m *testing.M, main func()) {
 	child.Init()
 	Program(main)
@@ -44,8 +45,8 @@ func Main(m *testing.M, main func()) {
 	os.Exit(status)
 }
 
-// Program runs main and exits, if a Runner started this process as the program. For a TestMain that
-// does not call Main.
+// Program runs main and exits if a Runner started this process as the program. Use it in a TestMain
+// that does not call Main.
 func Program(main func()) {
 	if os.Getenv(mainEnv) != "" {
 		main()
@@ -53,21 +54,21 @@ func Program(main func()) {
 	}
 }
 
-// A Runner runs the stage's program, and whatever it tells to run by hand.
+// A Runner runs the stage's program, and the commands that the program shows to type by hand.
 type Runner struct {
 	path string // of the program
-	home string // of the ordinary user, "" if we run as who we are
-	// group is the cgroup that it is born in; nil is ours.
+	home string // of the ordinary user, "" if the program runs as the current user
+	// group is the cgroup in which the program starts; nil is ours.
 	group *os.File
 	// Env is added to the environment.
 	Env []string
 }
 
-// Me runs the program as whoever runs the tests.
+// Me returns a Runner for the current user.
 func Me() *Runner { return &Runner{path: "/proc/self/exe"} }
 
-// AsUser runs the program as an ordinary user: as we are if we are none but ordinary, else as a user that nobody is,
-// from a copy of the program that he may read.
+// AsUser returns a Runner for an ordinary user. If the tests run as root, that is a user without an
+// account, and the Runner has a copy of the program that this user can read.
 func AsUser(t testing.TB) *Runner {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -82,12 +83,13 @@ func AsUser(t testing.TB) *Runner {
 	require.NoError(t, err)
 	defer from.Close()
 	require.NoError(t, write(path, from))
-	require.NoError(t, os.Chown(home, userID, userID)) // last: what is written by name is written in a directory of ours
+	require.NoError(t, os.Chown(home, userID, userID)) // last: until now, we wrote to it by its path
 	return &Runner{path: path, home: home, group: group(t)}
 }
 
-// write writes a program. No other test may fork meanwhile: its child would have the file open for writing until it
-// execs, and a file that is open for writing cannot be executed (ETXTBSY, execve(2)).
+// write writes a program. Meanwhile no other test can fork: its child would have the file open for
+// writing until it execs, and a file that is open for writing cannot be executed (ETXTBSY,
+// execve(2)).
 func write(path string, from io.Reader) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -99,8 +101,9 @@ func write(path string, from io.Reader) error {
 	return errors.Join(err, to.Close())
 }
 
-// group is a cgroup for an ordinary user's processes, where root is in the root of all, as on a machine that has been
-// booted into a shell: no login would have left him there. It is root's: he may not make groups in it.
+// group returns a cgroup for an ordinary user's processes if root is in the root cgroup, as on a
+// machine that booted into a shell: after a login, no user is there. Root owns the cgroup, so the
+// user cannot create cgroups in it.
 func group(t testing.TB) *os.File {
 	t.Helper()
 	if text, err := os.ReadFile("/proc/self/cgroup"); err != nil || string(text) != "0::/\n" {
@@ -108,7 +111,7 @@ func group(t testing.TB) *os.File {
 	}
 	dir, err := os.MkdirTemp("/sys/fs/cgroup", "stagetest-")
 	require.NoError(t, err)
-	t.Cleanup(func() { // EBUSY until the last of its processes has been buried
+	t.Cleanup(func() { // EBUSY until the last of its processes is reaped
 		require.Eventually(t, func() bool { return os.Remove(dir) == nil }, 10*time.Second, 10*time.Millisecond, "cannot remove %s", dir)
 	})
 	f, err := os.Open(dir)
@@ -117,7 +120,8 @@ func group(t testing.TB) *os.File {
 	return f
 }
 
-// Command prepares the stage's program. (For tests that must talk to it or kill it; else use Run.)
+// Command prepares the stage's program, for tests that must talk to it or kill it. Otherwise use
+// Run.
 func (r *Runner) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return r.as(exec.CommandContext(ctx, r.path, args...))
 }
@@ -133,24 +137,24 @@ func (r *Runner) as(cmd *exec.Cmd) *exec.Cmd {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(r.group.Fd())
 	}
 	cmd.Env = append(cmd.Env, r.Env...)
-	cmd.WaitDelay = 5 * time.Second // whoever still holds its output does not hold us
+	cmd.WaitDelay = 5 * time.Second // another process that has its output open does not block us
 	return cmd
 }
 
-// Result is what a run of the program came to.
+// A Result is the result of a run of the program.
 type Result struct {
 	Status         int
 	Events         []narrate.Event
 	Stdout, Stderr string
 }
 
-// limit is how long a program may run: a lesson that hangs is a failure, not a wait.
+// limit is the time after which a program is killed, so that a lesson that hangs fails.
 const limit = 3 * time.Minute
 
-// Run runs the program to its end. With -json among the arguments its events are read.
+// Run runs the program until it exits. With -json among the arguments, it also decodes the events.
 func Run(t testing.TB, args ...string) Result { t.Helper(); return Me().Run(t, args...) }
 
-// Run runs the program to its end. With -json among the arguments its events are read.
+// Run runs the program until it exits. With -json among the arguments, it also decodes the events.
 func (r *Runner) Run(t testing.TB, args ...string) Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -159,7 +163,7 @@ func (r *Runner) Run(t testing.TB, args ...string) Result {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
-	require.NoError(t, ctx.Err(), "%v did not end\n%s%s", args, &out, &errs)
+	require.NoError(t, ctx.Err(), "%v did not exit\n%s%s", args, &out, &errs)
 	require.NotNil(t, cmd.ProcessState, "%v did not start: %v", args, err)
 	res := Result{Status: stage.Status(cmd.ProcessState), Stdout: out.String(), Stderr: errs.String()}
 	for _, a := range args {
@@ -189,7 +193,7 @@ func events(t testing.TB, r io.Reader) (list []narrate.Event) {
 	}
 }
 
-// Of lists the events of a kind.
+// Of returns the events of a kind.
 func (r Result) Of(kind narrate.Kind) []narrate.Event {
 	var list []narrate.Event
 	for _, e := range r.Events {
@@ -200,23 +204,23 @@ func (r Result) Of(kind narrate.Kind) []narrate.Event {
 	return list
 }
 
-// SkipIfSkipped skips the test if the step said that it cannot run here at all, with its reason.
+// SkipIfSkipped skips the test with the step's reason if the step cannot run here at all.
 func (r Result) SkipIfSkipped(t testing.TB) {
 	t.Helper()
 	for _, e := range r.Of(narrate.Skip) {
 		require.NotEmpty(t, e.Text, "a skip without a reason")
 		if e.Data["whole"] == true {
-			require.Zero(t, r.Status, "a skipped step is no failure\n%s", r.Stderr)
-			require.Empty(t, r.Of(narrate.Proof), "a skipped step proves nothing")
+			require.Zero(t, r.Status, "a skipped step does not fail\n%s", r.Stderr)
+			require.Empty(t, r.Of(narrate.Proof), "a skipped step makes no claims")
 			t.Skip(e.Text)
 		}
 	}
 }
 
-// Claims runs every step of the stage, and every step without its feature.
+// Claims checks that the claims of every step hold, and that one fails without the step's feature.
 func Claims(t *testing.T, s course.Stage) { t.Helper(); Me().Claims(t, s) }
 
-// Claims runs every step of the stage, and every step without its feature.
+// Claims checks that the claims of every step hold, and that one fails without the step's feature.
 func (r *Runner) Claims(t *testing.T, s course.Stage) {
 	for _, step := range s.Steps {
 		t.Run(step.Name, func(t *testing.T) {
@@ -241,21 +245,22 @@ func (r *Runner) Claims(t *testing.T, s course.Stage) {
 			require.Equal(t, 1, res.Status, "%s%s", res.Stdout, res.Stderr)
 			refuted := 0
 			for _, p := range res.Of(narrate.Proof) {
-				require.NotContains(t, p.Data, "error", "the step must measure, not break: %s", p.Text)
+				require.NotContains(t, p.Data, "error", "the step must measure, not fail: %s", p.Text)
 				if !*p.OK {
 					refuted++
 				}
 			}
-			require.NotZero(t, refuted, "a claim that holds without its feature claims nothing\n%s", res.Stdout)
+			require.NotZero(t, refuted, "every claim holds without the feature\n%s", res.Stdout)
 		})
 	}
 }
 
-// ByHand runs what the steps tell the reader to type.
+// ByHand runs the commands that the steps show to type by hand.
 func ByHand(t *testing.T, s course.Stage) { t.Helper(); Me().ByHand(t, s) }
 
-// ByHand runs what the steps tell the reader to type, in one shell for each step, that stops at the first error; and holds the
-// lesson to it, in which the same commands stand. As root it types them again where something goes wrong: see mishaps.
+// ByHand runs the commands that the steps show to type by hand, in one shell per step, which exits
+// at the first error. It checks that the lesson has the same commands. As root, it also runs them
+// with troubles: see mishaps.
 func (r *Runner) ByHand(t *testing.T, s course.Stage) {
 	delicate := map[string]string{}
 	for _, step := range s.Steps {
@@ -264,7 +269,7 @@ func (r *Runner) ByHand(t *testing.T, s course.Stage) {
 			res.SkipIfSkipped(t)
 			hands := res.Of(narrate.ByHand)
 			if len(hands) == 0 {
-				t.Skip("nothing to do by hand here")
+				t.Skip("the step shows no commands here")
 			}
 			handsOfLesson(t, step.Name, hands)
 			for _, e := range hands {
@@ -288,14 +293,14 @@ func (r *Runner) shell(t testing.TB, script string, args ...string) (string, err
 	defer cancel()
 	cmd := r.as(exec.CommandContext(ctx, "sh", append([]string{"-c", script, "sh"}, args...)...))
 	out, err := cmd.CombinedOutput()
-	require.NoError(t, ctx.Err(), "did not end: %s\n%s", script, out)
+	require.NoError(t, ctx.Err(), "did not exit: %s\n%s", script, out)
 	return strings.TrimRight(string(out), "\n"), err
 }
 
-// Leaks holds the stage to what it promises to seal, and what not, in both directions.
+// Leaks checks that the stage seals what it promises to seal, and leaks the rest.
 func Leaks(t *testing.T) { t.Helper(); Me().Leaks(t) }
 
-// Leaks holds the stage to what it promises to seal, and what not, in both directions.
+// Leaks checks that the stage seals what it promises to seal, and leaks the rest.
 func (r *Runner) Leaks(t *testing.T) {
 	t.Helper()
 	result := r.Run(t, "-json", "leaks")

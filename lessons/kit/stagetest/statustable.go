@@ -17,11 +17,12 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// statusRow is a row of the table of exit statuses: the status, and the example in backquotes, behind
-// which a status can be named that the first column has not.
+// statusRow matches a row of the table of exit statuses: the status, and the example in backquotes.
+// A status after the example replaces that of the first column.
 var statusRow = regexp.MustCompile("(?m)^\\| ([0-9n +to]+) \\| .* \\| `(.*?)`(?: is ([0-9]+))?.* \\|$")
 
-// StatusTable runs each example in the book's table of exit statuses with the stage, and a step of it.
+// StatusTable runs each example in the book's table of exit statuses with the stage and one of its
+// steps.
 func StatusTable(t *testing.T, step string) {
 	page, err := os.ReadFile("../docs/troubleshooting.md")
 	require.NoError(t, err)
@@ -41,7 +42,7 @@ func StatusTable(t *testing.T, step string) {
 	})
 }
 
-// example runs an example of the table, which must exit with this status.
+// example runs an example of the table. It must exit with the status want.
 func (r *Runner) example(t *testing.T, command, want, step string) {
 	t.Helper()
 	if why := errno.NoUserNamespace(); why != "" && strings.Contains(command, "unshare") {
@@ -56,7 +57,7 @@ func (r *Runner) example(t *testing.T, command, want, step string) {
 		status = stage.Status(exit.ProcessState)
 	}
 	if status == 0 && strings.Contains(out, "  – ") {
-		t.Log(out) // the step cannot run here: see row 0
+		t.Log(out) // the step cannot run here: see the row of status 0
 		return
 	}
 	require.Equal(t, want, strconv.Itoa(status), "%s\n%s", command, out)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Streams checks that a command can open its standard streams again if they are pipes, whoever root
-// inside is outside. A shell of the user makes the pipes.
+// Streams checks that a command can open its standard streams again if they are pipes, whatever UID
+// root in the container has on the host. A shell of the user creates the pipes.
 func Streams(t *testing.T) {
 	each(t, func(t *testing.T, r *Runner) {
 		program, err := filepath.EvalSymlinks(r.path) // the shell's /proc/self/exe is the shell

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TemporaryDirectory checks what becomes of a $TMPDIR that is no usable directory: a command that
-// needs none runs and says nothing of it, and step, which needs one, names it in one line.
+// TemporaryDirectory checks the effect of an unusable $TMPDIR: a command, which does not need it,
+// runs and prints nothing about it; and step, which needs it, names it in one line.
 func TemporaryDirectory(t *testing.T, step string) {
 	each(t, func(t *testing.T, r *Runner) {
 		dir := temporary(t)
@@ -36,8 +36,8 @@ func TemporaryDirectory(t *testing.T, step string) {
 	})
 }
 
-// UnusualTemporaryDirectory checks that the step runs with a $TMPDIR that is relative, and with
-// a space in its name.
+// UnusualTemporaryDirectory checks that the step runs with a $TMPDIR that is relative, and with one
+// that has a space in its name.
 func UnusualTemporaryDirectory(t *testing.T, step string) {
 	each(t, func(t *testing.T, r *Runner) {
 		dir := filepath.Join(temporary(t), "a space")
@@ -58,7 +58,7 @@ func UnusualTemporaryDirectory(t *testing.T, step string) {
 	})
 }
 
-// temporary is a directory that every user can enter.
+// temporary returns a directory that every user can enter.
 func temporary(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

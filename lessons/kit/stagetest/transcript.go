@@ -16,35 +16,36 @@ import (
 	"containerkit/lessons/kit/narrate"
 )
 
-// Transcripts keeps the transcripts of a lesson true. They are the fenced blocks that begin with
+// Transcripts checks that the transcripts of a lesson are true. They are the fenced blocks that
+// begin with
 //
 //	```console
 //	$ go run ./01-cgroups pids
 //
-// Each is run again and compared word by word (where a line is wrapped depends on how long its numbers are), after what
-// varies from run to run and machine to machine has been masked: numbers, the random ends of names, paths of cgroups. A
-// line "…" stands for any number of lines left out.
+// It runs each again and compares the words, because the line breaks depend on the length of the
+// numbers. Before, it masks what varies from run to run and from machine to machine: numbers, the
+// random ends of names, paths of cgroups. A line "…" stands for any number of lines.
 func Transcripts(t *testing.T, file string) { t.Helper(); Me().Transcripts(t, file) }
 
-// Transcripts keeps the transcripts of a lesson true.
+// Transcripts checks that the transcripts of a lesson are true.
 func (r *Runner) Transcripts(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?ms)^```console\n\\$ (go run [^\n]*)\n(.*?)^```").FindAllStringSubmatch(string(text), -1)
-	// What ./lessons prints is compared where it is made: a break by package breaks.
+	// Other packages compare what ./lessons prints: package breaks, for example.
 	blocks = slices.DeleteFunc(blocks, func(b []string) bool { return strings.HasPrefix(b[1], "go run ./lessons ") })
 	require.NotEmpty(t, blocks, "no transcript in %s", file)
 	for _, b := range blocks {
 		t.Run(b[1], func(t *testing.T) {
-			// go run [-exec sudo] ./STAGE ARGUMENTS: here the stage's program is us.
+			// go run [-exec sudo] ./STAGE ARGUMENTS: this test binary is the stage's program.
 			out, _ := r.shell(t, `go() { while [ "${1#./}" = "$1" ]; do shift; done; shift; "$KIT" "$@"; }; KIT=$1; `+b[1], r.program(t))
 			const skipped, fails = "\n  – ", "\n  ✗ "
-			require.Equal(t, strings.Contains("\n"+b[2], fails), strings.Contains("\n"+out, fails), "a claim fails here or in %s, and not in the other; got\n%s", file, out)
+			require.Equal(t, strings.Contains("\n"+b[2], fails), strings.Contains("\n"+out, fails), "a claim fails either here or in %s, but not in both; got\n%s", file, out)
 			if _, why, ok := strings.Cut("\n"+out, skipped); ok && !strings.Contains("\n"+b[2], skipped) {
 				t.Skip("this machine cannot run it: " + why)
 			}
-			if !strings.Contains(b[1], " -- ") { // that is what a command and the errors print, not narration
+			if !strings.Contains(b[1], " -- ") { // with a command, it is not narration
 				requireReadable(t, out)
 			}
 			missing := compare(mask(b[2]), mask(out))
@@ -53,8 +54,8 @@ func (r *Runner) Transcripts(t *testing.T, file string) {
 	}
 }
 
-// requireReadable holds what is printed to 80 columns, but for commands to paste, and a step to one screen: 30 lines from its
-// title to its last claim.
+// requireReadable checks that the output has at most 80 columns, except commands to paste, and that
+// a step has at most 30 lines, one screen, from its title to its last claim.
 func requireReadable(t *testing.T, out string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -76,9 +77,10 @@ func requireReadable(t *testing.T, out string) {
 	}
 }
 
-// handsOfLesson compares the block below "By hand" in the lesson of a step with what the step prints. The beginning and the end may
-// be left out, and what varies is masked, as for Transcripts. Where the lesson says for whom the commands are, "as root" or "on cgroup v2",
-// it is compared there, and only there.
+// handsOfLesson compares the block below "By hand" in the lesson of a step with what the step
+// prints. The lesson can leave out the beginning and the end, and what varies is masked, as for
+// Transcripts. If the lesson says "as root" or "on cgroup v2" above the block, it is compared only
+// there.
 func handsOfLesson(t *testing.T, step string, hands []narrate.Event) {
 	page, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -100,11 +102,11 @@ func handsOfLesson(t *testing.T, step string, hands []narrate.Event) {
 	require.Empty(t, Differ("…\n"+m[2]+"…\n", text.String()), "README.md: the commands by hand of %s are not what the step prints now:\n%s", step, &text)
 }
 
-// Differ returns the first line of a transcript that a run has not printed where it should have, or what it has printed
-// besides; "" if they are alike. What varies is masked, as for Transcripts.
+// Differ returns the first words of a transcript that a run has not printed, or those that it has
+// also printed, and "" if both are alike. What varies is masked, as for Transcripts.
 func Differ(transcript, printed string) string { return compare(mask(transcript), mask(printed)) }
 
-// program is a path to the program that a shell can start.
+// program returns a path of the program that a shell can start.
 func (r *Runner) program(t testing.TB) string {
 	if r.home != "" {
 		return r.path
@@ -140,8 +142,8 @@ func mask(text string) (parts [][]string) {
 	return parts
 }
 
-// compare finds the parts of want in got, one after the other: the first at its beginning, the last at its end. It returns
-// where they begin to differ, or "".
+// compare searches for the parts of want in got, one after the other: the first at the beginning,
+// the last at the end. It returns the first difference, or "".
 func compare(want, got [][]string) string {
 	rest := slices.Concat(got...)
 	for i, part := range want {
@@ -161,12 +163,13 @@ func compare(want, got [][]string) string {
 		rest = rest[at+len(part):]
 	}
 	if len(rest) > 0 {
-		return "printed besides: " + excerpt(rest)
+		return "also printed: " + excerpt(rest)
 	}
 	return ""
 }
 
-// find returns where part is in words; if it is not, where the most of its beginning is, and how much of it.
+// find returns the position of part in words. If part is not there, it returns the position of the
+// longest beginning of part, and its length.
 func find(part, words []string) (at, common int) {
 	for start := range words {
 		if n := alike(part, words[start:]); n > common {
@@ -179,7 +182,7 @@ func find(part, words []string) (at, common int) {
 	return at, common
 }
 
-// alike returns how many words the two begin with in common.
+// alike returns the number of words with which both begin.
 func alike(a, b []string) (n int) {
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++

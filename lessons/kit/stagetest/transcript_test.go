@@ -14,7 +14,7 @@ func TestDiffer(t *testing.T) {
 		require.Empty(t, Differ(transcript, out), transcript)
 	}
 	for transcript, want := range map[string]string{
-		"a 1\nb":          "printed besides: is wrapped N x c d",
+		"a 1\nb":          "also printed: is wrapped N x c d",
 		"a 1\nx":          "not printed: x",
 		"b\n…":            "not printed: b",
 		"…\nc":            "not printed: c",

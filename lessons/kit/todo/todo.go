@@ -1,13 +1,14 @@
-// Package todo is the error of an exercise that nobody has solved yet. Under the build tag `mine` the essential calls of the
-// kit are the learner's to write; until then they return this. It imports nothing that costs start-up time.
+// Package todo has the error of an exercise that is not solved yet. Under the build tag `mine`,
+// learners write the essential calls of the stages themselves; until then, those functions return
+// this error. The package imports nothing, because an import costs startup time.
 package todo
 
-// Error says which exercise is not solved: STAGE/NAME.
+// Error names the exercise that is not solved: STAGE/NAME.
 type Error struct{ Exercise string }
 
 func (e *Error) Error() string {
-	return "exercise " + e.Exercise + " is not solved yet: go run ./lessons check " + e.Exercise + " tells what to write and where"
+	return "exercise " + e.Exercise + " is not solved yet: go run ./lessons check " + e.Exercise + " says what to write and where"
 }
 
-// Exercise is the error for an exercise, by its name: "03-rootfs/pivot".
+// Exercise returns the error for the exercise of this name, such as "03-rootfs/pivot".
 func Exercise(name string) error { return &Error{name} }
