@@ -27,7 +27,7 @@ type slot struct {
 	commands    []string
 }
 
-// plans reads the plans of the teacher's guide, by their names: "60" and "60 first" have 60 minutes.
+// plans reads the plans of the teacher's guide by their names: "60" and "60 first" have 60 minutes.
 func plans(t *testing.T) map[string][]slot {
 	found := map[string][]slot{}
 	row := regexp.MustCompile(`^\| (\d+) \| (\d+) \|([^|]*)\|`)
@@ -69,7 +69,7 @@ func TestThePlansOfTheTeachersGuideFillTheirHours(t *testing.T) {
 	}
 }
 
-// pace is how many words a class reads in a minute while the teacher points at them.
+// pace is the number of words that a class reads in a minute while the teacher points at them.
 const pace = 150
 
 func TestTheHourOfTheTeachersGuideIsLongEnoughForItsWords(t *testing.T) {

@@ -14,11 +14,11 @@ import (
 func breakCommand() *cobra.Command {
 	var quiet bool
 	c := &cobra.Command{
-		Use: "break STAGE/STEP", Short: "run a step with what its lesson tells to break", Args: cobra.ExactArgs(1),
-		Long: "Shows the change that a lesson tells under \"Break it\", and runs the step with it. Your\n" +
-			"files stay as they are: the compiler is given the changed ones beside them. To break\n" +
-			"it with your own hands, change the file and run the step.\n" +
-			"Exit status: 1, for then a claim does not hold.",
+		Use: "break STAGE/STEP", Short: "run a step with the change that breaks it", Args: cobra.ExactArgs(1),
+		Long: "Shows the change that the lesson describes under \"Break it\", and runs the step with it.\n" +
+			"Your files stay as they are: the compiler reads changed copies. To break it yourself,\n" +
+			"change the file and run the step.\n" +
+			"Exit status: 1, because a claim is then false.",
 		Example: "  go run ./lessons break 02-namespaces/pid\n  go run ./lessons break -quiet uts",
 		RunE: func(c *cobra.Command, args []string) error {
 			root, err := kit()
@@ -35,11 +35,11 @@ func breakCommand() *cobra.Command {
 			return runBreak(c, root, b, quiet)
 		},
 	}
-	c.Flags().BoolVar(&quiet, "quiet", false, "what the step claims, and no other word")
+	c.Flags().BoolVar(&quiet, "quiet", false, "print only the claims of the step")
 	return c
 }
 
-// showChanges prints the diff, in the colours of diffs.
+// showChanges prints the diff in color.
 func showChanges(w io.Writer, b breaks.Break) {
 	paint := map[byte]*color.Color{'-': color.New(color.FgRed), '+': color.New(color.FgGreen)}
 	for _, change := range b.Changes {

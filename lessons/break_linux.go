@@ -13,7 +13,7 @@ import (
 	"containerkit/lessons/kit/stage"
 )
 
-// runBreak builds the step with the change, and runs it. What it prints is the step's own.
+// runBreak builds the step with the change, and runs it. It prints only what the step prints.
 func runBreak(c *cobra.Command, root string, b breaks.Break, quiet bool) (err error) {
 	dir, err := scratch.New()
 	if err != nil {
@@ -36,7 +36,7 @@ func runBreak(c *cobra.Command, root string, b breaks.Break, quiet bool) (err er
 	if quiet {
 		flags = []string{"-quiet"}
 	}
-	// Ctrl-C is for the step: it cleans up, and then we do.
+	// Ctrl-C is for the step: it cleans up first, and then this process does.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt)
 	defer signal.Stop(signals)

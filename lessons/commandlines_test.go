@@ -20,11 +20,11 @@ import (
 	"containerkit/lessons/kit/course"
 )
 
-// A malformed command line, and the line that answers it.
+// A malformed is a malformed command line, and the line that answers it.
 type malformed struct {
 	program string
 	args    []string
-	says    string // a pattern for the whole line, behind the program's name
+	says    string // a pattern for the line after the program's name
 }
 
 type lines []malformed
@@ -33,7 +33,7 @@ func (l *lines) add(program, says string, args ...string) {
 	*l = append(*l, malformed{program, args, says})
 }
 
-// each adds a line for each of the values; {} in says stands for the value, quoted.
+// each adds a line for each of the values. {} in says stands for the value, quoted.
 func (l *lines) each(program, says, flag string, values []string, rest ...string) {
 	for _, v := range values {
 		quoted := regexp.QuoteMeta(strings.ReplaceAll(v, `\`, `\\`))
@@ -46,7 +46,7 @@ var (
 	noNumber = []string{"x", "", "1.5", "0x", "1e3", "1 ", "--", "99999999999999999999"}
 )
 
-// ofAStage are the lines that every stage refuses.
+// ofAStage adds the lines that every stage rejects.
 func (l *lines) ofAStage(dir string) {
 	for _, flag := range []string{"json", "list", "pause", "quiet", "without"} {
 		l.each(dir, `invalid boolean value {} for -`+flag+`: parse error`, "-"+flag, noBool)
@@ -77,7 +77,7 @@ func (l *lines) ofAStage(dir string) {
 	l.add(dir, `name either steps or -- COMMAND, not both`, "leaks", "--", "true")
 }
 
-// ofTheContainer are the lines that 05-full refuses besides.
+// ofTheContainer adds the lines that only 05-full rejects.
 func (l *lines) ofTheContainer() {
 	const dir = "05-full"
 	run := []string{"--", "true"}
@@ -103,7 +103,7 @@ func (l *lines) ofTheContainer() {
 	}
 }
 
-// ofTheCourse are the lines that lessons refuses.
+// ofTheCourse adds the lines that lessons rejects.
 func (l *lines) ofTheCourse() {
 	const p = "lessons"
 	for _, c := range commands().Commands() {
@@ -152,7 +152,7 @@ func (l *lines) ofTheCourse() {
 	for says, lines := range map[string][][]string{
 		`no command ".*"`: {{"nosuch"}, {""}, {"a b"}, {"../x"}, {"99"}, {"\n"}, {strings.Repeat("x", 3000)}},
 		`no command "\w+"; did you mean "(check|doctor|clean|verify)"\?`: {{"chekc", "pivot"}, {"Doctor"}, {"cleen"}, {"verfy"}},
-		`.* is a stage, and a program of its own: go run ./0\S+`:         {{"02-namespaces"}, {"./05-full"}, {"05-full/", "--", "sh"}},
+		`.* is a stage, with its own program: go run ./0\S+`:             {{"02-namespaces"}, {"./05-full"}, {"05-full/", "--", "sh"}},
 		`unknown (shorthand )?flag: .*`:                                  {{"-x"}, {"-nosuch"}, {"--nosuch=1"}, {"-json"}},
 		`-engine ".*": want auto, qemu or uml`:                           {{"verify", "-engine=x"}, {"verify", "-engine="}, {"verify", "-profile=vm", "-engine=QEMU"}},
 		`no profile "\w+"; there are user, root and vm`:                  {{"verify", "-profile=laptop"}, {"verify", "-profile=ROOT"}},
@@ -164,7 +164,7 @@ func (l *lines) ofTheCourse() {
 		`-cpus -?\d+: from 1 to 64`:                    {{"vm", "-cpus=0"}, {"vm", "-cpus=-1"}, {"vm", "-cpus=65"}},
 		`-memory -?\d+: the VM needs 512 MiB at least`: {{"vm", "-memory=0"}, {"vm", "-memory=-1"}, {"vm", "-memory=511"}},
 		`-keep.*`: {{"vm", "-keep=/nosuch"}, {"vm", "-keep="}},
-		`a command for the VM follows after --: vm -- nosuch`:  {{"vm", "nosuch"}},
+		`a command for the VM comes after --: vm -- nosuch`:    {{"vm", "nosuch"}},
 		`-n .* -vm .*: at least one round, .*`:                 {{"compare", "-rounds=0"}, {"compare", "-n", "-1"}, {"compare", "-vm=-1"}},
 		`.* mentions \d+ commands: -run 1 to -run \d+`:         {{"read", "-run=99", "01-cgroups"}, {"read", "-run=0", "01-cgroups"}, {"read", "-run=-1", "02-namespaces"}},
 		`no chapter ".*" \(go run ./lessons read lists them\)`: {{"read", "nosuch"}, {"read", ""}, {"read", "../go.mod"}},
@@ -177,7 +177,7 @@ func (l *lines) ofTheCourse() {
 		`03-rootfs: only -exercises takes names`:               {{"lint", "03-rootfs"}},
 		`open /etc/passwd: not a directory`:                    {{"class", "/etc/passwd"}},
 		`stat /nosuch: no such file or directory`:              {{"report", "-o", "/nosuch/x"}},
-		`-output "": want the name of a file`:                  {{"report", "-o", ""}},
+		`-output "": want a file name`:                         {{"report", "-o", ""}},
 	} {
 		for _, args := range lines {
 			l.add(p, says, args...)
@@ -185,7 +185,8 @@ func (l *lines) ofTheCourse() {
 	}
 }
 
-// Every malformed command line is answered by one line that names what is wrong with it.
+// TestMalformedCommandLines checks that every malformed command line gets one line that names what
+// is wrong.
 func TestMalformedCommandLines(t *testing.T) {
 	var all lines
 	programs := []string{"./lessons"}
@@ -237,7 +238,7 @@ func (m malformed) try(ctx context.Context, program string) string {
 	case ctx.Err() != nil:
 		return "no answer within a minute"
 	case !slices.Contains([]int{1, 2, 125}, status):
-		return "accepted, or ended by a signal: " + cmd.ProcessState.String() + ": " + errs.String()
+		return "accepted, or terminated by a signal: " + cmd.ProcessState.String() + ": " + errs.String()
 	case out.Len() > 0:
 		return "standard output: " + out.String()
 	case !regexp.MustCompile("^(?:" + m.program + ": " + m.says + ")$").MatchString(answer):

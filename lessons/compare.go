@@ -20,13 +20,13 @@ func compareCommand() *cobra.Command {
 	var asJSON bool
 	var rounds, machines int
 	c := &cobra.Command{
-		Use: "compare", Short: "a process, containers and a virtual machine, measured here and now", Args: cobra.NoArgs,
+		Use: "compare", Short: "measure a process, containers and a virtual machine here", Args: cobra.NoArgs,
 		Long: "Starts the same small program as a process, in our container, with every runtime that\n" +
-			"is installed, and in the virtual machine, in turns, and tells how long each takes to\n" +
-			"its first output, how much memory its processes hold, and what must be on the disk.",
+			"is installed, and in the virtual machine, in turns. Prints the time to the first\n" +
+			"output, the memory that its processes use, and the size of its files on disk.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if rounds < 1 || machines < 0 {
-				return fmt.Errorf("-n %d -vm %d: at least one round, and no negative number of machines", rounds, machines)
+				return fmt.Errorf("-n %d -vm %d: at least one round, and no negative number of rounds with VMs", rounds, machines)
 			}
 			root, err := kit()
 			if err != nil {
@@ -62,8 +62,8 @@ func compareCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object: machine, date, rounds, rows (docs/compare.json is one)")
-	c.Flags().IntVarP(&rounds, "rounds", "n", 20, "rounds")
-	c.Flags().IntVar(&machines, "vm", 3, "of them with virtual machines; 0 leaves them out")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object: machine, date, rounds, rows")
+	c.Flags().IntVarP(&rounds, "rounds", "n", 20, "number of rounds")
+	c.Flags().IntVar(&machines, "vm", 3, "rounds that include virtual machines; 0 skips them")
 	return c
 }

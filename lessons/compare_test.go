@@ -14,9 +14,11 @@ import (
 	"containerkit/lessons/compare"
 )
 
-// A small run: our container has started its program, and it takes longer than a process does.
+// TestCompare measures a few rounds: our container starts its program, and takes longer than a
+// process.
 func TestCompare(t *testing.T) {
-	// Of its own, to see what is left there; and open to whoever root inside is outside.
+	// A private TMPDIR, to see what is left in it. It is open to the host UID that root in the
+	// container maps to.
 	tmp, err := os.MkdirTemp("", "c")
 	require.NoError(t, err)
 	defer os.RemoveAll(tmp)

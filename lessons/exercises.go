@@ -18,7 +18,7 @@ import (
 	"containerkit/lessons/exercise"
 )
 
-// kit is the directory of the checkout: where go.mod says that it is the kit.
+// kit returns the directory of the checkout: the one whose go.mod is containerkit's.
 func kit() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -35,20 +35,20 @@ func kit() (string, error) {
 	}
 }
 
-// onLinux refuses what only Linux can do.
+// onLinux returns an error on any other system.
 func onLinux() error {
 	if runtime.GOOS == "linux" {
 		return nil
 	}
-	return failure{fmt.Errorf("the exercises are calls of Linux, and this is %s: go run ./lessons vm starts a machine for them", runtime.GOOS)}
+	return failure{fmt.Errorf("the exercises need Linux, and this is %s; to get a Linux machine: go run ./lessons vm", runtime.GOOS)}
 }
 
-// one is the exercise that a command is about: the one named, or else the next one.
+// one returns the exercise that a command is about: the named one, or the next one.
 func one(args []string, progress exercise.Progress) (exercise.Exercise, error) {
 	if len(args) == 0 {
 		e, ok := progress.Next()
 		if !ok {
-			return e, failure{errors.New("all exercises are solved: go run -tags mine ./05-full is your own container; to see one again, name it")}
+			return e, failure{errors.New("all exercises are solved; to run your own container: go run -tags mine ./05-full; to see an exercise again, name it")}
 		}
 		return e, nil
 	}
@@ -62,8 +62,9 @@ func one(args []string, progress exercise.Progress) (exercise.Exercise, error) {
 	return found[0], nil
 }
 
-// exerciseCommand makes a command about exercises: it finds the kit and the progress, and saves the progress afterwards.
-// What an update of the course has moved it moves first, in the learner's files.
+// exerciseCommand returns a command about exercises: it finds the checkout and the progress, and
+// saves the progress afterwards. First it migrates the learner's files to packages that an update
+// of the course has moved.
 func exerciseCommand(c cobra.Command, work func(c *cobra.Command, root string, p exercise.Progress, args []string) error) *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := onLinux(); err != nil {
@@ -73,7 +74,7 @@ func exerciseCommand(c cobra.Command, work func(c *cobra.Command, root string, p
 		if err != nil {
 			return failure{err}
 		}
-		// Standard output is the command's, and may be JSON or a file to hand in.
+		// Standard output belongs to the command, and may be JSON or a file to hand in.
 		said, err := exercise.Migrate(root, time.Now())
 		for _, line := range said {
 			fmt.Fprintln(c.ErrOrStderr(), line)
@@ -102,7 +103,7 @@ func exerciseCommands() []*cobra.Command {
 		reportCommand(), classCommand()}
 }
 
-// checked is a result as -json prints it.
+// A checked is a result as -json prints it.
 type checked struct {
 	ID        string           `json:"id"`
 	Title     string           `json:"title"`
@@ -129,12 +130,12 @@ func show(r exercise.Result) checked {
 func checkCommand() *cobra.Command {
 	var all, asJSON bool
 	c := exerciseCommand(cobra.Command{
-		Use: "check [STAGE[/EXERCISE]…]", Short: "is the exercise solved?",
-		Long: "Checks what you wrote into a file NAME_mine.go: the part's own tests run with your\n" +
-			"code in place of ours. Without a name: the first exercise that is not solved yet.\n" +
-			"Exit status: 0 if all that was checked is solved, 1 if not. What cannot be tried\n" +
-			"on this machine is told, and does not count as unsolved.\n" +
-			"first/1 to first/5 check your program of the chapter: go run ./lessons read first.",
+		Use: "check [STAGE[/EXERCISE]…]", Short: "check whether the exercise is solved",
+		Long: "Checks what you wrote in a file NAME_mine.go: the tests of its package run with your\n" +
+			"code instead of ours. Without a name: the first exercise that is not solved yet.\n" +
+			"Exit status: 0 if all checked exercises are solved, 1 if not. An exercise that\n" +
+			"this machine cannot check is listed, and does not count as unsolved.\n" +
+			"first/1 to first/5 check the program of the chapter: go run ./lessons read first",
 	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
 		if asked, err := checkpoints(c.Context(), c.OutOrStdout(), root, args); asked {
 			return err
@@ -184,8 +185,8 @@ func checkCommand() *cobra.Command {
 		}
 		return nil
 	})
-	c.Flags().BoolVar(&all, "all", false, "all exercises")
-	c.Flags().BoolVar(&asJSON, "json", false, "a JSON array of the results")
+	c.Flags().BoolVar(&all, "all", false, "check all exercises")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the results as a JSON array")
 	return c
 }
 
@@ -193,7 +194,7 @@ var marks = map[exercise.Outcome]string{
 	exercise.Solved: "✓", exercise.Unsolved: "·", exercise.Failed: "✗", exercise.Broken: "✗", exercise.Unchecked: "?",
 }
 
-// tell prints a result: whole for one exercise, in short for one of many.
+// tell prints a result: in full for one exercise, in short for one of many.
 func tell(w io.Writer, r exercise.Result, whole bool) {
 	e := r.Exercise
 	fill(w, fmt.Sprintf("%s %-24s ", marks[r.Outcome], e.ID()), e.Title)
@@ -225,11 +226,11 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 		asRoot(w, e)
 	case exercise.Failed:
 		s := r.State
-		if r.Reason != "" { // it did not come to a claim
+		if r.Reason != "" { // the check stopped before any claim
 			fmt.Fprintf(w, "    %s\n", r.Reason)
 			break
 		}
-		if s.Claim == "" { // not one of our claims: a panic, a test that ran out of time
+		if s.Claim == "" { // a failure outside of our claims: a panic, or a test that timed out
 			for line := range strings.Lines(s.Output) {
 				fmt.Fprintf(w, "    %s\n", strings.TrimRight(line, "\n"))
 			}
@@ -238,7 +239,7 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 		for _, part := range [][2]string{{"claim", s.Claim}, {"expected", s.Expected}, {"got", s.Got}, {"read from", s.From}} {
 			label := fmt.Sprintf("    %-10s ", part[0])
 			if part[1] == "" {
-				part[1] = "(nothing)" // an empty file says something too
+				part[1] = "(nothing)" // got an empty file
 			}
 			for line := range strings.Lines(part[1]) {
 				fill(w, label, line)
@@ -253,7 +254,7 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 		}
 	case exercise.Solved:
 		if r.Reason != "" {
-			fill(w, "  but a part cannot be checked here: ", r.Reason)
+			fill(w, "  but one part cannot be checked here: ", r.Reason)
 			if whole {
 				asRoot(w, e)
 			}
@@ -264,14 +265,15 @@ func tell(w io.Writer, r exercise.Result, whole bool) {
 	}
 }
 
-// asRoot tells an ordinary user how to have an exercise checked in full. sudo has a PATH of its own, in which go may be missing.
+// asRoot says how to check an exercise in full as root. sudo has its own PATH, which may lack go.
 func asRoot(w io.Writer, e exercise.Exercise) {
 	if os.Geteuid() != 0 {
 		fmt.Fprintf(w, "  as root: go run -exec \"sudo env PATH=$PATH\" ./lessons check %s\n", e.ID())
 	}
 }
 
-// after tells what can be done after a check of one exercise, in a window where no key does it.
+// after prints the next command after a check of one exercise, outside of watch, which has keys for
+// it.
 func after(w io.Writer, r exercise.Result, progress exercise.Progress) {
 	if r.Outcome != exercise.Solved && r.Outcome != exercise.Unchecked {
 		fmt.Fprintf(w, "a hint: go run ./lessons hint %s\n", r.Exercise.ID())
@@ -280,7 +282,7 @@ func after(w io.Writer, r exercise.Result, progress exercise.Progress) {
 	}
 }
 
-// sum prints how many there are of each.
+// sum prints the number of exercises with each outcome.
 func sum(w io.Writer, results []checked) {
 	n := map[exercise.Outcome]int{}
 	for _, r := range results {
@@ -300,9 +302,9 @@ func sum(w io.Writer, results []checked) {
 
 func hintCommand() *cobra.Command {
 	return exerciseCommand(cobra.Command{
-		Use: "hint [STAGE/EXERCISE]", Short: "what is wrong now, or where to look next", Args: cobra.MaximumNArgs(1),
+		Use: "hint [STAGE/EXERCISE]", Short: "say what is wrong, or give a general hint", Args: cobra.MaximumNArgs(1),
 		Long: "Checks the exercise, and says what is wrong if it knows the mistake. Otherwise it\n" +
-			"gives the next general hint: each call gives one more. None holds the solution.",
+			"prints the next general hint, one more with each call. No hint has the solution.",
 	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
 		e, err := one(args, progress)
 		if err != nil {
@@ -322,9 +324,9 @@ func hintCommand() *cobra.Command {
 func solutionCommand() *cobra.Command {
 	var put, yes bool
 	c := exerciseCommand(cobra.Command{
-		Use: "solution [STAGE/EXERCISE]", Short: "our own solution, to compare or to go on with", Args: cobra.MaximumNArgs(1),
-		Long: "Prints the reference of an exercise that you have solved. Before that it asks you to\n" +
-			"mean it: -yes. With -put it becomes your file; what you wrote is kept in " + exercise.Room + "/copies.",
+		Use: "solution [STAGE/EXERCISE]", Short: "print our solution of an exercise", Args: cobra.MaximumNArgs(1),
+		Long: "Prints the reference of an exercise that you have solved. For an unsolved one it\n" +
+			"needs -yes. With -put it replaces your file; your version is kept in " + exercise.Room + "/copies.",
 	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
 		e, err := one(args, progress)
 		if err != nil {
@@ -332,7 +334,7 @@ func solutionCommand() *cobra.Command {
 		}
 		record := progress[e.ID()]
 		if record.Solved.IsZero() && !yes {
-			return failure{fmt.Errorf("%s is not solved yet. There are hints: go run ./lessons hint %s. To see the solution all the same: go run ./lessons solution -yes %s", e.ID(), e.ID(), e.ID())}
+			return failure{fmt.Errorf("%s is not solved yet; for a hint: go run ./lessons hint %s; to see the solution anyway: go run ./lessons solution -yes %s", e.ID(), e.ID(), e.ID())}
 		}
 		if record.Solved.IsZero() {
 			record.Peeked = true
@@ -348,15 +350,15 @@ func solutionCommand() *cobra.Command {
 		}
 		return putFile(c.OutOrStdout(), root, e, exercise.Solution(reference))
 	})
-	c.Flags().BoolVar(&put, "put", false, "put it into your file")
-	c.Flags().BoolVar(&yes, "yes", false, "also before the exercise is solved")
+	c.Flags().BoolVar(&put, "put", false, "write it into your file")
+	c.Flags().BoolVar(&yes, "yes", false, "print it even before the exercise is solved")
 	return c
 }
 
 func resetCommand() *cobra.Command {
 	return exerciseCommand(cobra.Command{
-		Use: "reset STAGE[/EXERCISE]…", Short: "begin an exercise anew", Args: cobra.MinimumNArgs(1),
-		Long: "Makes your file as it was shipped. What you wrote is kept in " + exercise.Room + "/copies.",
+		Use: "reset STAGE[/EXERCISE]…", Short: "start an exercise over", Args: cobra.MinimumNArgs(1),
+		Long: "Restores your file as it was shipped. Your version is kept in " + exercise.Room + "/copies.",
 	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
 		list, err := exercise.Find(args...)
 		if err != nil {
@@ -383,14 +385,14 @@ func putFile(w io.Writer, root string, e exercise.Exercise, text []byte) error {
 	}
 	fmt.Fprintf(w, "wrote %s\n", e.File)
 	if kept != "" {
-		fmt.Fprintf(w, "what was there is kept in %s\n", kept)
+		fmt.Fprintf(w, "your old version is kept in %s\n", kept)
 	}
 	return nil
 }
 
 func diffCommand() *cobra.Command {
 	return exerciseCommand(cobra.Command{
-		Use: "diff [STAGE/EXERCISE]", Short: "your solution beside ours", Args: cobra.MaximumNArgs(1),
+		Use: "diff [STAGE/EXERCISE]", Short: "compare your solution with ours", Args: cobra.MaximumNArgs(1),
 		Long: "Shows how your file differs from the reference, once the exercise is solved.",
 	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
 		e, err := one(args, progress)
@@ -398,7 +400,7 @@ func diffCommand() *cobra.Command {
 			return err
 		}
 		if progress[e.ID()].Solved.IsZero() && !progress[e.ID()].Peeked {
-			return failure{fmt.Errorf("%s is not solved yet, and the difference would be the solution: go run ./lessons check %s", e.ID(), e.ID())}
+			return failure{fmt.Errorf("%s is not solved yet, and the difference would show the solution: go run ./lessons check %s", e.ID(), e.ID())}
 		}
 		mine, err := exercise.Read(root, e)
 		if err != nil {
@@ -410,7 +412,7 @@ func diffCommand() *cobra.Command {
 		}
 		d := diff.Diff(e.File, mine, e.Reference(), exercise.Solution(reference))
 		if len(d) == 0 {
-			fmt.Fprintf(c.OutOrStdout(), "%s is the reference, word by word\n", e.File)
+			fmt.Fprintf(c.OutOrStdout(), "%s is identical to the reference\n", e.File)
 			return nil
 		}
 		_, err = c.OutOrStdout().Write(d)

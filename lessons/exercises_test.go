@@ -16,7 +16,7 @@ import (
 	"containerkit/lessons/exercise"
 )
 
-// newKit is a copy of the kit as it is shipped, and the working directory of the test.
+// newKit copies containerkit as it is shipped, and makes the copy the test's working directory.
 func newKit(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -26,7 +26,8 @@ func newKit(t *testing.T) string {
 	return dir
 }
 
-// A learner has updated the course: what packages moved meanwhile is changed in their files, once.
+// TestUpdate checks that an update of the course changes the moved packages in a learner's files,
+// once.
 func TestUpdate(t *testing.T) {
 	kit := newKit(t)
 	const file = "02-namespaces/namespace/hostname_mine.go"
@@ -50,7 +51,8 @@ func TestUpdate(t *testing.T) {
 	require.Empty(t, errs)
 }
 
-// What a teacher sees of a learner who has solved one, tried another and left the rest, and of typical states between.
+// TestCheckOfAHalfSolvedKit shows the states of a learner who solved one exercise, tried another
+// and left the rest.
 func TestCheckOfAHalfSolvedKit(t *testing.T) {
 	kit := newKit(t)
 	status, out, errs := lessons("check", "02-namespaces/hostname")
@@ -102,7 +104,7 @@ func TestCheckOfAHalfSolvedKit(t *testing.T) {
 		require.LessOrEqual(t, len([]rune(strings.TrimRight(line, "\n"))), 80, line)
 	}
 
-	// The solution is for those who have one.
+	// The solution is only for learners who have solved the exercise.
 	status, _, errs = lessons("solution", "02-namespaces/idmap")
 	require.Equal(t, 1, status)
 	require.Contains(t, errs, "not solved yet")
@@ -114,9 +116,9 @@ func TestCheckOfAHalfSolvedKit(t *testing.T) {
 	require.Contains(t, out, "func SetHostname")
 	status, out, _ = lessons("diff", "02-namespaces/hostname")
 	require.Zero(t, status)
-	require.Contains(t, out, "word by word")
+	require.Contains(t, out, "identical")
 
-	// Handing in, and the teacher's table.
+	// Hand in, and print the teacher's table.
 	status, out, errs = lessons("report", "-name", "Ada Lovelace", "-o", "ada.json")
 	require.Zero(t, status, errs)
 	require.Contains(t, out, "1 of ")
@@ -134,7 +136,7 @@ func TestCheckOfAHalfSolvedKit(t *testing.T) {
 	require.Contains(t, out, "Ada Lovelace")
 	require.Contains(t, errs, "other.json is not what")
 
-	// Begun anew: the mistake is kept, the file is as shipped.
+	// After a reset the mistake is kept, and the file is as shipped.
 	status, out, _ = lessons("reset", "02-namespaces/private")
 	require.Zero(t, status)
 	require.Contains(t, out, "is kept in .mine/copies/")
@@ -143,7 +145,7 @@ func TestCheckOfAHalfSolvedKit(t *testing.T) {
 	require.Contains(t, errs, `did you mean "02-namespaces/private"`)
 }
 
-// A stage that is solved, and what is said when nothing is left to do.
+// TestCheckOfASolvedKit checks a solved stage, and the message when every exercise is solved.
 func TestCheckOfASolvedKit(t *testing.T) {
 	kit := newKit(t)
 	require.NoError(t, exercise.Solve(kit))
@@ -165,7 +167,7 @@ func TestCheckOfASolvedKit(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("%d of %d solved, 1 broken\n", len(all)-1, len(all)), said.String())
 }
 
-// Outside of the checkout a command says so, and nothing else.
+// TestCommandsNeedTheCheckout checks that outside of the checkout a command prints one error.
 func TestCommandsNeedTheCheckout(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, command := range []string{"check", "verify", "lint", "read"} {
@@ -177,7 +179,7 @@ func TestCommandsNeedTheCheckout(t *testing.T) {
 	}
 }
 
-// The name of a directory of reports is a name, and no pattern.
+// TestClassOfDirectory checks that the name of a directory of reports is not a pattern.
 func TestClassOfDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.Mkdir("[a]", 0o755))

@@ -19,8 +19,8 @@ import (
 	"containerkit/lessons/exercise"
 )
 
-// A signal ends a check with all that it started, also the learner's code, which never returns; and the exit
-// status names the signal.
+// TestSignalsEndACheck checks that a signal stops a check and all processes that it started,
+// including the learner's code, which never returns. The exit status names the signal.
 func TestSignalsEndACheck(t *testing.T) {
 	kit := newKit(t)
 	list, err := exercise.Find("02-namespaces/hostname")
@@ -53,7 +53,7 @@ func TestSignalsEndACheck(t *testing.T) {
 	}
 }
 
-// with are the processes whose environment holds the word.
+// with returns the processes whose environment contains the word.
 func with(word string) (paths []string) {
 	names, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, name := range names {

@@ -24,15 +24,15 @@ import (
 func lintCommand() *cobra.Command {
 	var try, fix bool
 	c := &cobra.Command{
-		Use: "lint [STAGE[/EXERCISE]…]", Short: "for authors: is the course whole?",
+		Use: "lint [STAGE[/EXERCISE]…]", Short: "for authors: check that the course is complete",
 		Long: "Checks that every step has its claim, its control and its lesson; that every\n" +
-			"exercise is complete, named where its step is told, and unsolved as its reference\n" +
-			"makes it; that every link and file in the Markdown is there, and that every\n" +
-			"command of the kit in it exists, with its flags, steps, packages and tests.\n" +
-			"With -exercises it tries them too, all or those named: each must be unsolved as\n" +
+			"exercise is complete, named in its step's lesson, and unsolved as generated from its\n" +
+			"reference; that every link and file in the Markdown exists, and that every\n" +
+			"command of containerkit in it exists, with its flags, steps, packages and tests.\n" +
+			"With -exercises it also tries all of them, or those named: each must be unsolved as\n" +
 			"shipped, each wrong solution must fail and get its diagnosis, and each reference\n" +
-			"must pass. That takes minutes, in a copy of the kit. (Transcripts, and commands by\n" +
-			"hand, are run by each stage's tests.)",
+			"must pass. That takes minutes, in a copy of containerkit. (Each stage's tests run the\n" +
+			"transcripts and the commands by hand.)",
 		RunE: func(c *cobra.Command, args []string) error {
 			list, err := exercise.Find(args...)
 			if err != nil {
@@ -74,7 +74,7 @@ func lintCommand() *cobra.Command {
 			}
 			switch n {
 			case 0:
-				fmt.Fprintln(c.OutOrStdout(), "the course is whole")
+				fmt.Fprintln(c.OutOrStdout(), "the course is complete")
 				return nil
 			case 1:
 				return failure{errors.New("a problem in the course")}
@@ -83,11 +83,11 @@ func lintCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&try, "exercises", false, "try every exercise, wrong solution and reference")
-	c.Flags().BoolVar(&fix, "fix", false, "write the unsolved files anew (what was there is kept in "+exercise.Room+"/copies), and the regions of the Markdown that are made from code and data")
+	c.Flags().BoolVar(&fix, "fix", false, "rewrite the unsolved files (old versions are kept in "+exercise.Room+"/copies), and the generated regions of the Markdown")
 	return c
 }
 
-// fixStubs writes the learner's files as their references make them.
+// fixStubs writes the learner's files as generated from their references.
 func fixStubs(out io.Writer, root string) error {
 	for _, e := range exercise.All() {
 		if unsolved, err := exercise.IsUnsolved(root, e); err == nil && unsolved {
@@ -103,7 +103,7 @@ func fixStubs(out io.Writer, root string) error {
 		}
 		said := "wrote " + e.File
 		if kept != "" {
-			said += "; what was there is kept in " + kept
+			said += "; the old version is kept in " + kept
 		}
 		fmt.Fprintln(out, said)
 	}
@@ -119,7 +119,7 @@ func lintKit(root string) lint.Kit {
 	}}
 }
 
-// askLessons finds one of our own commands; the empty name is the program itself.
+// askLessons finds one of our own commands. The empty name stands for the program itself.
 func askLessons(name string) *lint.Program {
 	c := commands()
 	if name != "" {
@@ -157,10 +157,11 @@ func askLessons(name string) *lint.Program {
 	return p
 }
 
-// flagLine is a flag in the help page of a stage: its name, and what kind of value it wants, if any.
+// flagLine matches a flag in a stage's help page: its name, and the kind of its value, if it has
+// one.
 var flagLine = regexp.MustCompile(`(?m)^  -(\w+)( \w+)?(\t|$)`)
 
-// askStage asks a stage's program for its flags.
+// askStage runs a stage's program for its flags.
 func askStage(root, dir string) (*lint.Program, error) {
 	i := slices.IndexFunc(course.Stages, func(s course.Stage) bool { return s.Dir == dir })
 	if i < 0 {

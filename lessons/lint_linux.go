@@ -11,7 +11,8 @@ import (
 	"containerkit/lessons/kit/scratch"
 )
 
-// tryExercises proves the exercises in a copy of the kit, which goes with us.
+// tryExercises tries the exercises in a copy of containerkit, which is removed when this process
+// exits.
 func tryExercises(c *cobra.Command, root string, list []exercise.Exercise) (wrong []string, err error) {
 	ctx, stop := interruptible(c.Context())
 	defer stop()

@@ -15,12 +15,12 @@ import (
 	"containerkit/lessons/exercise"
 )
 
-// The course as it stands has its lessons, links and commands.
+// TestTheCourseIsWhole checks the lessons, links and commands of the course.
 func TestTheCourseIsWhole(t *testing.T) {
 	require.Empty(t, problemsOf(t, ".."))
 }
 
-// problemsOf are the problems of the course, without the files into which a learner has written.
+// problemsOf returns the problems of the course, except in files that a learner has changed.
 func problemsOf(t *testing.T, kit string) []lint.Problem {
 	problems, err := lintKit(kit).Check()
 	require.NoError(t, err)
@@ -31,7 +31,8 @@ func problemsOf(t *testing.T, kit string) []lint.Problem {
 	})
 }
 
-// A learner who has solved exercises has a whole course; a stale unsolved file is a problem.
+// TestTheCourseIsWholeForALearner checks that solved exercises are no problem, but a stale unsolved
+// file is.
 func TestTheCourseIsWholeForALearner(t *testing.T) {
 	kit := newKit(t)
 	require.NoError(t, exercise.Solve(kit))
@@ -44,7 +45,8 @@ func TestTheCourseIsWholeForALearner(t *testing.T) {
 	require.Len(t, problemsOf(t, kit), 1)
 }
 
-// What an author spoils is told with its place, and -fix writes it anew and keeps what was there.
+// TestLintFix checks that a problem is reported with its place, and that -fix rewrites the file and
+// keeps the old version.
 func TestLintFix(t *testing.T) {
 	kit := t.TempDir()
 	require.NoError(t, exercise.Copy("..", kit))
@@ -69,7 +71,7 @@ func TestLintFix(t *testing.T) {
 
 	out.Reset()
 	require.NoError(t, fixStubs(&out, kit))
-	require.Empty(t, out.String(), "nothing to do")
+	require.Empty(t, out.String(), "nothing to fix")
 }
 
 func TestLintTakesNamesOnlyToTry(t *testing.T) {

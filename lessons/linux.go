@@ -18,29 +18,29 @@ import (
 	"containerkit/lessons/kit/scratch"
 )
 
-// initChildren runs what this process was started for: a function of the doctor's, or a test program.
+// initChildren runs what this process was started for: a function of the doctor, or a test program.
 func initChildren() {
 	child.Init()
 	sandbox.Init()
 }
 
-// checkProc reports, as an error, that /proc is not this process's own.
+// checkProc returns an error if /proc does not belong to this process's PID namespace.
 func checkProc() error { return procfs.Check() }
 
-// sweep removes what has no owner any more.
+// sweep removes leftovers whose owner has exited.
 func sweep() (removed []string, err error) {
 	groups, err1 := cgroup.SweepAll()
 	dirs, err2 := scratch.Sweep()
 	return append(groups, dirs...), errors.Join(err1, err2)
 }
 
-// first is the name of the chapter "A container in 100 lines" among the exercises.
+// first names the chapter "A container in 100 lines" among the exercises.
 const first = "first"
 
 var checkpointCount = len(checkpoint.All)
 
-// checkpoints checks the reader's program of that chapter, if that is what was asked for: "first/2" is
-// the first two of its checkpoints, and "first" all.
+// checkpoints checks the reader's program of that chapter, if args ask for it: "first/2" stands for
+// its first two checkpoints, and "first" for all of them.
 func checkpoints(ctx context.Context, out io.Writer, root string, args []string) (asked bool, err error) {
 	if len(args) != 1 || args[0] != first && !strings.HasPrefix(args[0], first+"/") {
 		return false, nil
@@ -48,7 +48,7 @@ func checkpoints(ctx context.Context, out io.Writer, root string, args []string)
 	n := len(checkpoint.All)
 	if number, ok := strings.CutPrefix(args[0], first+"/"); ok {
 		if n, err = strconv.Atoi(number); err != nil || n < 1 || n > len(checkpoint.All) {
-			return true, fmt.Errorf("no checkpoint %q: there are first/1 to first/%d", args[0], len(checkpoint.All))
+			return true, fmt.Errorf("no checkpoint %q; there are first/1 to first/%d", args[0], len(checkpoint.All))
 		}
 	}
 	passed, err := checkpoint.Check(ctx, root, n)

@@ -1,4 +1,5 @@
-// The course: what is in it, whether this machine can run it, whether it does, and how to clean up after it.
+// Lessons is the course's command: it lists the course, checks the machine, runs the checks, and
+// cleans up.
 package main
 
 import (
@@ -28,7 +29,7 @@ func main() {
 	initChildren()
 	out := io.Writer(narrate.Stdout)
 	if term.IsTerminal(1) {
-		out = os.Stdout // for programs that we start, and that ask what it is
+		out = os.Stdout // for programs that we start and that check whether it is a terminal
 	}
 	status := run(os.Args[1:], out, os.Stderr)
 	if err := narrate.Stdout.Err(); err != nil {
@@ -38,7 +39,8 @@ func main() {
 	os.Exit(status)
 }
 
-// failure is an error of the work, as opposed to one in how it was asked for. Its text may be empty: all is said.
+// A failure is an error of the work, not of the command line. Its text may be empty if all was
+// said.
 type failure struct{ error }
 
 var errSaid = failure{errors.New("")}
@@ -70,15 +72,15 @@ func run(args []string, out, errs io.Writer) int {
 	return 2
 }
 
-// jargon is what strconv says of itself in an error about a flag.
+// jargon matches what strconv says about itself in an error about a flag.
 var jargon = regexp.MustCompile(`strconv\.Parse\w+: parsing ".*": `)
 
-// oneDash lets flags be written as those of the stages are, with one dash: -profile is --profile.
+// oneDash accepts flags with one dash, as the stages' flags are written: -profile is --profile.
 func oneDash(args []string) []string {
 	args = slices.Clone(args)
 	for i, a := range args {
 		if a == "--" || i == 0 && a == "map" {
-			break // what follows is somebody else's
+			break // what follows belongs to another program
 		}
 		if len(a) > 2 && a[0] == '-' && a[1] != '-' {
 			args[i] = "-" + a
@@ -90,13 +92,13 @@ func oneDash(args []string) []string {
 func commands() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lessons",
-		Short: "the course at a glance",
+		Short: "list the course",
 		Long: "Build a Linux container, one kernel feature at a time.\n" +
-			"Without a command: every stage and step with its claim, and how to run it.\n" +
-			"Flags may be written with one dash or with two.",
+			"Without a command, lists every stage and step with its claim, and how to run it.\n" +
+			"Flags work with one dash or two.",
 		Example: "  go run ./lessons                     what is in the course\n" +
 			"  go run ./lessons doctor              can this machine run it?\n" +
-			"  go run ./lessons verify              does it hold what it claims, here?\n" +
+			"  go run ./lessons verify              do its claims hold here?\n" +
 			"  go run ./02-namespaces pid           run a step",
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "go run ./lessons"},
 		SilenceErrors: true, SilenceUsage: true,
@@ -117,12 +119,12 @@ func commands() *cobra.Command {
 	return root
 }
 
-// looking are the commands that run where /proc is not this process's own, too: they only print, and
-// the doctor says what to do.
+// looking are the commands that also run where /proc belongs to another PID namespace: they only
+// print, and the doctor says what to do.
 var looking = []string{"lessons", "doctor", "help", "map", "read"}
 
-// checkFirst stops every other command there. It would act, or have a step act, on processes that are
-// not its own.
+// checkFirst stops every other command there. It would act on processes of another PID namespace,
+// or start a step that does.
 func checkFirst(c *cobra.Command, _ []string) error {
 	if slices.Contains(looking, c.Name()) {
 		return nil
@@ -133,10 +135,10 @@ func checkFirst(c *cobra.Command, _ []string) error {
 	return nil
 }
 
-// helpCommand is what many type for -h.
+// helpCommand is for users who type help instead of -h.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "help [COMMAND]", Short: "how to use a command, as COMMAND -h says it", Args: cobra.MaximumNArgs(1),
+		Use: "help [COMMAND]", Short: "show how to use a command, as COMMAND -h does", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Root().Find(args)
 			if err != nil {
@@ -150,10 +152,10 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// unknown is the answer to a command that does not exist: it names the nearest one.
+// unknown returns the error for a command that does not exist. It names the nearest one.
 func unknown(name string, commands []*cobra.Command) error {
 	if slices.ContainsFunc(course.Stages, func(s course.Stage) bool { return s.Dir == strings.Trim(name, "./") }) {
-		return fmt.Errorf("%s is a stage, and a program of its own: go run ./%s", name, strings.Trim(name, "./"))
+		return fmt.Errorf("%s is a stage, with its own program: go run ./%s", name, strings.Trim(name, "./"))
 	}
 	best := ""
 	for _, c := range commands {
@@ -181,33 +183,33 @@ how to run it
   go run ./02-namespaces                 the steps of a stage, in order
   go run ./02-namespaces pid             one step; then open the file it names
   go run ./02-namespaces -- sh           a command in the container at stage 02
-  go run ./02-namespaces -pause          for a class: waits before each result
-  go run ./02-namespaces -v pid          also Go calls, sources and details
+  go run ./02-namespaces -pause          for a class: wait for Enter before each result
+  go run ./02-namespaces -v pid          print Go calls, sources and details, too
   go run ./02-namespaces -h              everything else
   go run -exec sudo ./01-cgroups         as root, built as yourself
   go run ./lessons read                  the lessons and the book
-  go run ./lessons break pid             a step, with a change that breaks it
-to write it yourself
+  go run ./lessons break pid             run a step with a change that breaks it
+to write your own
   go run ./lessons watch                 exercises, checked whenever you save
   go run ./lessons check                 is the exercise solved? (check -all)
-  go run -tags mine ./05-full            a container made of your own code
+  go run -tags mine ./05-full            run a container built from your own code
 before the first lesson
   go run ./lessons doctor                what this machine can do
-  go run ./lessons vm                    all of it, in a VM
-what it is worth
-  go run ./lessons compare               processes, containers, a VM: measured
+  go run ./lessons vm                    a VM that can run all of it
+to compare
+  go run ./lessons compare               measure processes, containers and a VM
 to look things up
-  go run ./lessons map --memory          a flag of docker: what is behind it
+  go run ./lessons map --memory          what a flag of docker does in the kernel
 afterwards
-  go run ./lessons clean                 removes what killed runs left
+  go run ./lessons clean                 remove what killed runs left behind
 `)
 	return nil
 }
 
-// columns is how wide a line may be.
+// columns is the width of a line.
 var columns = 80
 
-// fill prints text behind a label, in lines of no more than these columns.
+// fill prints text after a label, and breaks its lines at these columns.
 func fill(w io.Writer, label, text string) {
 	line, at := label, len(label)
 	for _, word := range strings.Fields(text) {
@@ -223,11 +225,11 @@ func fill(w io.Writer, label, text string) {
 func doctorCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "doctor", Short: "what this machine can do, and what to do about the rest", Args: cobra.NoArgs,
-		Long: "Tries every feature that the course needs, in processes of its own that change\n" +
-			"nothing here. Tells what works, what does not and how to fix it, and which steps\n" +
-			"will not run. Ask it as the user who will run the lessons: root may get other\n" +
-			"answers than you.",
+		Use: "doctor", Short: "show what this machine can do, and how to fix the rest", Args: cobra.NoArgs,
+		Long: "Tries every feature that the course needs, in child processes that change nothing\n" +
+			"on this machine. Prints what works, what does not and how to fix it, and which\n" +
+			"steps will not run. Run it as the user who will run the lessons: root can get\n" +
+			"different answers.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			r := doctor.Examine()
 			if asJSON {
@@ -240,7 +242,7 @@ func doctorCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "the same, as one JSON object")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON object")
 	return c
 }
 
@@ -248,25 +250,25 @@ func verifyCommand() *cobra.Command {
 	var profile, from string
 	var engine string
 	c := &cobra.Command{
-		Use: "verify", Short: "run all tests, and tell feature by feature what they proved", Args: cobra.NoArgs,
+		Use: "verify", Short: "run all tests, and report what they proved", Args: cobra.NoArgs,
 		Long: "Runs go test -count=1 -json ./... as the current user, and prints for every\n" +
 			"feature whether a test proved it, was skipped and why, or failed. Fails if\n" +
-			"something that the profile promises was not proved: go test alone calls a\n" +
-			"package ok whose tests all skipped.\n" +
+			"something that the profile promises was not proved: go test alone says ok for a\n" +
+			"package whose tests were all skipped.\n" +
 			"-profile vm compiles the stages' tests here and runs them in a virtual machine with\n" +
-			"cgroup v2 alone, as root and as an ordinary user; there nothing may skip.",
+			"only cgroup v2, as root and as an ordinary user. There no test may skip.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			uid := os.Geteuid()
 			if c.Flags().Changed("from") && from == "" {
-				return errors.New("-from needs the name of a file")
+				return errors.New("-from needs a file name")
 			}
 			if !slices.Contains([]string{"auto", "qemu", "uml"}, engine) {
 				return fmt.Errorf("-engine %q: want auto, qemu or uml", engine)
 			}
 			if from != "" {
-				uid = -1 // somebody else may have run them
+				uid = -1 // the user that ran them is unknown
 				if profile == "" {
-					return errors.New("-from needs a -profile: the file does not tell who ran the tests")
+					return errors.New("-from needs a -profile: the file does not say as which user the tests ran")
 				}
 			}
 			if profile == verify.VM.Name && from == "" {
@@ -292,13 +294,14 @@ func verifyCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&profile, "profile", "", "what to expect: user, root or vm (default: user or root, as you are)")
-	c.Flags().StringVar(&engine, "engine", "auto", "of the virtual machine: auto, qemu or uml")
-	c.Flags().StringVar(&from, "from", "", "judge the saved output of go test -count=1 -json ./... instead")
+	c.Flags().StringVar(&profile, "profile", "", "what to expect: user, root or vm (default: the current user's)")
+	c.Flags().StringVar(&engine, "engine", "auto", "engine of the virtual machine: auto, qemu or uml")
+	c.Flags().StringVar(&from, "from", "", "judge the saved output of go test -count=1 -json instead")
 	return c
 }
 
-// results runs the tests, or reads what a run has written. The packages that are done go to progress meanwhile.
+// results runs the tests, or reads the output of a run. It writes each finished package to
+// progress.
 func results(from string, progress io.Writer) (*verify.Run, error) {
 	tell := func(line string) { fmt.Fprintln(progress, line) }
 	if from != "" {
@@ -329,7 +332,8 @@ func results(from string, progress io.Writer) (*verify.Run, error) {
 		_ = cmd.Wait()
 		return nil, err
 	}
-	// Its status is 1 if a test failed, which the verdict tells better; but not to have run is an error.
+	// Its status is 1 if a test failed, which the verdict says better. But a run without any test
+	// is an error.
 	if err := cmd.Wait(); err != nil && len(r.Tests) == 0 {
 		return nil, fmt.Errorf("go test: %w", err)
 	}
@@ -340,10 +344,10 @@ func cleanCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "clean", Short: "remove what killed runs left behind", Args: cobra.NoArgs,
 		Long: "Removes cgroups below one named containerkit, and temporary directories named\n" +
-			"containerkit-*, whose owner is dead, and kills what still runs in those cgroups;\n" +
-			"and the cgroup containerkit-byhand after an hour. Runs that are alive keep\n" +
-			"theirs. (Mounts, links and rules live in namespaces that end with their\n" +
-			"processes.) Clean as the user whose runs they were.",
+			"containerkit-*, if their owner has exited, and kills the processes in those cgroups.\n" +
+			"Removes the cgroup containerkit-byhand after an hour. Leaves running programs\n" +
+			"alone. (The kernel removes mounts, links and rules with the namespaces they are\n" +
+			"in.) Run it as the user who started the killed runs.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			removed, err := sweep()
 			for _, path := range removed {

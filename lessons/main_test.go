@@ -22,7 +22,7 @@ import (
 	"containerkit/lessons/kit/stagetest"
 )
 
-// TestMain also plays a run of the kit that is killed in the middle, for TestClean.
+// TestMain also acts as a run that is killed in the middle, for TestClean.
 func TestMain(m *testing.M) {
 	initChildren()
 	if os.Getenv("CONTAINERKIT_LEAVE") != "" {
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// lessonsEnv makes the test binary the program itself, with these arguments.
+// lessonsEnv makes the test binary run as the program, with these arguments.
 const lessonsEnv = "CONTAINERKIT_TEST_LESSONS"
 
 func lessons(args ...string) (status int, out, errs string) {
@@ -107,7 +107,7 @@ func TestDoctor(t *testing.T) {
 	require.NotNil(t, r.WillSkip)
 }
 
-// A run in which hardly anything was tested is no success, whatever go test says of it.
+// TestVerifyJudges checks that a run that hardly tested anything fails, whatever go test says.
 func TestVerifyJudges(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "run.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{"Action":"run","Package":"containerkit/02-namespaces","Test":"TestClaims"}
@@ -123,7 +123,7 @@ func TestVerifyJudges(t *testing.T) {
 	require.Regexp(t, `\n0 passed, \d+ failed, 0 skipped\n$`, out)
 }
 
-// leave makes what a run makes, says where, and is killed.
+// leave creates what a run creates, prints where, and is killed.
 func leave() {
 	d, err := scratch.New()
 	if err == nil {
@@ -160,8 +160,9 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// Where /proc is another PID namespace's, every command stops that would make something. Without a
-// command, and with those that only print, the course can be read there.
+// TestForeignProc checks that every command that would create something stops where /proc belongs
+// to another PID namespace. Without a command, and with those that only print, the course can be
+// read there.
 func TestForeignProc(t *testing.T) {
 	stagetest.ForeignProc(t, []string{"clean"}, []string{"check", "-all"}, []string{"watch"},
 		[]string{"vm"}, []string{"verify"}, []string{"break", "pid"}, []string{"compare"},

@@ -10,19 +10,19 @@ import (
 	"containerkit/lessons/author/atlas"
 )
 
-// few are as many rows as are told in full.
+// few is the largest number of rows that are printed in full.
 const few = 6
 
 func mapCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "map WORD…", Short: "a flag of docker, a key of lxc, a field of the OCI: what is behind it, and where it is taught",
-		Long: "Looks a flag of docker run, a key of lxc.container.conf or a field of the OCI's\n" +
-			"config.json up: what of the kernel stands behind it, which step teaches it, and\n" +
-			"where the call stands. A whole name finds its row, with its dashes or without;\n" +
-			"any other words find the rows that have all of them. A whole command line of\n" +
-			"docker run is taken apart into its flags. docs/map.md has them all.",
+		Use: "map WORD…", Short: "show what a flag of docker does, and which step teaches it",
+		Long: "Looks up a flag of docker run, a key of lxc.container.conf or a field of the OCI's\n" +
+			"config.json: which kernel feature it uses, which step teaches it, and where the\n" +
+			"call is. A whole name finds its row, with or without its dashes. Any other words\n" +
+			"find the rows that have all of them. A whole command line of docker run is split\n" +
+			"into its flags. docs/map.md has all rows.",
 		Example:            "  go run ./lessons map --memory\n  go run ./lessons map docker run -it --rm --memory 64m alpine sh\n  go run ./lessons map linux.maskedPaths\n  go run ./lessons map setns",
-		DisableFlagParsing: true, // the words are flags, of another program
+		DisableFlagParsing: true, // the words are another program's flags
 		RunE: func(c *cobra.Command, words []string) error {
 			switch {
 			case strings.TrimSpace(strings.Join(words, "")) == "":
@@ -42,17 +42,17 @@ func mapCommand() *cobra.Command {
 	}
 }
 
-// titles are what the words of a tool stand in.
+// titles names the command or file that the words of a tool belong to.
 var titles = map[string]string{"docker": "docker run", "lxc": "lxc.container.conf", "oci": "config.json"}
 
-// lookUp prints the rows that have the words: in full if they are few.
+// lookUp prints the rows that have the words, in full if they are few.
 func lookUp(w io.Writer, root string, words []string) error {
 	found, err := atlas.Find(root, words...)
 	if err != nil {
 		return err
 	}
 	if len(found) == 0 {
-		return fmt.Errorf("nothing on the map has %q; all of it is in docs/map.md, and Docker's commands, compose and Kubernetes are in docs/docker.md", strings.Join(words, " "))
+		return fmt.Errorf("nothing on the map has %q; docs/map.md has all rows, and docs/docker.md has Docker's commands, compose and Kubernetes", strings.Join(words, " "))
 	}
 	last := ""
 	for _, r := range found {
@@ -67,17 +67,17 @@ func lookUp(w io.Writer, root string, words []string) error {
 		}
 	}
 	if len(found) > few {
-		fmt.Fprintf(w, "%d rows: name one of them to see what is behind it\n", len(found))
+		fmt.Fprintf(w, "%d rows: name one of them to see it in full\n", len(found))
 	}
 	return nil
 }
 
-// tellRow prints all of a row.
+// tellRow prints a row in full.
 func tellRow(w io.Writer, root string, r atlas.Row) error {
 	fmt.Fprintf(w, "  %s\n", r.Name)
 	fill(w, "    does    ", r.Does)
 	if r.How == atlas.None {
-		fmt.Fprintln(w, "    kernel  nothing: it is the daemon's or the tool's own")
+		fmt.Fprintln(w, "    kernel  nothing: the daemon or the tool does it")
 		return nil
 	}
 	fill(w, "    kernel  ", r.Kernel)
@@ -86,7 +86,7 @@ func tellRow(w io.Writer, root string, r atlas.Row) error {
 		fmt.Fprintf(w, "    step    go run ./%s\n", strings.Replace(s, "/", " ", 1))
 	}
 	if len(r.Steps) == 0 {
-		fmt.Fprintln(w, "    step    none: this kit only names it")
+		fmt.Fprintln(w, "    step    none: the course only names it")
 	}
 	if r.At == "" {
 		return nil

@@ -21,13 +21,13 @@ func TestMap(t *testing.T) {
 		{"-m", "    step    go run ./01-cgroups memory\n    here    01-cgroups/cgroup/", "", 1, ""},
 		{"hostname", "config.json\n  hostname\n", "domainname", 2, ""},
 		{"--restart", "    kernel  nothing", "step", 1, ""},
-		{"domainname", "    step    none: this kit only names it\n", "here", 2, ""},
+		{"domainname", "    step    none: the course only names it\n", "here", 2, ""},
 		{"-p 8080:80", "  -p, --publish\n", "", 1, ""},
 		{"-p8080:80", "  -p, --publish\n", "", 1, ""},
 		{"--memory=64m", "  -m, --memory\n", "memory-swap", 1, ""},
 		{"--memory 64m --rm", "  --rm\n", "", 2, ""},
 		{"docker run -it --rm alpine -x", "docker run\n  -i, --interactive\n", "-x", 3, ""},
-		{"seccomp", "  linux.seccomp.syscalls[]: rules\n", "    kernel", 0, " rows: name one of them to see what is behind it\n"},
+		{"seccomp", "  linux.seccomp.syscalls[]: rules\n", "    kernel", 0, " rows: name one of them to see it in full\n"},
 	} {
 		status, out, errs := lessons(append([]string{"map"}, strings.Fields(c.words)...)...)
 		require.Zero(t, status, "%s: %s", c.words, errs)

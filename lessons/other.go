@@ -16,18 +16,18 @@ import (
 
 func initChildren() {}
 
-// checkProc has nothing to check: nothing of the kit runs on this system.
+// checkProc has nothing to check: containerkit runs nothing on this system.
 func checkProc() error { return nil }
 
-// sweep has nothing to do: nothing of the kit runs on this system.
+// sweep has nothing to do: containerkit runs nothing on this system.
 func sweep() ([]string, error) { return nil, nil }
 
-// watchCommand refuses, as all commands about exercises do here.
+// watchCommand returns an error, as all commands about exercises do here.
 func watchCommand() *cobra.Command {
-	return exerciseCommand(cobra.Command{Use: "watch", Short: "the exercises one by one, checked whenever you save"}, nil)
+	return exerciseCommand(cobra.Command{Use: "watch", Short: "show the exercises one by one, and check whenever you save"}, nil)
 }
 
-// checkpointCount is the number of checkpoints of the chapter first, which are for Linux only.
+// checkpointCount counts the checkpoints of the chapter first, which need Linux.
 const checkpointCount = 0
 
 func checkpoints(context.Context, io.Writer, string, []string) (asked bool, err error) {
@@ -35,7 +35,7 @@ func checkpoints(context.Context, io.Writer, string, []string) (asked bool, err 
 }
 
 func verifyInVM(context.Context, string, io.Writer, io.Writer) error {
-	return fmt.Errorf("verify -profile vm starts its virtual machine on Linux; this is %s", runtime.GOOS)
+	return fmt.Errorf("verify -profile vm needs Linux, and this is %s", runtime.GOOS)
 }
 
 func tryExercises(*cobra.Command, string, []exercise.Exercise) ([]string, error) {
@@ -43,5 +43,5 @@ func tryExercises(*cobra.Command, string, []exercise.Exercise) ([]string, error)
 }
 
 func runBreak(*cobra.Command, string, breaks.Break, bool) error {
-	return failure{fmt.Errorf("steps run on Linux, and this is %s: go run ./lessons vm starts a machine for them", runtime.GOOS)}
+	return failure{fmt.Errorf("steps need Linux, and this is %s; to get a Linux machine: go run ./lessons vm", runtime.GOOS)}
 }

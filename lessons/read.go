@@ -24,11 +24,11 @@ import (
 func readCommand() *cobra.Command {
 	var number int
 	c := &cobra.Command{
-		Use: "read [CHAPTER]", Short: "the book and the lessons, in the terminal", Args: cobra.MaximumNArgs(1),
-		Long: "Without a chapter: what there is to read, in order. With one: shows it, on a terminal\n" +
-			"through $PAGER (or less), else as plain text. A stage is a chapter, and the lesson of\n" +
-			"a step is one: 02-namespaces/pid. At the end stand the commands of the kit that the\n" +
-			"chapter mentions, with their numbers; -run runs one of them in the kit's directory.",
+		Use: "read [CHAPTER]", Short: "read the book and the lessons in the terminal", Args: cobra.MaximumNArgs(1),
+		Long: "Without a chapter, lists all of them, in order. With one, shows it: on a terminal\n" +
+			"through $PAGER (or less), else as plain text. A stage is a chapter, and so is the\n" +
+			"lesson of a step: 02-namespaces/pid. The end of a chapter lists its commands with\n" +
+			"their numbers. -run runs one of them in the course's directory.",
 		Example: "  go run ./lessons read                     the contents\n" +
 			"  go run ./lessons read 02-namespaces/pid   a lesson\n" +
 			"  go run ./lessons read pid -run 1          the first command in it",
@@ -40,7 +40,7 @@ func readCommand() *cobra.Command {
 			asked := c.Flags().Changed("run")
 			if len(args) == 0 {
 				if asked {
-					return errors.New("-run needs the chapter whose command it is: read 02-namespaces/pid -run 1")
+					return errors.New("-run needs the chapter: read 02-namespaces/pid -run 1")
 				}
 				return contents(c.OutOrStdout(), root)
 			}
@@ -57,11 +57,11 @@ func readCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().IntVar(&number, "run", 0, "run the command of the chapter that has this number")
+	c.Flags().IntVar(&number, "run", 0, "run the chapter's command with this number")
 	return c
 }
 
-// contents lists what there is to read, in order.
+// contents lists the chapters, in order.
 func contents(w io.Writer, root string) error {
 	chapters, err := book.Contents(root)
 	if err != nil {
@@ -90,10 +90,10 @@ func contents(w io.Writer, root string) error {
 	return nil
 }
 
-// Wider lines than these are hard to read.
+// widest is the largest width of a line: wider lines are hard to read.
 const widest = 100
 
-// showChapter renders a chapter: on a terminal in its colours and through the pager, else as plain text.
+// showChapter renders a chapter: on a terminal in color and through the pager, else as plain text.
 func showChapter(c *cobra.Command, root string, chapter book.Chapter) error {
 	text, err := chapter.Plain(root)
 	if err != nil {
@@ -128,20 +128,22 @@ func showChapter(c *cobra.Command, root string, chapter book.Chapter) error {
 	return page(c, rendered)
 }
 
-// plain is the style without colours. What is emphasised keeps its stars; what is bold, which here is but labels, does not.
+// plain returns the style without color. Emphasis keeps its stars. Bold, which here only marks
+// labels, loses them.
 func plain() ansi.StyleConfig {
 	s := styles.NoTTYStyleConfig
 	s.Strong.BlockPrefix, s.Strong.BlockSuffix = "", ""
 	return s
 }
 
-// render renders Markdown in lines of no more than width columns, but for code: a command that is broken in two could not be copied.
+// render renders Markdown in lines of at most width columns, except for code: a broken command
+// could not be copied.
 func render(text string, style ansi.StyleConfig, width int, colour bool) (string, error) {
 	none := uint(0)
 	style.Document.Margin = &none
 	var b strings.Builder
 	for _, block := range book.Blocks(text) {
-		options := []glamour.TermRendererOption{glamour.WithStyles(style), glamour.WithWordWrap(width - 2)} // an item's number it does not count
+		options := []glamour.TermRendererOption{glamour.WithStyles(style), glamour.WithWordWrap(width - 2)} // it does not count the number of an item
 		if colour {
 			options = append(options, glamour.WithColorProfile(termenv.ColorProfile()))
 		}
@@ -166,7 +168,7 @@ func render(text string, style ansi.StyleConfig, width int, colour bool) (string
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// mentioned is the list of commands at the end of a chapter.
+// mentioned returns the list of commands at the end of a chapter.
 func mentioned(chapter book.Chapter, commands []string) string {
 	if len(commands) == 0 {
 		return ""
@@ -179,8 +181,8 @@ func mentioned(chapter book.Chapter, commands []string) string {
 	return b.String() + "```\n"
 }
 
-// page shows a text through $PAGER, or less. less leaves colours alone, and ends at once if the text fits the screen, unless $LESS
-// asks for something else.
+// page shows a text through $PAGER, or less. less leaves colors alone, and exits at once if the
+// text fits the screen, unless $LESS says otherwise.
 func page(c *cobra.Command, text string) error {
 	pager := os.Getenv("PAGER")
 	if pager == "" {
@@ -199,19 +201,19 @@ func page(c *cobra.Command, text string) error {
 	if os.Getenv("LESS") == "" {
 		cmd.Env = append(cmd.Env, "LESS=FRX")
 	}
-	// Ctrl-C is for the pager; and who leaves it in the middle has read enough: then writing to it fails.
+	// Ctrl-C is for the pager. A reader may quit it in the middle: writing to it then fails.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt)
 	defer signal.Stop(signals)
 	err := cmd.Run()
 	if status, ok := errors.AsType[*exec.ExitError](err); ok && status.ExitCode() == 127 {
-		_, err := io.WriteString(c.OutOrStdout(), text) // there is no such pager
+		_, err := io.WriteString(c.OutOrStdout(), text) // the pager does not exist
 		return err
 	}
 	return nil
 }
 
-// runMentioned runs a command of a chapter as if it had been typed in the kit's directory.
+// runMentioned runs a command of a chapter as if you had typed it in the course's directory.
 func runMentioned(c *cobra.Command, root string, chapter book.Chapter, number int) error {
 	commands, err := chapter.Commands(root)
 	if err != nil {
@@ -219,7 +221,7 @@ func runMentioned(c *cobra.Command, root string, chapter book.Chapter, number in
 	}
 	switch n := len(commands); {
 	case n == 0:
-		return fmt.Errorf("%s mentions no command of the kit", chapter.Name)
+		return fmt.Errorf("%s mentions no command of the course", chapter.Name)
 	case number < 1 || number > n:
 		return fmt.Errorf("%s mentions %d commands: -run 1 to -run %d", chapter.Name, n, n)
 	}

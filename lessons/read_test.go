@@ -31,7 +31,7 @@ func TestReadListsWhatThereIsInOrder(t *testing.T) {
 	for line := range strings.Lines(out) {
 		require.LessOrEqual(t, len([]rune(line)), 81, line)
 	}
-	// The book first, in the order of its contents, and no page left out.
+	// The book comes first, in the order of its contents, with every page.
 	raw, err := os.ReadFile("../docs/README.md")
 	require.NoError(t, err)
 	first := regexp.MustCompile(`\]\(([a-z0-9-]+)\.md\)`).FindStringSubmatch(string(raw))
@@ -41,8 +41,8 @@ func TestReadListsWhatThereIsInOrder(t *testing.T) {
 	require.GreaterOrEqual(t, len(chapters), len(pages)-1+len(course.Stages))
 }
 
-// Every chapter and every lesson can be shown: no comment, no link and no picture is left as it stands in Markdown, and no line
-// of text is too wide.
+// TestReadEveryChapter shows every chapter and every lesson. No comment, link or picture is left as
+// Markdown, and no line of text is too wide.
 func TestReadEveryChapter(t *testing.T) {
 	chapters, err := book.Contents("..")
 	require.NoError(t, err)
@@ -63,9 +63,9 @@ func TestReadEveryChapter(t *testing.T) {
 		require.NotContains(t, out, "![", name)
 		for line := range strings.Lines(out) {
 			require.False(t, strings.HasSuffix(line, " \n"), "%s: %q", name, line)
-			if !strings.HasPrefix(line, " ") { // code, which stays as it is
+			if !strings.HasPrefix(line, " ") { // code, which keeps its width
 				require.NotContains(t, line, "](", name)
-				if !strings.Contains(line, "://") { // nor can an address be broken
+				if !strings.Contains(line, "://") { // an address cannot be broken
 					require.LessOrEqual(t, len([]rune(line)), 81, "%s: %s", name, line)
 				}
 			}
@@ -104,7 +104,7 @@ func TestReadShowsWhatItIsAsked(t *testing.T) {
 	}
 }
 
-// A command of a chapter runs as if it had been typed, and its status is ours.
+// TestReadRuns runs a command of a chapter, and returns its exit status.
 func TestReadRuns(t *testing.T) {
 	status, out, errs := lessons("read", "uts", "-run", "1")
 	require.Zero(t, status, out+errs)
@@ -120,7 +120,8 @@ func TestReadRuns(t *testing.T) {
 	}
 }
 
-// break shows the change and runs the step with it, and the files stay as they are.
+// TestBreak checks that break shows the change, runs the step with it, and leaves the files as they
+// are.
 func TestBreak(t *testing.T) {
 	const file = "../02-namespaces/uts.go"
 	before, err := os.ReadFile(file)
@@ -137,7 +138,8 @@ func TestBreak(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-// What the terminal's colours and the book take to be shown is linked into this program and no stage.
+// TestStagesDoNotLinkWhatReadNeeds checks that only this program links the packages that render the
+// book and its colors.
 func TestStagesDoNotLinkWhatReadNeeds(t *testing.T) {
 	deps := func(packages ...string) string {
 		cmd := exec.Command("go", append([]string{"list", "-deps"}, packages...)...)
@@ -156,7 +158,8 @@ func TestStagesDoNotLinkWhatReadNeeds(t *testing.T) {
 	}
 }
 
-// On a terminal a chapter is paged, in colours unless nobody wants them, and no wider than the screen.
+// TestReadOnATerminal checks that a chapter is paged, in color unless NO_COLOR is set, and no wider
+// than the screen.
 func TestReadOnATerminal(t *testing.T) {
 	if _, err := exec.LookPath("less"); err != nil {
 		t.Skip("less is not installed: apt install less")

@@ -23,7 +23,7 @@ type report struct {
 	Kit       string     `json:"containerkit"` // reportVersion
 	Learner   string     `json:"learner"`
 	When      time.Time  `json:"when"`
-	Machine   []fact     `json:"machine"` // what the doctor says of it
+	Machine   []fact     `json:"machine"` // the facts of the doctor's report
 	Cannot    []string   `json:"cannot"`  // features that it lacks
 	Exercises []handedIn `json:"exercises"`
 }
@@ -33,7 +33,7 @@ type fact struct {
 	Value string `json:"value"`
 }
 
-// handedIn is an exercise as it was checked when the report was written, and what happened before.
+// A handedIn is an exercise as it was checked for the report, with its history.
 type handedIn struct {
 	ID      string           `json:"id"`
 	Outcome exercise.Outcome `json:"outcome"`
@@ -46,20 +46,20 @@ const reportVersion = "report 1"
 func reportCommand() *cobra.Command {
 	var name, file string
 	c := exerciseCommand(cobra.Command{
-		Use: "report", Short: "one file to hand in: what is solved, when, in how many tries", Args: cobra.NoArgs,
-		Long: "Checks all exercises now, and writes the results with the history of your tries and\n" +
-			"what this machine can do into one file. It holds nothing of what you wrote.",
+		Use: "report", Short: "write one file to hand in: what you solved, and in how many tries", Args: cobra.NoArgs,
+		Long: "Checks all exercises now, and writes the results, the history of your tries and the\n" +
+			"features of this machine to one file. The file contains none of your code.",
 	}, func(c *cobra.Command, root string, progress exercise.Progress, _ []string) error {
 		if name == "" {
 			name = fmt.Sprintf("user %d", os.Getuid())
 			if u, err := user.Current(); err == nil && u.Username != "" {
-				name = u.Username // a number in a container often has none
+				name = u.Username // a UID in a container often has no name
 			}
 		}
 		if info, err := os.Stat(filepath.Dir(file)); err != nil {
-			return failure{err} // before all exercises are checked for nothing
+			return failure{err} // before all exercises are checked in vain
 		} else if !info.IsDir() || file == "" {
-			return fmt.Errorf("-output %q: want the name of a file", file)
+			return fmt.Errorf("-output %q: want a file name", file)
 		}
 		ctx, stop := interruptible(c.Context())
 		defer stop()
@@ -97,16 +97,16 @@ func reportCommand() *cobra.Command {
 		return nil
 	})
 	c.Flags().StringVar(&name, "name", "", "your name (default: that of your account)")
-	c.Flags().StringVarP(&file, "output", "o", "containerkit-report.json", "the file to write")
+	c.Flags().StringVarP(&file, "output", "o", "containerkit-report.json", "file to write")
 	return c
 }
 
 func classCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "class DIR", Short: "a table of the reports in a directory", Args: cobra.ExactArgs(1),
-		Long: "Reads every .json file in DIR that is a report, and prints a line for each learner:\n" +
-			"what is solved in each stage, how many checks failed on the way, and where it\n" +
-			"stands still. What cannot be read is named, and makes the exit status 1.",
+		Use: "class DIR", Short: "print a table of the reports in a directory", Args: cobra.ExactArgs(1),
+		Long: "Reads every report in DIR (*.json), and prints a line for each learner: the solved\n" +
+			"exercises of each stage, the number of failed checks, and the exercise that comes\n" +
+			"next. The exit status is 1 if a file could not be read.",
 		RunE: func(c *cobra.Command, args []string) error {
 			paths, err := reportsIn(args[0])
 			if err != nil {
@@ -132,8 +132,8 @@ func classCommand() *cobra.Command {
 	}
 }
 
-// reportsIn are the .json files in a directory. (filepath.Glob would take a bracket in the directory's
-// name for a pattern.)
+// reportsIn returns the .json files in a directory. (filepath.Glob would take a bracket in the
+// directory's name for a pattern.)
 func reportsIn(dir string) (paths []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -145,7 +145,7 @@ func reportsIn(dir string) (paths []string, err error) {
 		}
 	}
 	if len(paths) == 0 {
-		return nil, fmt.Errorf("no .json file in %s; learners make theirs with: go run ./lessons report", dir)
+		return nil, fmt.Errorf("no .json file in %s; learners write theirs with: go run ./lessons report", dir)
 	}
 	return paths, nil
 }
@@ -199,7 +199,7 @@ func class(w io.Writer, reports []report) {
 	}
 }
 
-// cutTo shortens a text to so many letters.
+// cutTo shortens a text to at most n letters.
 func cutTo(text string, n int) string {
 	if r := []rune(text); len(r) > n {
 		return string(r[:n-1]) + "…"

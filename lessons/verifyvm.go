@@ -25,9 +25,9 @@ import (
 	"containerkit/lessons/vm"
 )
 
-// verifyInVM runs the tests of the stages in two virtual machines at the same time, as root and as the ordinary user of
-// the guest, and tells the two verdicts. The tests are compiled here: a machine in software emulation would take half an
-// hour for it. If one of the machines cannot be had, or ctx ends, both end.
+// verifyInVM runs the tests of the stages in two virtual machines at the same time, as root and as
+// the guest's ordinary user, and prints both verdicts. It compiles the tests here: software
+// emulation would take half an hour for it. If one machine cannot start, or ctx ends, both stop.
 func verifyInVM(ctx context.Context, engine string, out, progress io.Writer) error {
 	root, err := kit()
 	if err != nil {
@@ -94,9 +94,9 @@ func verifyInVM(ctx context.Context, engine string, out, progress io.Writer) err
 	return nil
 }
 
-// testDir is where the test programs are for as long as they are needed: in the user's cache, and not among the kit's own
-// temporary directories. The guest sees those of the host without their locks, and its runs would sweep them. What a killed
-// run has left there the next one removes.
+// testDir creates the directory for the test programs: in the user's cache, and not among
+// containerkit's own temporary directories. The guest sees those of the host without their locks,
+// and its runs would remove them. The next run removes what a killed run has left there.
 func testDir() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -109,7 +109,7 @@ func testDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// A testPackage is a package of a stage, and its tests as a program.
+// A testPackage is a package of a stage, with its compiled tests.
 type testPackage struct{ path, dir, program string }
 
 // compileTests compiles the tests of the stages' packages into dir.
@@ -117,8 +117,9 @@ func compileTests(ctx context.Context, root, dir string) (list []testPackage, er
 	goCommand := func(args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir = root
-		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it removes its temporary files then
-		// Static: the guest has our libraries, but to link them costs an emulated machine time at every start.
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it removes its temporary files
+		// Static: the guest has our libraries, but dynamic linking costs an emulated machine time
+		// at every start.
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		return cmd
 	}
@@ -145,19 +146,22 @@ func compileTests(ctx context.Context, root, dir string) (list []testPackage, er
 	return list, nil
 }
 
-// mark begins a line of the script's own among what the tests print.
+// mark begins the script's own lines among the tests' output.
 const mark = "containerkit-verify: "
 
-// notHere are the tests of what cgroup v2 does not have; those in which root plays an ordinary user, for
-// the learner is one; and those that take minutes in software emulation and ask nothing that depends on the
-// version of cgroups: whether the commands to type stop when one of them fails, and whether strace(1) sees the
-// calls that a step prints. notTheLearner are those that need root.
+// notHere matches tests that cannot run in the guest, or need not: of what cgroup v2 lacks; those in which
+// root acts as an ordinary user, because the learner is one; and those that take minutes in emulation and
+// ask nothing that depends on the kernel. These are whether commands to type stop when one of them fails,
+// whether strace(1) sees the calls that a step prints, and how a program answers to signals, to its
+// environment and with its exit status. notTheLearner matches tests that need root.
 const (
-	notHere       = "OnV1$|AsUser$|TestCalls$|TestByHand$/mishaps$"
+	notHere = "OnV1$|AsUser$|^TestByHand$/mishaps$|^Test(Calls|SignalsOfACommand|QuitPrintsNoGoroutines|" +
+		"ExitStatus|StatusTable|TemporaryDirectory|UnusualTemporaryDirectory|FullOutput|FewFiles)$"
 	notTheLearner = "AsRoot$"
 )
 
-// runTests is a script that runs them one after another, each where go test would, but those that its argument matches.
+// runTests returns a script that runs them one after another, each in its package's directory,
+// except those that its argument matches.
 func runTests(packages []testPackage) string {
 	var b strings.Builder
 	b.WriteString("export NO_COLOR=1 CI=1\n")
@@ -167,7 +171,7 @@ func runTests(packages []testPackage) string {
 	return b.String()
 }
 
-// runInVM runs the script in a virtual machine, and reads what it prints.
+// runInVM runs the script in a virtual machine, and reads its output.
 func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -193,11 +197,11 @@ func runInVM(c *vm.Config, progress io.Writer) (*verify.Run, error) {
 	return run, readErr
 }
 
-// ended is what a test says of itself at its end, if it is no part of another.
+// ended matches the last line of a test that is not a subtest.
 var ended = regexp.MustCompile(`^\x16?--- (PASS|FAIL|SKIP): ([^\s/]+) \(([0-9.]+)s\)`)
 
-// readRun reads what the script prints, as go test -json would have. Meanwhile it tells progress of every test that has
-// ended, and how long it took: in a run of minutes one wants to see where they go.
+// readRun reads the script's output, as go test -json would. It writes each finished test and its
+// time to progress: a run takes minutes, and this shows what they go to.
 func readRun(r io.Reader, user string, progress io.Writer) (*verify.Run, error) {
 	var events, said bytes.Buffer
 	pkg, began, complete := "", time.Now(), 0
@@ -225,7 +229,7 @@ func readRun(r io.Reader, user string, progress io.Writer) (*verify.Run, error) 
 			failed = errors.Join(failed, err)
 			events.Write(converted)
 			complete++
-			tell(result, fmt.Sprintf("%.2f", time.Since(began).Seconds()), "in all")
+			tell(result, fmt.Sprintf("%.2f", time.Since(began).Seconds()), "in total")
 		default:
 			if m := ended.FindStringSubmatch(line); m != nil {
 				tell(strings.ToLower(m[1]), m[3], m[2])
@@ -243,7 +247,7 @@ func readRun(r io.Reader, user string, progress io.Writer) (*verify.Run, error) 
 	return run, errors.Join(failed, err)
 }
 
-// toJSON makes of what a test program printed what go test -json would have: go doc test2json.
+// toJSON converts a test program's output to what go test -json would print: go doc test2json.
 func toJSON(pkg string, text []byte) ([]byte, error) {
 	cmd := exec.Command("go", "tool", "test2json", "-p", pkg)
 	cmd.Stdin = bytes.NewReader(text)

@@ -17,10 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// markEnv is inherited by all that the run starts, so that what is left of it can be found.
+// markEnv is inherited by every process of the run, so that leftovers can be found.
 const markEnv = "CONTAINERKIT_TEST_MARK"
 
-// marked are the processes that have the mark, by their names.
+// marked returns the names of the processes that have the mark.
 func marked(mark string) (names []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, f := range files {
@@ -32,7 +32,8 @@ func marked(mark string) (names []string) {
 	return names
 }
 
-// TestVerifyInTheVMEndsOnCtrlC interrupts it while its machines run, as a terminal does: the whole process group.
+// TestVerifyInTheVMEndsOnCtrlC interrupts it while its machines run, as a terminal does: the whole
+// process group.
 func TestVerifyInTheVMEndsOnCtrlC(t *testing.T) {
 	cache := t.TempDir()
 	env, err := exec.Command("go", "env", "GOCACHE").Output()
@@ -47,7 +48,7 @@ func TestVerifyInTheVMEndsOnCtrlC(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	lines := bufio.NewScanner(progress)
 	said := ""
-	for lines.Scan() && !strings.Contains(lines.Text(), "pass") { // the first test in one of the machines has ended
+	for lines.Scan() && !strings.Contains(lines.Text(), "pass") { // the first test in one of the machines has finished
 		if said += lines.Text() + "\n"; strings.Contains(lines.Text(), "is missing") {
 			_ = cmd.Wait()
 			t.Skip(lines.Text())
@@ -70,7 +71,8 @@ func TestVerifyInTheVMEndsOnCtrlC(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestReadRun: a package may fail though each of its tests has passed; and one that passes is no failure.
+// TestReadRun checks that a package can fail although each of its tests has passed, and that a
+// passing one does not.
 func TestReadRun(t *testing.T) {
 	dir := t.TempDir()
 	program := func(name, text string) string {
@@ -95,6 +97,6 @@ func TestReadRun(t *testing.T) {
 	require.Equal(t, []string{"containerkit/x TestA pass", "containerkit/y TestA pass", "containerkit/y  fail"}, got)
 	require.Contains(t, run.Tests[2].Output, "left behind")
 	require.Contains(t, progress.String(), "root     pass    1.25s  x TestA\n")
-	require.Regexp(t, `root     ok +[0-9.]+s  x in all`, progress.String())
-	require.Regexp(t, `root     FAIL +[0-9.]+s  y in all`, progress.String())
+	require.Regexp(t, `root     ok +[0-9.]+s  x in total`, progress.String())
+	require.Regexp(t, `root     FAIL +[0-9.]+s  y in total`, progress.String())
 }

@@ -10,7 +10,7 @@ import (
 	"containerkit/lessons/vm"
 )
 
-// statusError is a command's exit status that is to be ours.
+// A statusError is a command's exit status, which becomes ours.
 type statusError int
 
 func (s statusError) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
@@ -18,14 +18,14 @@ func (s statusError) Error() string { return fmt.Sprintf("exit status %d", int(s
 func vmCommand() *cobra.Command {
 	v := &vm.Config{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	c := &cobra.Command{
-		Use: "vm [-- COMMAND…]", Short: "a small virtual machine with this machine's files, for all that must not touch it",
-		Long: "Starts a VM and hands over a shell in it, or runs a command there and returns its\n" +
-			"exit status. The VM's files are this machine's, but what is changed in it stays in\n" +
-			"it and is gone when it ends. It has cgroup v2 alone, a user \"learner\" beside root,\n" +
-			"and no network. It needs no root, and no KVM.",
+		Use: "vm [-- COMMAND…]", Short: "start a small virtual machine with this machine's files",
+		Long: "Starts a VM with a shell, or runs a command in it and returns the command's exit\n" +
+			"status. The VM sees this machine's files, but changes stay in the VM and are gone\n" +
+			"when it stops. It has only cgroup v2, a user \"learner\" besides root, and no\n" +
+			"network. It needs neither root nor KVM.",
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.ArgsLenAtDash() != 0 && len(args) > 0 {
-				return fmt.Errorf("a command for the VM follows after --: vm -- %s", strings.Join(args, " "))
+				return fmt.Errorf("a command for the VM comes after --: vm -- %s", strings.Join(args, " "))
 			}
 			if len(args) > 0 {
 				v.Command = args
@@ -44,14 +44,14 @@ func vmCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&v.Engine, "engine", "auto", "auto, qemu or uml")
-	f.IntVar(&v.Memory, "memory", 2048, "MiB of memory, which hold all that is written in the VM")
-	f.IntVar(&v.CPUs, "cpus", 2, "processors; without KVM one thread emulates them all in turn")
-	f.StringVar(&v.Kernel, "kernel", "", "the kernel's image (default: the newest installed one)")
-	f.StringVar(&v.Share, "share", "ro", "rw: changes to the checkout are made on this machine; ro: they stay in the VM")
-	f.StringVar(&v.User, "user", "root", "who runs the command: root or learner")
-	f.StringArrayVar(&v.Keep, "keep", nil, "a directory below /tmp or /run to be seen in the VM, which has its own (repeatable)")
+	f.StringVar(&v.Engine, "engine", "auto", "engine: auto, qemu or uml")
+	f.IntVar(&v.Memory, "memory", 2048, "memory in MiB, which also holds all files written in the VM")
+	f.IntVar(&v.CPUs, "cpus", 2, "number of CPUs; without KVM one thread emulates them in turn")
+	f.StringVar(&v.Kernel, "kernel", "", "kernel image (default: the newest installed one)")
+	f.StringVar(&v.Share, "share", "ro", "rw: changes to the checkout reach this machine; ro: they stay in the VM")
+	f.StringVar(&v.User, "user", "root", "user that runs the command: root or learner")
+	f.StringArrayVar(&v.Keep, "keep", nil, "show a directory below /tmp or /run in the VM (repeatable)")
 	f.BoolVar(&v.Time, "time", false, "print the phases of the boot")
-	f.BoolVar(&v.Console, "console", false, "print what the kernel says")
+	f.BoolVar(&v.Console, "console", false, "print the kernel's messages")
 	return c
 }

@@ -24,17 +24,17 @@ import (
 
 func watchCommand() *cobra.Command {
 	return exerciseCommand(cobra.Command{
-		Use: "watch [STAGE/EXERCISE]", Short: "the exercises one by one, checked whenever you save", Args: cobra.MaximumNArgs(1),
+		Use: "watch [STAGE/EXERCISE]", Short: "show the exercises one by one, and check whenever you save", Args: cobra.MaximumNArgs(1),
 		Long: "Shows an exercise, and checks it each time you save its file: keep an editor open\n" +
 			"in another window. Keys: h hint, n next, l list, r reset, s solution, q quit.\n" +
-			"What you wrote is never overwritten without a copy in " + exercise.Room + "/copies.",
+			"Your code is never overwritten without a copy in " + exercise.Room + "/copies.",
 	}, func(c *cobra.Command, root string, progress exercise.Progress, args []string) error {
 		e, err := one(args, progress)
 		if err != nil {
 			return err
 		}
 		if !term.IsTerminal(0) || !term.IsTerminal(1) {
-			return failure{errors.New("watch needs a terminal for its keys; go run ./lessons check does without")}
+			return failure{errors.New("watch needs a terminal for its keys; to check without one: go run ./lessons check")}
 		}
 		w := &watcher{root: root, progress: progress, saved: maps.Clone(progress), current: e}
 		if err := w.run(c.Context()); err != nil {
@@ -44,31 +44,32 @@ func watchCommand() *cobra.Command {
 	})
 }
 
-// How often the file is looked at. A stat(2) costs nothing, and sees what inotify does not: files of a network, of a virtual
-// machine's host, of an overlay's lower layer, and editors that put a new file in the old one's place.
+// lookEvery is the interval at which the file is checked. A stat(2) costs nothing, and sees what
+// inotify misses: network file systems, a virtual machine's shared directory, an overlay's lower
+// layer, and editors that replace the file.
 const lookEvery = 200 * time.Millisecond
 
-// A watcher is the state of the loop. Only the loop touches it.
+// A watcher is the state of the loop. Only the loop uses it.
 type watcher struct {
 	root     string
 	progress exercise.Progress
-	saved    exercise.Progress // what the file said when it was read last
+	saved    exercise.Progress // the content of the progress file when it was last read
 	current  exercise.Exercise
 
-	seen     fingerprint    // of the file that was checked last
-	cancel   func()         // ends the check that is going on
-	running  sync.WaitGroup // checks: this one, and those that it ended
+	seen     fingerprint    // of the file when it was last checked
+	cancel   func()         // stops the running check
+	running  sync.WaitGroup // the running check, and those that were stopped
 	checking bool
-	since    time.Time // when it began
+	since    time.Time // start of the running check
 	result   *exercise.Result
 	trouble  error  // why there is no result
 	said     string // the answer to the last key
 	list     bool   // the list is shown
-	asked    byte   // a key that wants to be pressed twice
-	wanted   bool   // a hint was asked for while a check was going on
+	asked    byte   // a key that must be pressed twice
+	wanted   bool   // a hint was requested during a check
 }
 
-// A fingerprint changes when a file does: an editor may write into it or replace it.
+// A fingerprint changes when a file does: an editor may write to it or replace it.
 type fingerprint struct {
 	inode, size int64
 	changed     time.Time
@@ -86,7 +87,7 @@ func (w *watcher) look() fingerprint {
 	return f
 }
 
-// checked1 is what a check sends back to the loop.
+// A checked1 is what a check sends back to the loop.
 type checked1 struct {
 	result exercise.Result
 	err    error
@@ -97,7 +98,8 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// The screen that was there comes back, also after a panic: the alternate screen of xterm, which tmux has too.
+	// The alternate screen of xterm, which tmux also has: the old screen comes back, also after a
+	// panic.
 	fmt.Print("\x1b[?1049h\x1b[?25l")
 	defer func() {
 		fmt.Print("\x1b[?25h\x1b[?1049l")
@@ -139,7 +141,7 @@ func (w *watcher) run(ctx context.Context) (err error) {
 			w.check(ctx, results)
 		case r := <-results:
 			if errors.Is(r.err, context.Canceled) {
-				continue // a newer one is going on
+				continue // a newer one is running
 			}
 			w.checking, w.trouble, w.result = false, r.err, nil
 			if r.err == nil {
@@ -151,7 +153,7 @@ func (w *watcher) run(ctx context.Context) (err error) {
 				w.wanted, w.said = false, w.hint()
 			}
 		case key, ok := <-keys:
-			if !ok || key == 'q' || key == 3 || key == 4 { // Ctrl-C and Ctrl-D, which raw mode passes on as they are
+			if !ok || key == 'q' || key == 3 || key == 4 { // Ctrl-C and Ctrl-D, which raw mode does not turn into signals
 				return nil
 			}
 			w.press(ctx, key, results)
@@ -159,7 +161,7 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	}
 }
 
-// check begins a check, and ends the one that is going on.
+// check starts a check, and stops the running one.
 func (w *watcher) check(ctx context.Context, results chan<- checked1) {
 	if w.cancel != nil {
 		w.cancel()
@@ -176,11 +178,11 @@ func (w *watcher) check(ctx context.Context, results chan<- checked1) {
 	})
 }
 
-// end ends the check that is going on, and waits until nothing of it is left.
+// end stops the running check, and waits until none of its goroutines are left.
 func (w *watcher) end(results <-chan checked1) {
 	w.cancel()
 	go func() {
-		for range results { // those that wait to send one
+		for range results { // for checks that wait to send one
 		}
 	}()
 	w.running.Wait()
@@ -212,17 +214,17 @@ func (w *watcher) press(ctx context.Context, key byte, results chan<- checked1) 
 		w.said = w.hint()
 	case 'r':
 		if !again {
-			w.asked, w.said = 'r', "Begin this exercise anew? Press r again. (What you wrote is kept in "+exercise.Room+"/copies.)"
+			w.asked, w.said = 'r', "Start this exercise over? Press r again. (Your version is kept in "+exercise.Room+"/copies.)"
 			return
 		}
 		stub, err := exercise.Shipped(w.root, w.current)
 		w.said = w.put(stub, err)
 		delete(w.progress, w.current.ID())
-		w.check(ctx, results) // it is our change, and not one that the learner saved
+		w.check(ctx, results) // the change is ours, not the learner's
 	case 's':
 		record := w.progress[w.current.ID()]
 		if record.Solved.IsZero() && !again {
-			w.asked, w.said = 's', "It is not solved yet. To see our solution all the same, press s again; h gives a hint."
+			w.asked, w.said = 's', "It is not solved yet. To see our solution anyway, press s again; h gives a hint."
 			return
 		}
 		if record.Solved.IsZero() {
@@ -237,14 +239,14 @@ func (w *watcher) press(ctx context.Context, key byte, results chan<- checked1) 
 	w.save()
 }
 
-// save writes the progress, and takes over what was checked in another window.
+// save writes the progress, and merges what was checked in another window.
 func (w *watcher) save() {
 	if err := w.progress.Save(w.root, w.saved); err != nil {
 		w.trouble = err
 	}
 }
 
-// next is the first unsolved exercise after the current one, or before it.
+// next returns the first unsolved exercise after the current one, or before it.
 func (w *watcher) next() (exercise.Exercise, bool) {
 	all := exercise.All()
 	at := 0
@@ -281,12 +283,12 @@ func (w *watcher) put(text []byte, err error) string {
 	case err != nil:
 		return err.Error()
 	case kept != "":
-		return "Wrote " + w.current.File + "; what was there is kept in " + kept
+		return "Wrote " + w.current.File + "; your old version is kept in " + kept
 	}
-	return w.current.File + " is as it was shipped."
+	return w.current.File + " is already as it was shipped."
 }
 
-// solution is the body of the reference, without its comments on top.
+// solution returns the body of the reference, without the comments at its top.
 func (w *watcher) solution() string {
 	raw, err := os.ReadFile(filepath.Join(w.root, w.current.Reference()))
 	if err != nil {
@@ -299,7 +301,7 @@ func (w *watcher) solution() string {
 	return strings.ReplaceAll(text, "\t", "    ")
 }
 
-// draw shows everything, from the top of the screen, in as many lines as there are.
+// draw shows everything from the top of the screen, in at most as many lines as it has.
 func (w *watcher) draw() {
 	width, height, err := term.GetSize(1)
 	if err != nil || width < 20 || height < 5 {
@@ -325,9 +327,9 @@ func (w *watcher) draw() {
 	footer := "h hint  n next  l list  r reset  s solution  q quit"
 	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
 	if room := height - 2; len(lines) > room {
-		lines = append(lines[:room-1], "… (more than fits: make the window higher)")
+		lines = append(lines[:room-1], "… (more than fits: enlarge the window)")
 	}
-	fmt.Print("\x1b[H") // to the top; every line erases what was behind it, so nothing flickers
+	fmt.Print("\x1b[H") // to the top; every line erases the old one, so nothing flickers
 	for i := range height - 1 {
 		line := ""
 		if i < len(lines) {
@@ -363,18 +365,18 @@ func (w *watcher) drawCurrent(b *bytes.Buffer) {
 	}
 }
 
-// working tells that a check is going on, and why it may take long.
+// working says that a check is running, and why it can take long.
 func (w *watcher) working() string {
 	switch took := time.Since(w.since).Truncate(time.Second); {
 	case took >= 10*time.Second:
-		return fmt.Sprintf("checking… %v. The first check of a part compiles it and its tests; later ones are\nquick.", took)
+		return fmt.Sprintf("checking… %v. The first check of a package compiles it and its tests; later ones\nare quick.", took)
 	case took >= 2*time.Second:
 		return fmt.Sprintf("checking… %v", took)
 	}
 	return "checking…"
 }
 
-// drawList shows the exercises around the current one, as many as fit, and says how many more there are.
+// drawList shows as many exercises around the current one as fit, and the number of the others.
 func (w *watcher) drawList(b *bytes.Buffer, all []exercise.Exercise, room int) {
 	at := 0
 	for i, e := range all {

@@ -17,7 +17,8 @@ import (
 	"containerkit/lessons/exercise"
 )
 
-// A screen is a terminal of 80 columns and 24 lines, played by tmux, in which a program of the kit runs.
+// A screen is a terminal of 80 columns and 24 lines, emulated by tmux, in which a program of the
+// course runs.
 type screen struct {
 	t      *testing.T
 	socket string
@@ -72,13 +73,13 @@ func (s *screen) shows(texts ...string) {
 	require.Fail(s.t, "the screen does not show it", "want %q, the screen is\n%s", texts, now)
 }
 
-// lacks is about what is on the screen now.
+// lacks checks that the text is not on the screen.
 func (s *screen) lacks(text string) {
 	s.t.Helper()
 	require.NotContains(s.t, strings.Join(strings.Fields(s.tmux("capture-pane", "-p")), " "), text)
 }
 
-// ends waits until the program has ended.
+// ends waits until the program has exited.
 func (s *screen) ends() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
@@ -86,7 +87,8 @@ func (s *screen) ends() {
 	}, 30*time.Second, 100*time.Millisecond)
 }
 
-// A learner's session: see the task, make a mistake, save, get a hint, solve, go on, list, begin anew, quit.
+// TestWatch plays a learner's session: read the task, make a mistake, save, get a hint, solve,
+// continue, list, start over, quit.
 func TestWatch(t *testing.T) {
 	program, err := os.Executable()
 	require.NoError(t, err)
@@ -105,16 +107,16 @@ func TestWatch(t *testing.T) {
 	s := newScreen(t, kit, []string{lessonsEnv + "=watch " + e.ID(), "NO_COLOR=1"}, program)
 	s.shows("0 of", e.ID(), "write "+e.File, "h hint n next")
 
-	// A mistake, saved as editors do: a new file in the old one's place.
+	// A mistake, saved as editors do: a new file replaces the old one.
 	wrong := cases[0]
 	require.NoError(t, os.WriteFile(mine+".new", wrong.Text, 0o644))
 	require.NoError(t, os.Rename(mine+".new", mine))
 	s.shows("✗ "+e.ID(), "claim", "expected", "got", "read from", "→")
 	s.keys("h")
 	s.shows("Hint:")
-	s.lacks("go run ./lessons hint") // there is a key for it
+	s.lacks("go run ./lessons hint") // watch has a key for it
 
-	// Somebody checks in another window: nothing that he noted is lost, and the list knows of it.
+	// A check in another window: its notes are not lost, and the list shows its result.
 	other, err := exercise.LoadProgress(kit)
 	require.NoError(t, err)
 	before := maps.Clone(other)
@@ -124,7 +126,7 @@ func TestWatch(t *testing.T) {
 	s.shows("✓ 01-cgroups/limit", "1 of", "more")
 	s.keys("l")
 
-	// What does not compile.
+	// Code that does not compile.
 	require.NoError(t, os.WriteFile(mine, []byte("//go:build linux && mine\n\npackage namespace\n\nfunc SetHostname(string) error { return nothing }\n"), 0o644))
 	s.shows("it does not compile", "undefined: nothing")
 
@@ -143,7 +145,7 @@ func TestWatch(t *testing.T) {
 	s.shows("> ", "q quit")
 	s.tmux("resize-window", "-x", "80", "-y", "24")
 
-	// Another one, begun and begun anew: nothing is lost.
+	// Start another exercise, and start it over: nothing is lost.
 	next := filepath.Join(kit, "02-namespaces/namespace/private_mine.go")
 	old, err := os.ReadFile(next)
 	require.NoError(t, err)
@@ -151,7 +153,7 @@ func TestWatch(t *testing.T) {
 	s.keys("r")
 	s.shows("Press r again")
 	s.keys("r")
-	s.shows("what was there is kept in .mine/copies")
+	s.shows("your old version is kept in .mine/copies")
 	now, err := os.ReadFile(next)
 	require.NoError(t, err)
 	require.Equal(t, string(old), string(now))
@@ -172,8 +174,8 @@ func TestWatch(t *testing.T) {
 	require.GreaterOrEqual(t, progress[e.ID()].Tries, 2)
 }
 
-// Where inotify hears nothing, saving is seen all the same: here the file changes in an overlay's lower layer, behind its
-// back, as on a virtual machine's share or a network's.
+// TestWatchSeesWithoutInotify checks that a change is noticed where inotify reports none: in an
+// overlay's lower layer, as on a virtual machine's shared directory or a network file system.
 func TestWatchSeesWithoutInotify(t *testing.T) {
 	kit := t.TempDir()
 	require.NoError(t, exercise.Copy("..", kit))
@@ -183,7 +185,7 @@ func TestWatchSeesWithoutInotify(t *testing.T) {
 	list, err := exercise.Find("02-namespaces/hostname")
 	require.NoError(t, err)
 	e := list[0]
-	// unshare(1) makes root of an ordinary user too; the overlay is gone with the program.
+	// unshare(1) gives an ordinary user root, too. The overlay disappears with the program.
 	room := t.TempDir()
 	for _, dir := range []string{"merged", "upper", "work"} {
 		require.NoError(t, os.Mkdir(filepath.Join(room, dir), 0o755))
@@ -193,7 +195,7 @@ func TestWatchSeesWithoutInotify(t *testing.T) {
 		t.Skipf("no overlay in a user namespace here: %s", out)
 	}
 	script := fmt.Sprintf("%s && cd %s/merged && exec %s", mount, room, program)
-	t.Cleanup(func() { _ = os.Chmod(filepath.Join(room, "work/work"), 0o755) }) // overlayfs makes it with mode 000
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(room, "work/work"), 0o755) }) // overlayfs creates it with mode 000
 	s := newScreen(t, kit, []string{lessonsEnv + "=watch " + e.ID()}, "unshare --user --map-root-user --mount sh -c '"+script+"'")
 	s.shows(e.ID(), "write "+e.File)
 	require.NoError(t, os.WriteFile(filepath.Join(kit, e.File), []byte("//go:build linux && mine\n\npackage namespace\n\nfunc SetHostname(string) error { return nothing }\n"), 0o644))

@@ -15,7 +15,7 @@ import (
 
 // Pipes and sockets without a name belong to root inside. Files with a name on the host keep their
 // owner.
-func TestOwnStreams(t *testing.T) {
+func TestOwnStreamsAsRoot(t *testing.T) {
 	s := Container()
 	if !s.Shifted() {
 		t.Skip("root inside is the user that runs the test: nothing to change")
