@@ -69,7 +69,7 @@ type renaming struct {
 	before, after, own string
 }
 
-// renamed starts a process that sets its hostname. The host's hostname is set anew before it.
+// renamed starts a process that sets its hostname. The host's hostname is set again before it.
 func renamed(host *agent, s namespace.Spec) (r renaming, err error) {
 	if err := host.ask(nil, setHostname, "the-host"); err != nil {
 		return r, err

@@ -31,7 +31,7 @@ func bridge(n *narrate.Narrator) error {
 	n.Control("Before: each container has a veth pair, and web pings db and the host",
 		show("ping web to db", before[0]),
 		show("ping web to host", before[1]))
-	n.Detail(narrate.Show("ARP in web", lines(network.Neighbours(web.proc))))
+	n.Detail(narrate.Show("ARP in web", lines(network.Neighbors(web.proc))))
 
 	n.Do(narrate.Call{
 		Text: "Create a bridge and attach the host's end of each veth pair",
@@ -54,7 +54,7 @@ func bridge(n *narrate.Narrator) error {
 		return err
 	}
 	n.Detail(narrate.Show("links on the host", lines(network.Links(nil))),
-		narrate.Show("ARP in web", lines(network.Neighbours(web.proc))))
+		narrate.Show("ARP in web", lines(network.Neighbors(web.proc))))
 	n.Proof("web reaches db through the bridge", after[0].ok(),
 		compare("ping web to db", after[0], "before", before[0]))
 	if err := learned(n, br, web, db, empty); err != nil {

@@ -48,7 +48,7 @@ func veth(n *narrate.Narrator) error {
 	n.Evidence(narrate.Show("links on the host", lines(network.Links(nil))),
 		narrate.Show("links in web", lines(network.Links(web.proc))))
 	after := here("ping", inside.Addr().String())
-	n.Detail(narrate.Show("ARP on the host", lines(network.Neighbours(nil))))
+	n.Detail(narrate.Show("ARP on the host", lines(network.Neighbors(nil))))
 	n.Proof("The host reaches the container over the veth pair", after.ok(),
 		compare("ping host to web", after, "before", before))
 	if err := peers(n, web, end); err != nil {

@@ -104,20 +104,20 @@ func showChapter(c *cobra.Command, root string, chapter book.Chapter) error {
 		return err
 	}
 	text += mentioned(chapter, commands)
-	width, style, colour := 80, plain(), false
+	width, style, color := 80, plain(), false
 	terminal := c.OutOrStdout() == os.Stdout && term.IsTerminal(1)
 	if terminal {
 		if columns, _, err := term.GetSize(1); err == nil && columns > 0 {
 			width = min(columns, widest)
 		}
-		colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
-	if colour && termenv.HasDarkBackground() {
+	if color && termenv.HasDarkBackground() {
 		style = styles.DarkStyleConfig
-	} else if colour {
+	} else if color {
 		style = styles.LightStyleConfig
 	}
-	rendered, err := render(text, style, width, colour)
+	rendered, err := render(text, style, width, color)
 	if err != nil {
 		return err
 	}
@@ -138,13 +138,13 @@ func plain() ansi.StyleConfig {
 
 // render renders Markdown in lines of at most width columns, except for code: a broken command
 // could not be copied.
-func render(text string, style ansi.StyleConfig, width int, colour bool) (string, error) {
+func render(text string, style ansi.StyleConfig, width int, color bool) (string, error) {
 	none := uint(0)
 	style.Document.Margin = &none
 	var b strings.Builder
 	for _, block := range book.Blocks(text) {
 		options := []glamour.TermRendererOption{glamour.WithStyles(style), glamour.WithWordWrap(width - 2)} // it does not count the number of an item
-		if colour {
+		if color {
 			options = append(options, glamour.WithColorProfile(termenv.ColorProfile()))
 		}
 		if block.Code {

@@ -19,10 +19,9 @@ type Set uintptr
 
 // The eight kinds. See namespaces(7), and for each one the page named after it.
 const (
-	PID Set = unix.CLONE_NEWPID // PIDs: pid_namespaces(7)
-	UTS Set = unix.CLONE_NEWUTS // the hostname: uts_namespaces(7)
-	// the tree of mounts: mount_namespaces(7); the first kind, hence its name
-	Mount  Set = unix.CLONE_NEWNS
+	PID    Set = unix.CLONE_NEWPID    // PIDs: pid_namespaces(7)
+	UTS    Set = unix.CLONE_NEWUTS    // the hostname: uts_namespaces(7)
+	Mount  Set = unix.CLONE_NEWNS     // the tree of mounts: mount_namespaces(7); the first, hence its name
 	IPC    Set = unix.CLONE_NEWIPC    // System V objects and POSIX queues: ipc_namespaces(7)
 	User   Set = unix.CLONE_NEWUSER   // users, groups, capabilities: user_namespaces(7)
 	Net    Set = unix.CLONE_NEWNET    // links, addresses, ports: network_namespaces(7)

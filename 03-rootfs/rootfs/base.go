@@ -12,7 +12,7 @@ import (
 )
 
 // onBoard are the directories of the host that hold programs. Most distributions have merged them: /bin is a link to
-// usr/bin, and then the link is made anew. NixOS and Guix keep everything in a store of their own.
+// usr/bin, and then the link is created again. NixOS and Guix keep everything in a store of their own.
 var onBoard = []string{"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu"}
 
 // writable are the directories below the host's /usr that root inside may change, see makeWritable.

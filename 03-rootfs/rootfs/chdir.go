@@ -59,7 +59,7 @@ func openIn(top int, path string, flags uint64) (fd int, err error) {
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	}
 	// EAGAIN: somewhere on the machine something was renamed or mounted while the kernel followed a
-	// "..", and it cannot tell whether that led out of the root. Then again. A process that renames
+	// "..", and it cannot know whether that led out of the root. Then again. A process that renames
 	// without end can have the last word.
 	for range 128 {
 		if fd, err = unix.Openat2(top, path, &how); err != unix.EAGAIN {

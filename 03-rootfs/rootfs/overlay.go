@@ -15,7 +15,7 @@ func Overlay(lower []string, upper, work, target string, flags uintptr) error {
 	}
 	// The option userxattr keeps overlayfs's notes in attributes named user.overlay.*. Its own default, trusted.overlay.*,
 	// takes CAP_SYS_ADMIN on the host, which root in a user namespace does not have. (A tmpfs keeps no attributes of users
-	// before Linux 6.6. Where upper is in one, a directory that lower has can be emptied there, but neither deleted nor made anew: EIO.)
+	// before Linux 6.6. Where upper is in one, a directory that lower has can be emptied there, but neither deleted nor created again: EIO.)
 	return mount("overlay", target, "overlay", flags, "userxattr,lowerdir="+strings.Join(paths, ":")+
 		",upperdir="+escaped(upper)+",workdir="+escaped(work))
 }

@@ -76,7 +76,7 @@ func TestOverlay(t *testing.T) {
 	claim.Equal(t, "a new file goes to the upper directory", "listing the upper directory", "new", saw.Upper)
 	claim.Equal(t, "and not to the layers below", "listing them", "a both and both dir", saw.Lower)
 	if saw.Notes {
-		claim.Equal(t, "a directory that was deleted can be made anew, for which overlayfs must keep a note", "mkdir(2)", "allowed", saw.Remade)
+		claim.Equal(t, "a directory that was deleted can be created again, for which overlayfs must keep a note", "mkdir(2)", "allowed", saw.Remade)
 	} else { // a tmpfs of a kernel before 6.6, which cannot keep the note whatever its name
 		claim.True(t, "overlayfs is to keep its notes where a user may", "/proc/self/mountinfo", slices.Contains(strings.Split(saw.At.Super, ","), "userxattr"), "the option userxattr", saw.At.Super)
 	}

@@ -37,7 +37,7 @@ func noSubmounts(dir string) error {
 	return nil
 }
 
-// hidden tells whether a directory of ours, or a mount, lies over the path in each root.
+// hidden reports whether a directory of ours, or a mount, lies over the path in each root.
 func hidden(below string) bool {
 	top, _, _ := strings.Cut(below, "/")
 	switch top {

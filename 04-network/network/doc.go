@@ -10,7 +10,7 @@
 // called "containerkit"; nothing else is touched, and all of it goes when the namespace goes.
 //
 // Do not use it to protect a host: it joins, it does not guard. A container on a bridge reaches every address of the host
-// and every server that listens on them, its neighbours on the same bridge, and whatever the host reaches. Isolate
+// and every server that listens on them, its neighbors on the same bridge, and whatever the host reaches. Isolate
 // separates two bridges from each other and does nothing more. IPv6 is left out: the kernel's own link-local addresses
 // are all a container has of it.
 package network

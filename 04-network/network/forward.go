@@ -14,7 +14,7 @@ import (
 // touches another namespace's. (ip(7), ip_forward; Documentation/networking/ip-sysctl.rst.)
 func Forwarding(on bool) error { return sysctl("net/ipv4/ip_forward", on) }
 
-// IsForwarding tells whether our network namespace forwards packets.
+// IsForwarding reports whether our network namespace forwards packets.
 func IsForwarding() (bool, error) {
 	raw, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
 	return strings.TrimSpace(string(raw)) == "1", err

@@ -13,7 +13,7 @@ import (
 )
 
 // In runs f in the network namespace of the process p; nil means our own. What f opens there, a
-// netlink socket or a listener, belongs to that namespace for ever, whoever uses it later.
+// netlink socket or a listener, belongs to that namespace for ever, whatever thread uses it later.
 //
 // A network namespace belongs to a thread, and Go moves goroutines between threads. So f gets a
 // thread of its own, locked to its goroutine and never unlocked: when f is done, Go ends the thread

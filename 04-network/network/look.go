@@ -133,13 +133,13 @@ func Routes(p *procfs.Process) (list []string, err error) {
 	return list, err
 }
 
-// Neighbours lists whose Ethernet address the network namespace of the process p (nil: ours) has found
+// Neighbors lists whose Ethernet address the network namespace of the process p (nil: ours) has found
 // out by asking (ARP), in the manner of `ip neigh`.
-func Neighbours(p *procfs.Process) (list []string, err error) {
+func Neighbors(p *procfs.Process) (list []string, err error) {
 	err = In(p, func() error {
 		all, err := netlink.NeighList(0, unix.AF_INET)
 		if err != nil {
-			return fmt.Errorf("list neighbours: %w", err)
+			return fmt.Errorf("list neighbors: %w", err)
 		}
 		for _, n := range all {
 			if n.State&unix.NUD_NOARP != 0 {

@@ -66,7 +66,7 @@ func echoRequest(id, seq uint16) []byte {
 	return b
 }
 
-// echoReply takes an IPv4 packet apart and tells whether it is the answer (type 0) to a request with this id.
+// echoReply takes an IPv4 packet apart and reports whether it is the answer (type 0) to a request with this id.
 func echoReply(packet []byte, id uint16) (from netip.Addr, ttl uint8, ok bool) {
 	if len(packet) < 20 {
 		return

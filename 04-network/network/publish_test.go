@@ -22,8 +22,8 @@ type published struct {
 	Lacking string // why it cannot be tried here
 	Rules   string // as the kernel has them
 	// Who reaches the container's server at the host's port, and how.
-	Outside, Host, Loopback, Neighbour string
-	// Elsewhere is a call of the neighbour to the same port of somebody else, OtherPort one to another port of the host.
+	Outside, Host, Loopback, Neighbor string
+	// Elsewhere is a call of the neighbor to the same port of somebody else, OtherPort one to another port of the host.
 	Elsewhere, OtherPort string
 }
 
@@ -48,7 +48,7 @@ var publishing = room.New("publish", unix.CLONE_NEWNET, func(p *published) error
 		return err
 	}
 	// Where the module br_netfilter is loaded, packets on a bridge pass the host's rules as if it were a router. That would
-	// hide a neighbour's trouble: switch it off here, as it is where nobody loaded it.
+	// hide a neighbor's trouble: switch it off here, as it is where nobody loaded it.
 	_ = os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-iptables", []byte("0"), 0o644)
 	port := network.Port{Host: 8080, To: netip.MustParseAddr("10.88.0.2"), Port: 80}
 	if err := network.Publish(network.Default, port); err != nil {
@@ -57,7 +57,7 @@ var publishing = room.New("publish", unix.CLONE_NEWNET, func(p *published) error
 	p.Rules = rules()
 	byName := internet.Host.Addr().String() + ":8080"
 	p.Outside, p.Host, p.Loopback = call(out, byName), call(nil, byName), call(nil, "127.0.0.1:8080")
-	p.Neighbour, p.Elsewhere = call(db, byName), call(db, internet.Server.Addr().String()+":8080")
+	p.Neighbor, p.Elsewhere = call(db, byName), call(db, internet.Server.Addr().String()+":8080")
 	p.OtherPort = call(out, internet.Host.Addr().String()+":8081")
 	return nil
 })
@@ -73,14 +73,14 @@ func TestPublish(t *testing.T) {
 	claim.State(t, "from the internet", saw.Outside)
 	claim.State(t, "from the host", saw.Host)
 	claim.State(t, "from 127.0.0.1", saw.Loopback)
-	claim.State(t, "from a neighbour", saw.Neighbour)
-	claim.State(t, "a neighbour's call to the same port elsewhere", saw.Elsewhere)
+	claim.State(t, "from a neighbor", saw.Neighbor)
+	claim.State(t, "a neighbor's call to the same port elsewhere", saw.Elsewhere)
 	claim.State(t, "another port of the host", saw.OtherPort)
 	claim.NoError(t, "the kernel takes the rules", err)
 	claim.Equal(t, "the internet reaches the container at the host's port, and the server sees who it was", "a TCP connection", "web sees 203.0.113.80", saw.Outside)
 	claim.Equal(t, "the host itself reaches it at that port", "a TCP connection", "web sees 203.0.113.1", saw.Host)
 	claim.Equal(t, "also at 127.0.0.1", "a TCP connection", "web sees 10.88.0.1", saw.Loopback)
-	claim.Equal(t, "a neighbour on the same bridge reaches it too, and the answer finds its way through the host", "a TCP connection", "web sees 10.88.0.1", saw.Neighbour)
+	claim.Equal(t, "a neighbor on the same bridge reaches it too, and the answer finds its way through the host", "a TCP connection", "web sees 10.88.0.1", saw.Neighbor)
 	claim.Equal(t, "the same port of another machine still leads to that machine", "a TCP connection", "the internet sees 10.88.0.3", saw.Elsewhere)
 	claim.Equal(t, "at another port of the host, where nobody listens, nobody answers", "a TCP connection", "ECONNREFUSED", saw.OtherPort)
 }

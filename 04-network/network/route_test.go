@@ -58,7 +58,7 @@ var routing = room.New("route", unix.CLONE_NEWNET, func(r *routed) error {
 	return nil
 })
 
-// With a default route, what is beyond the subnet can be reached by way of the gateway.
+// With a default route, what is beyond the subnet can be reached via the gateway.
 func TestDefaultRoute(t *testing.T) {
 	saw, err := routing.Run(t)
 	if saw.Lacking != "" {
@@ -69,7 +69,7 @@ func TestDefaultRoute(t *testing.T) {
 	claim.State(t, "routes of the host", saw.Here)
 	claim.State(t, "ping", saw.After)
 	claim.NoError(t, "DefaultRoute adds a route", err)
-	claim.Equal(t, "the container has a default route by way of the gateway", "RTM_GETROUTE in the container's namespace",
+	claim.Equal(t, "the container has a default route via the gateway", "RTM_GETROUTE in the container's namespace",
 		"default via 10.88.0.1 dev eth0, 10.88.0.0/24 dev eth0", saw.There)
 	claim.Equal(t, "the host's own routes are what they were", "RTM_GETROUTE in the host's namespace", "10.88.0.0/24 dev ck-web, 10.88.9.0/24 dev ck-out", saw.Here)
 	claim.Equal(t, "without the route, the other subnet cannot be reached", "an ICMP echo request", "ENETUNREACH", saw.Before)

@@ -38,7 +38,7 @@ func Masquerade(b Bridge) error {
 }
 
 // Publish makes a port of the host lead to a port of a container on the bridge: for callers from afar, for the
-// host itself at any of its addresses and at 127.0.0.1, and for the container's neighbours.
+// host itself at any of its addresses and at 127.0.0.1, and for the container's neighbors.
 func Publish(b Bridge, p Port) error {
 	if err := errors.Join(b.Check(), p.Check()); err != nil {
 		return err
@@ -144,7 +144,7 @@ func Reset() error {
 	return nil
 }
 
-// NoNftables tells whether an error means that this kernel has no nftables, or none with NAT, and not that we asked wrongly.
+// NoNftables reports whether an error means that this kernel has no nftables, or none with NAT, and not that we asked wrongly.
 func NoNftables(err error) bool {
 	return errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT)
 }

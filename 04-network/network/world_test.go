@@ -58,7 +58,7 @@ func attach(name, addr string) (*procfs.Process, error) {
 	return box, network.Attach(network.Default, box, name, netip.MustParsePrefix(addr))
 }
 
-// serve answers whoever calls the address in the namespace of p: who it is, and from where it was called.
+// serve answers every client of the address in the namespace of p: who it is, and from where it was called.
 func serve(p *procfs.Process, address, name string) error {
 	return network.In(p, func() error {
 		l, err := net.Listen("tcp4", address)

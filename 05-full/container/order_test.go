@@ -80,7 +80,7 @@ func TestOrder(t *testing.T) {
 	claim.NoError(t, "every part can be done where it stands, and the container runs a shell", err)
 	claim.Equal(t, "the shell ends well", "wait4(2)", 0, status)
 	claim.Equal(t, "inside, the hostname is the container's", "/proc/sys/kernel/hostname inside", "box", inside["hostname"])
-	claim.Equal(t, "/proc shows number 1 and the shell", "the numbers in /proc inside", "2", inside["processes"])
+	claim.Equal(t, "/proc shows PID 1 and the shell", "the numbers in /proc inside", "2", inside["processes"])
 	claim.Equal(t, "/dev/null is a device", "stat(2) inside", "device", inside["null"])
 	claim.Equal(t, "what was lent over /etc/resolv.conf is there", "reading it inside", "nameserver 192.0.2.1", inside["resolv"])
 	claim.Equal(t, "the kernel's settings cannot be written", "open(2) inside", "refused", inside["settings"])

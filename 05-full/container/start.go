@@ -34,7 +34,7 @@ type Container struct {
 	conn  conn  // to PID 1, which has a last word if it fails
 	limit int64 // on memory, in bytes
 
-	// Each happens once, whoever asks for it, and beside whatever: Close may be called beside Wait.
+	// Each happens once, also at the same time: Close may be called beside Wait.
 	reap    func() (unix.WaitStatus, error)
 	end     func() (status int, err error)
 	destroy func() error
@@ -147,7 +147,7 @@ func (b *builder) startInit() error {
 	b.open = append(b.open, theirs)
 	birth := namespace.Birth{Tasks: b.tasks, Inherit: b.Without&Descriptors != 0}
 	birth.Attr.Pdeathsig = syscall.SIGKILL
-	// What is typed at our terminal, or sent to our process group, reaches PID 1 by way of us, once, and
+	// What is typed at our terminal, or sent to our process group, reaches PID 1 through us, once, and
 	// not before it catches signals.
 	birth.Attr.Setsid = true
 	if b.ct.Group != nil && b.ct.Group.FD() >= 0 { // on v2; on v1 there are the tasks

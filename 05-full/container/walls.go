@@ -39,12 +39,12 @@ var Kept = []Capability{
 // walls takes away what the payload does not need. The payload is started by this process and inherits what is left.
 func (a *assembly) walls() error {
 	if a.Without&SessionKeys == 0 {
-		// No namespace hides the key ring of the caller's login: who inherits it can read what is in it, Kerberos tickets for
+		// No namespace hides the keyring of the caller's login: who inherits it can read what is in it, Kerberos tickets for
 		// example, whatever his user ID is. An empty one without a name takes its place (session-keyring(7)). ENOSYS, EPERM: a
 		// kernel without keys, or a filter of system calls, which keeps them from the payload too.
 		_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 		if err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
-			return fmt.Errorf("an empty session key ring (so many may a user have: /proc/sys/kernel/keys/maxkeys): %w", err)
+			return fmt.Errorf("an empty session keyring (so many may a user have: /proc/sys/kernel/keys/maxkeys): %w", err)
 		}
 	}
 	if a.Without&Capabilities == 0 {

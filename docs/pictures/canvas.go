@@ -109,11 +109,11 @@ func (c *canvas) write(x float64, y int, anchor, s string) {
 	fmt.Fprintf(&c.body, "<text class=%q x=\"%g\" y=\"%d\" text-anchor=%q>%s</text>\n", st.class, x, y, anchor, html.EscapeString(s))
 }
 
-// box draws a box in a colour, with lines in the middle of it.
-func (c *canvas) box(x, y, w, h int, colour string, lines ...string) area {
+// box draws a box in a color, with lines in the middle of it.
+func (c *canvas) box(x, y, w, h int, color string, lines ...string) area {
 	a := area{x, y, w, h}
 	c.boxes = append(c.boxes, a)
-	fmt.Fprintf(&c.body, "<rect class=%q x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"6\"/>\n", colour, x, y, w, h)
+	fmt.Fprintf(&c.body, "<rect class=%q x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"6\"/>\n", color, x, y, w, h)
 	height := 0
 	for _, l := range lines {
 		st, _ := styled(l)
@@ -129,11 +129,11 @@ func (c *canvas) box(x, y, w, h int, colour string, lines ...string) area {
 }
 
 // line draws a line through points x, y, x, y, …; arrow puts a head at its end.
-func (c *canvas) line(colour string, at ...int) { c.draw(colour, at, 0) }
+func (c *canvas) line(color string, at ...int) { c.draw(color, at, 0) }
 
-func (c *canvas) arrow(colour string, at ...int) { c.draw(colour, at, 8) }
+func (c *canvas) arrow(color string, at ...int) { c.draw(color, at, 8) }
 
-func (c *canvas) draw(colour string, at []int, head float64) {
+func (c *canvas) draw(color string, at []int, head float64) {
 	var points []string
 	for i := 0; i+1 < len(at); i += 2 {
 		points = append(points, fmt.Sprintf("%d,%d", at[i], at[i+1]))
@@ -141,7 +141,7 @@ func (c *canvas) draw(colour string, at []int, head float64) {
 			c.lines = append(c.lines, segment{float64(at[i-2]), float64(at[i-1]), float64(at[i]), float64(at[i+1])})
 		}
 	}
-	fmt.Fprintf(&c.body, "<polyline class=\"line %s\" points=%q/>\n", colour, strings.Join(points, " "))
+	fmt.Fprintf(&c.body, "<polyline class=\"line %s\" points=%q/>\n", color, strings.Join(points, " "))
 	if head == 0 {
 		return
 	}
@@ -150,7 +150,7 @@ func (c *canvas) draw(colour string, at []int, head float64) {
 	corner := func(turn float64) string {
 		return fmt.Sprintf("%.0f,%.0f", s.x2+head*math.Cos(angle+turn), s.y2+head*math.Sin(angle+turn))
 	}
-	fmt.Fprintf(&c.body, "<polygon class=\"head %s\" points=\"%.0f,%.0f %s %s\"/>\n", colour, s.x2, s.y2, corner(math.Pi*0.86), corner(-math.Pi*0.86))
+	fmt.Fprintf(&c.body, "<polygon class=\"head %s\" points=\"%.0f,%.0f %s %s\"/>\n", color, s.x2, s.y2, corner(math.Pi*0.86), corner(-math.Pi*0.86))
 }
 
 // faults are the reasons why the picture cannot be read: a text that is not within the picture, that crosses the border
@@ -182,7 +182,7 @@ func (c *canvas) faults() (list []string) {
 	return list
 }
 
-// meets tells whether the line touches the text: it cuts the line off at each side of the text, and looks what is left.
+// meets reports whether the line touches the text: it cuts the line off at each side of the text, and looks what is left.
 func (s segment) meets(t written) bool {
 	from, to := 0.0, 1.0
 	cut := func(start, way, low, high float64) {
@@ -200,7 +200,7 @@ func (s segment) meets(t written) bool {
 	return from < to
 }
 
-// css has the colours of both themes. The picture paints its own background: a page may have another theme than the
+// css has the colors of both themes. The picture paints its own background: a page may have another theme than the
 // browser, which is the one that an SVG file is told.
 const css = `
 :root{color-scheme:light dark}

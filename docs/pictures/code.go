@@ -24,7 +24,7 @@ func kinds(kit string) ([]kind, error) {
 	if err != nil {
 		return nil, err
 	}
-	consts := map[string]kind{} // PID: {"", CLONE_NEWPID, process numbers}
+	consts := map[string]kind{} // PID: {"", CLONE_NEWPID, PIDs}
 	var list []kind
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {

@@ -22,8 +22,8 @@ func container(kit string) (*canvas, error) {
 		c.text(56, y+25, "`"+k.name)
 		c.text(118, y+25, "~"+k.divides)
 	}
-	right := func(y int, colour, name, text string) {
-		c.box(592, y, 324, 40, colour)
+	right := func(y int, color, name, text string) {
+		c.box(592, y, 324, 40, color)
 		c.text(604, y+25, "`"+name)
 		c.text(708, y+25, "~"+text)
 	}
@@ -34,7 +34,7 @@ func container(kit string) (*canvas, error) {
 	c.text(592, 362, "*what it may do: walls")
 	right(374, "red", "CapBnd", "no more than these powers")
 	right(424, "red", "NoNewPrivs", "and none to be gained")
-	c.box(408, 200, 144, 160, "blue", "*a process", "of this kernel,", "like all others", "~number 4711 here,", "~number 1 inside")
+	c.box(408, 200, 144, 160, "blue", "*a process", "of this kernel,", "like all others", "~PID 4711 here,", "~PID 1 inside")
 	c.arrow("violet", 408, 280, 370, 280)
 	c.arrow("amber", 552, 230, 590, 230)
 	c.arrow("red", 552, 330, 572, 330, 572, 420, 590, 420)
@@ -126,7 +126,7 @@ func cgroups(string) (*canvas, error) {
 	c.box(24, 402, 912, 76, "plain")
 	c.text(44, 426, "~v2, shown here, is one tree. v1 has one for each controller.")
 	c.text(44, 446, "~To move a process is to write its number into cgroup.procs; what it used before stays where it was.")
-	c.text(44, 466, "~A group with processes may not hand down memory or io to groups below: EBUSY.")
+	c.text(44, 466, "~A cgroup with processes can't enable memory or io for its children: EBUSY.")
 	return c, nil
 }
 
@@ -188,11 +188,11 @@ func overlay(string) (*canvas, error) {
 		c.text(40, y+50, "~"+r[1])
 	}
 	at := func(col int) int { return 196 + col*147 }
-	cell := func(col int, row, colour string, lines ...string) {
-		c.box(at(col), rows[row]+10, 136, 46, colour, lines...)
+	cell := func(col int, row, color string, lines ...string) {
+		c.box(at(col), rows[row]+10, 136, 46, color, lines...)
 	}
-	up := func(col int, from, to, colour string) {
-		c.arrow(colour, at(col)+68, rows[from]+10, at(col)+68, rows[to]+58)
+	up := func(col int, from, to, color string) {
+		c.arrow(color, at(col)+68, rows[from]+10, at(col)+68, rows[to]+58)
 	}
 	for i, h := range []string{"read", "newer wins", "changed", "made", "deleted"} {
 		c.centre(at(i)+68, 82, "*"+h)
@@ -249,7 +249,7 @@ func network(string) (*canvas, error) {
 	c.arrow("violet", 500, 332, 500, 268)
 	c.arrow("violet", 434, 240, 406, 240, 406, 156, 390, 156)
 	c.arrow("violet", 302, 156, 236, 156)
-	// The neighbour.
+	// The neighbor.
 	c.line("green", 236, 330, 302, 330)
 	c.line("green", 390, 330, 414, 330, 414, 256, 434, 256)
 	c.centre(262, 128, "~veth")
@@ -269,23 +269,23 @@ func assembly(kit string) (*canvas, error) {
 	c := newCanvas(960, 168+len(all)*46, "The order of the assembly, and why")
 	c.box(24, 58, 170, 40, "plain", "*clone")
 	c.text(214, 83, "~born in its cgroup and its namespaces; what follows happens inside")
-	colour := "blue" // the host's files are still in sight
+	color := "blue" // the host's files are still in sight
 	for i, p := range all {
 		y := 112 + i*46
 		c.arrow("plain", 109, y-14, 109, y-2)
 		switch p.name {
 		case "Pivoted":
-			colour = "green"
+			color = "green"
 		case "Walled":
-			colour = "red"
+			color = "red"
 		}
-		c.box(24, y, 170, 32, colour, strconv.Itoa(i+1)+"  "+p.name)
+		c.box(24, y, 170, 32, color, strconv.Itoa(i+1)+"  "+p.name)
 		c.text(214, y+21, "~"+p.why)
 	}
 	y := 112 + len(all)*46
 	c.arrow("plain", 109, y-14, 109, y-2)
 	c.box(24, y, 170, 36, "plain", "*exec")
-	c.text(214, y+23, "~Ready: number 1 starts the command, and waits for everybody")
+	c.text(214, y+23, "~Ready: PID 1 starts the command, and reaps orphans")
 	return c, nil
 }
 
@@ -303,18 +303,18 @@ func house(kit string) (*canvas, error) {
 	}
 	for i, p := range all {
 		y := top + i*cell
-		colour := "plain"
+		color := "plain"
 		switch {
 		case strings.HasPrefix(p.dir, "0") && strings.Contains(p.dir, "/"):
-			colour = "blue"
+			color = "blue"
 		case strings.HasPrefix(p.dir, "0"):
-			colour = "green"
+			color = "green"
 		}
 		c.text(24, y+18, "`"+fmt.Sprintf("%2d %s", i+1, p.dir))
 		for j := range all[:i+1] {
 			class := "grid"
 			if j == i {
-				class = colour
+				class = color
 			} else if slices.Contains(p.imports, all[j].dir) {
 				class = "mark"
 			}

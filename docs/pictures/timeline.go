@@ -110,7 +110,7 @@ func timeline(kit string) (*canvas, error) {
 		c.text(axisX+(year-axisYear)*oneYear, 80, fmt.Sprintf("~%d", year))
 	}
 	y, drawn := 90, 0
-	for _, lane := range []struct{ kind, colour, title string }{
+	for _, lane := range []struct{ kind, color, title string }{
 		{"before", "plain", "before Linux could, and elsewhere"},
 		{"namespace", "violet", "namespaces: what a process sees"},
 		{"cgroup", "amber", "cgroups: what it may use"},
@@ -122,7 +122,7 @@ func timeline(kit string) (*canvas, error) {
 		c.text(36, y+21, "*"+lane.title)
 		for _, m := range list {
 			at := y + 30 + m.row*row
-			c.box(m.x, at+4, m.w, 10, "head "+lane.colour)
+			c.box(m.x, at+4, m.w, 10, "head "+lane.color)
 			c.text(m.textX, at+14, m.label)
 		}
 		drawn += len(list)

@@ -45,7 +45,7 @@ func TestSource(t *testing.T) {
 		"want compare FILE":       {},
 		"was not measured: not |": {"docker", "start"},
 		"there is no row podman":  {"podman", "start"},
-		"and no colour":           {"process", "colour"},
+		"and no color":            {"process", "color"},
 		"process of what?":        {"process"},
 	} {
 		_, err := ask(args...)

@@ -42,7 +42,7 @@ func Run(ctx context.Context, c Config) ([]Row, error) {
 		return nil, err
 	}
 	defer func() { _ = dir.Remove() }()
-	// Whoever loses his parent below us becomes our child, so that no process of a runtime escapes the sum.
+	// An orphan below us becomes our child, so that no process of a runtime escapes the sum.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, os.NewSyscallError("prctl(PR_SET_CHILD_SUBREAPER)", err)
 	}
@@ -54,7 +54,7 @@ func Run(ctx context.Context, c Config) ([]Row, error) {
 	rows := make([]Row, len(kinds))
 	for i := range kinds {
 		k := &kinds[i]
-		if k.missing == "" { // once, not counted: it warms the caches, and tells whether it works here at all
+		if k.missing == "" { // once, not counted: it warms the caches, and reports whether it works here at all
 			if _, _, err := once(ctx, k.argv(i)); err != nil {
 				k.missing = err.Error()
 			}
@@ -123,7 +123,7 @@ func once(ctx context.Context, argv []string) (first, whole time.Duration, err e
 	return first, whole, nil
 }
 
-// reap buries the orphans that came to us.
+// reap reaps the orphans that were reparented to us.
 func reap() {
 	for {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 || err != nil {

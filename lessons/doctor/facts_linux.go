@@ -37,7 +37,7 @@ func kernel() Fact {
 	return f
 }
 
-// older tells whether a kernel's release is before a version. One that cannot be read is not called old.
+// older reports whether a kernel's release is before a version. One that cannot be read is not called old.
 func older(release string, major, minor int) bool {
 	var a, b int
 	if _, err := fmt.Sscanf(release, "%d.%d", &a, &b); err != nil {

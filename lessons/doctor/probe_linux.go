@@ -137,7 +137,7 @@ type trial struct {
 
 var trials map[course.Feature]trial
 
-// (A variable that runs trials cannot be initialised with them: the compiler sees a cycle.)
+// (A variable that runs trials cannot be initialized with them: the compiler sees a cycle.)
 func init() {
 	trials = map[course.Feature]trial{
 		course.PIDNS: {namespace.PID | namespace.Mount, func() (string, error) {

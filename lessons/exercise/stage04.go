@@ -156,7 +156,7 @@ before it acts.`,
 			},
 				"The container gets its answer, but the rule changes all packets that this host " +
 					"forwards, not only those from the bridge's subnet."},
-			{"for-neighbours-too", func(s State) bool {
+			{"for-neighbors-too", func(s State) bool {
 				return strings.Contains(s.Facts["rules"], "masquerade") && !strings.Contains(s.Facts["rules"], "oifname")
 			},
 				"The container gets its answer, but packets that stay on the bridge also get " +
@@ -205,12 +205,12 @@ changed.`,
 				"A call to any port of the host now reaches the container, including ssh. The " +
 					"rule checks whether the packet is for this host, but not for which port."},
 			{"masks-others", func(s State) bool {
-				return s.Facts["a neighbour's call to the same port elsewhere"] == "the internet sees 203.0.113.1"
+				return s.Facts["a neighbor's call to the same port elsewhere"] == "the internet sees 203.0.113.1"
 			},
 				"A neighbor's call to another machine now seems to come from the host. The rule " +
 					"for the answers also changes connections whose destination wasn't changed."},
 			{"hijacks-others", func(s State) bool {
-				return strings.HasPrefix(s.Facts["a neighbour's call to the same port elsewhere"], "web")
+				return strings.HasPrefix(s.Facts["a neighbor's call to the same port elsewhere"], "web")
 			},
 				"A call to port 8080 of a different machine now reaches the container. The rule " +
 					"checks the port, but not whether the packet is addressed to this host."},
@@ -235,8 +235,8 @@ changed.`,
 				"A call to 127.0.0.1 reaches the container, but it also comes from 127.0.0.1, so " +
 					"the container answers to itself. The packet needs a source address that " +
 					"means something on the bridge."},
-			{"neighbour-unanswered", func(s State) bool {
-				return strings.HasPrefix(s.Facts["from 127.0.0.1"], "web") && s.Facts["from a neighbour"] != "web sees 10.88.0.1"
+			{"neighbor-unanswered", func(s State) bool {
+				return strings.HasPrefix(s.Facts["from 127.0.0.1"], "web") && s.Facts["from a neighbor"] != "web sees 10.88.0.1"
 			},
 				"A neighbor on the bridge calls the host and reaches the container, whose answer " +
 					"goes directly over the bridge. So the answer comes from an address that the " +

@@ -20,7 +20,7 @@ const kvmTime = 5 * time.Second
 // NoKVM tells why QEMU emulates the processor on this machine, "" if the processor may run a guest itself.
 func NoKVM() string { return kvmHere() }
 
-// kvmHere tells why the processor's own virtualisation cannot be used, "" if it is worth a try. /dev/kvm can be
+// kvmHere tells why the processor's own virtualization cannot be used, "" if it is worth a try. /dev/kvm can be
 // opened on machines where no guest ever gets to its first instruction (a VM in a VM, for one).
 func kvmHere() (why string) {
 	if err := unix.Access("/dev/kvm", unix.R_OK|unix.W_OK); err != nil {
@@ -59,7 +59,7 @@ func kvmFailed() error {
 	return os.WriteFile(kvmNote(), []byte(boot()), 0o644)
 }
 
-// alive waits until the machine's /init has said hello, and tells whether it did in time. Nothing of the stream is lost.
+// alive waits until the machine's /init has said hello, and reports whether it did in time. Nothing of the stream is lost.
 func alive(m *Machine, d time.Duration) error {
 	type result struct {
 		kind wire.Kind

@@ -290,7 +290,7 @@ func virtiofsdCaps(keeps []capability.Cap) string {
 
 // waitingSocket is a listening socket with one connection that waits to be accepted, and the other end of that. Its
 // name is one that the kernel picks, in the abstract name space: no file (unix(7), "Autobind feature"). Such a name has no
-// permissions: whoever guesses it may connect. So there is room for one who waits, and if that is not us, it is an error.
+// permissions: any process that guesses it can connect. So there is room for one who waits, and if that is not us, it is an error.
 func waitingSocket() (listener, connected *os.File, err error) {
 	l, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

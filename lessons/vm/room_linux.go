@@ -55,7 +55,7 @@ type ordered struct {
 	Limits    limits
 }
 
-// A room is where an engine's processes live. They are in a process number namespace, so that all die when its first
+// A room is where an engine's processes live. They are in a PID namespace, so that all die when its first
 // process does; in a network namespace with nothing in it; and in a mount namespace where the host's tree is read-only,
 // all the way down. An ordinary user's is in a user namespace as well, which gives him the right to make the others.
 type room struct {

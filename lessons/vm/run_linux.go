@@ -222,7 +222,7 @@ func describe(c *Config, g goVars, e Engine) (*wire.Start, error) {
 	return s, nil
 }
 
-// within tells whether path is dir or lies below it.
+// within reports whether path is dir or lies below it.
 func within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }

@@ -177,7 +177,7 @@ func TestTheGuestIsAsPromised(t *testing.T) {
 			stat -f -c 'cgroup %T' /sys/fs/cgroup
 			grep -c cgroup /proc/mounts
 			echo "options $(grep -o nsdelegate /proc/mounts)"
-			cmp /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/cgroup.subtree_control && echo handed down
+			cmp /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/cgroup.subtree_control && echo enabled
 			learner sh -c 'echo "learner $(id -un) $(id -gn) $HOME $(cat /proc/self/cgroup)"; mkdir /sys/fs/cgroup/learner/mine && echo may make groups; touch /nothing'
 			cat /sys/class/net/lo/operstate
 			hostname
@@ -188,7 +188,7 @@ func TestTheGuestIsAsPromised(t *testing.T) {
 		require.Zero(t, r.status(), &r.err)
 		out := r.out.String()
 		for _, want := range []string{
-			"root 0 0::/\n", "cgroup cgroup2fs\n1\n", "options nsdelegate\n", "handed down\n",
+			"root 0 0::/\n", "cgroup cgroup2fs\n1\n", "options nsdelegate\n", "enabled\n",
 			"learner learner learner /home/learner 0::/learner/session\n", "may make groups\n",
 			"containerkit-vm\n", "may pivot\n", "go version go",
 		} {

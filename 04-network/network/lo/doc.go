@@ -1,3 +1,3 @@
 // Package lo switches the loopback interface on. It is apart from package network because every container needs it and
-// most need nothing else: it imports no netlink library, whose initialisation would cost each start 0.4 ms.
+// most need nothing else: it imports no netlink library, whose initialization would cost each start 0.4 ms.
 package lo

@@ -25,7 +25,7 @@ import (
 // A list is a file of all names of a tool, testdata/TOOL.txt. Its first line says where they are from, and ends in the version.
 // The rows of the map are compared with the list always. The list is compared with its origin when CONTAINERKIT_UPSTREAM is 1,
 // because that is fetched: Docker's sources from the proxy of Go modules, LXC's manual page from Debian. With "write" it is
-// written anew. To take Docker's command line as a dependency would bring more modules than all of this kit has.
+// written again. To take Docker's command line as a dependency would bring more modules than all of this kit has.
 type list struct {
 	tool   string
 	origin string
@@ -76,7 +76,7 @@ func TestTheNamesAreTheirOrigins(t *testing.T) {
 				require.NoError(t, os.WriteFile(l.file(), []byte(text), 0o644))
 				return
 			}
-			require.Equal(t, is, names, "%s of version %s, and %s of %s; write them anew with CONTAINERKIT_UPSTREAM=write", l.tool, got, l.file(), version)
+			require.Equal(t, is, names, "%s of version %s, and %s of %s; write them again with CONTAINERKIT_UPSTREAM=write", l.tool, got, l.file(), version)
 		})
 	}
 }

@@ -5,7 +5,7 @@
 //	```diff
 //	--- 02-namespaces/namespace/hostname.go
 //	-	the line as it is
-//	+	the line as it shall be
+//	+	the line as it should be
 //	```
 //
 //	```console

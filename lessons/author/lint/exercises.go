@@ -59,7 +59,7 @@ func (k Kit) exercises(pages []page) (list []Problem, err error) {
 	return list, nil
 }
 
-// Wrong solutions an exercise must have, at least; and mistakes that it recognises.
+// Wrong solutions an exercise must have, at least; and mistakes that it recognizes.
 const enough = 2
 
 // collection: every exercise is complete, its file is unsolved as its reference makes it, and it has wrong solutions, each

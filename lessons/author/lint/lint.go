@@ -3,7 +3,7 @@
 // link in the Markdown leads somewhere, that every file it names is there, and that every command of the kit that it names
 // exists, with its flags, steps, packages and tests. Of the book, docs/, it checks as well that each date has a source, that
 // what is typed is in a block that a test runs, and that the table of contents leads to every page. What is made from code and
-// data (regions) must be what they make, and is written anew by Kit.Fill.
+// data (regions) must be what they make, and is written again by Kit.Fill.
 //
 // It reads files, and asks the programs for their -h. What must be run to be known is run elsewhere: transcripts, claims,
 // controls and the commands by hand by package stagetest; what breaks by package breaks; unsolved files, references and wrong solutions by exercise.Prove.

@@ -141,7 +141,7 @@ func (k Kit) links(pages []page) (list []Problem, err error) {
 	return list, nil
 }
 
-// hasLine tells whether a file of source has the line that a fragment names: L7.
+// hasLine reports whether a file of source has the line that a fragment names: L7.
 func hasLine(name, fragment string) bool {
 	raw, err := os.ReadFile(name)
 	n, bad := strconv.Atoi(strings.TrimPrefix(fragment, "L"))

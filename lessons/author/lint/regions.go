@@ -18,7 +18,7 @@ import (
 // A Source makes the text of a region of a page, which is a file below the kit's directory.
 //
 // A region is what stands between two comments of Markdown: <!-- from: SOURCE ARGUMENT… --> and <!-- end -->. It is never
-// written by hand: lint tells when it is not what its source makes, and lint -fix writes it anew. A source knows names and
+// written by hand: lint tells when it is not what its source makes, and lint -fix writes it again. A source knows names and
 // no line numbers, so that a page stays true when the code below it moves.
 type Source func(root, page string, args []string) (string, error)
 
@@ -32,7 +32,7 @@ var (
 	quoted = regexp.MustCompile(`"[^"]*"|\S+`)
 )
 
-// fill makes the regions of a page anew. Each problem is a region that is wrong and cannot, or that differs.
+// fill makes the regions of a page again. Each problem is a region that is wrong and cannot, or that differs.
 func (k Kit) fill(p page) (filled string, list []Problem) {
 	text := strings.Join(p.lines, "\n")
 	at := 0

@@ -242,7 +242,7 @@ func (t Test) failure() string {
 	return t.Name + " failed"
 }
 
-// OK tells whether all is as the profile promises.
+// OK reports whether all is as the profile promises.
 func (v Verdict) OK() bool { return v.Failed == 0 }
 
 // Write prints the verdict. What failed comes last, and then the sum: where a log is cut, its end is what remains.

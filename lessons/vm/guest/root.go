@@ -230,7 +230,7 @@ func handDown(group string) error {
 	var errs []error
 	for _, c := range strings.Fields(string(text)) {
 		if err := os.WriteFile(group+"/cgroup.subtree_control", []byte("+"+c), 0); err != nil {
-			errs = append(errs, fmt.Errorf("hand down %s: %w", c, err))
+			errs = append(errs, fmt.Errorf("enable %s: %w", c, err))
 		}
 	}
 	return errors.Join(errs...)

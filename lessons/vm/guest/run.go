@@ -19,7 +19,7 @@ import (
 	"containerkit/lessons/vm/wire"
 )
 
-// run runs the command, carries what it reads and writes over the stream, and buries every orphan of the machine, as
+// run runs the command, carries what it reads and writes over the stream, and reaps every orphan of the machine, as
 // the first process must.
 func run(s *wire.Start, uid int, in io.Reader, out *wire.Writer) wire.Exit {
 	// Ctrl-Alt-Del is nothing to us. (To ignore it would be to have the command ignore it too: execve(2).)

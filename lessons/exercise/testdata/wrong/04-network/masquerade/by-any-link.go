@@ -1,4 +1,4 @@
-// diagnosis: for-neighbours-too
+// diagnosis: for-neighbors-too
 
 //go:build linux && mine
 

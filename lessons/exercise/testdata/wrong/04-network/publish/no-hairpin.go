@@ -1,4 +1,4 @@
-// diagnosis: neighbour-unanswered
+// diagnosis: neighbor-unanswered
 
 //go:build linux && mine
 
