@@ -183,7 +183,7 @@ how to run it
   go run ./02-namespaces                 the steps of a stage, in order
   go run ./02-namespaces pid             one step; then open the file it names
   go run ./02-namespaces -- sh           a command in the container at stage 02
-  go run ./02-namespaces -pause          for a class: wait for Enter before each result
+  go run ./02-namespaces -pause          for a class: wait before each result
   go run ./02-namespaces -v pid          print Go calls, sources and details, too
   go run ./02-namespaces -h              everything else
   go run -exec sudo ./01-cgroups         as root, built as yourself
