@@ -184,7 +184,7 @@ how to run it
   go run ./02-namespaces pid             one step; then open the file it names
   go run ./02-namespaces -- sh           a command in the container at stage 02
   go run ./02-namespaces -pause          for a class: wait before each result
-  go run ./02-namespaces -v pid          print Go calls, sources and details, too
+  go run ./02-namespaces -v pid          print also Go calls and details
   go run ./02-namespaces -h              everything else
   go run -exec sudo ./01-cgroups         as root, built as yourself
   go run ./lessons read                  the lessons and the book
