@@ -19,7 +19,7 @@ const staging = "/tmp"
 // A Rootfs is a root under construction. Its methods are the steps, to be called in the order of Steps.
 type Rootfs struct {
 	Spec
-	// Overlay tells whether a layer in memory lies over the files, so that they can be written. If it is false
+	// Overlay reports whether a layer in memory lies over the files, so that they can be written. If it is false
 	// although Spec.ReadOnly is, overlayfs was refused for the reason in Refused, and they are bound read-only.
 	Overlay bool
 	Refused error

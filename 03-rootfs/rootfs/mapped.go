@@ -42,7 +42,7 @@ func (s *Sources) Map(users *os.File) error {
 	return nil
 }
 
-// takesMapped tells whether this kernel's overlayfs takes mounts with ID maps. Others can be made
+// takesMapped reports whether this kernel's overlayfs takes mounts with ID maps. Others can be made
 // since 5.12, but the mount of the overlay upon them says EINVAL, which it says of much.
 func takesMapped(release string) bool {
 	var major, minor int

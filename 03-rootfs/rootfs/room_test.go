@@ -88,7 +88,7 @@ type mountPoint struct {
 	Super   string // of the file system
 }
 
-// has tells whether the mount has the option.
+// has reports whether the mount has the option.
 func (m mountPoint) has(option string) bool {
 	return strings.Contains(","+m.Options+",", ","+option+",")
 }

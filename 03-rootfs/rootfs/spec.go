@@ -91,5 +91,5 @@ func (s Spec) lower() []string {
 	return append([]string{s.Dir}, s.Layers...)
 }
 
-// OnBoard tells whether the root is made of the host's own files.
+// OnBoard reports whether the root is made of the host's own files.
 func (s Spec) OnBoard() bool { return len(s.lower()) == 0 }

@@ -32,12 +32,12 @@ func noSubmounts(dir string) error {
 		}
 		at := path.Join(dir, below)
 		return fmt.Errorf("rootfs %s: another file system is mounted at %s, which an overlay does "+
-			"not show: unmount it, or lend it with -volume %s:/%s", dir, at, at, below)
+			"not show: unmount it, or mount it with -volume %s:/%s", dir, at, at, below)
 	}
 	return nil
 }
 
-// hidden tells whether a directory of ours, or a mount, lies over the path in each root.
+// hidden reports whether a directory of ours, or a mount, lies over the path in each root.
 func hidden(below string) bool {
 	top, _, _ := strings.Cut(below, "/")
 	switch top {

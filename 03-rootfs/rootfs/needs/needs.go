@@ -27,7 +27,7 @@ type Lib struct {
 	By   string // who asks
 }
 
-// Static tells whether the program needs nothing but the kernel.
+// Static reports whether the program needs nothing but the kernel.
 func (t Tree) Static() bool { return t.Interpreter == "" && len(t.Libraries) == 0 }
 
 // Files lists all files that must be in a root for the program to run.
