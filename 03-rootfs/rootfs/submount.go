@@ -32,7 +32,7 @@ func noSubmounts(dir string) error {
 		}
 		at := path.Join(dir, below)
 		return fmt.Errorf("rootfs %s: another file system is mounted at %s, which an overlay does "+
-			"not show: unmount it, or lend it with -volume %s:/%s", dir, at, at, below)
+			"not show: unmount it, or mount it with -volume %s:/%s", dir, at, at, below)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func TestALayerWithMounts(t *testing.T) {
 	saw, err := withSubmounts.Run(t)
 	require.NoError(t, err)
 	require.Equal(t, "rootfs /tmp/image: another file system is mounted at /tmp/image/my data, "+
-		"which an overlay does not show: unmount it, or lend it with -volume /tmp/image/my data:/my data", saw.Data)
+		"which an overlay does not show: unmount it, or mount it with -volume /tmp/image/my data:/my data", saw.Data)
 	require.Empty(t, saw.Hidden, "/proc is hidden by the container's")
 	require.Empty(t, saw.Covered, "what is mounted there is covered")
 }

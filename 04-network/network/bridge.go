@@ -18,20 +18,21 @@ import (
 // Inside is the name of a container's interface, seen from inside.
 const Inside = "eth0"
 
-// maxName is the longest name an interface may have: IFNAMSIZ is 16 with the closing zero (netdevice(7)).
+// maxName is the maximum length of an interface name: IFNAMSIZ is 16 with the final zero
+// (netdevice(7)).
 const maxName = 15
 
-// A Bridge is a switch in the kernel, and the subnet that the containers plugged into it share. The host takes part
-// with the subnet's first address: it is the containers' gateway.
+// A Bridge is a switch in the kernel, with the subnet of the containers attached to it. The host
+// has the first address of the subnet and is the gateway of the containers.
 type Bridge struct {
 	Name   string
 	Subnet netip.Prefix
 }
 
-// Default is the bridge that a container gets if nobody asks for another.
+// Default is the bridge of a container that names no other.
 var Default = Bridge{Name: "containerkit0", Subnet: netip.MustParsePrefix("10.88.0.0/24")}
 
-// Check says what is wrong with a bridge, before the kernel has to.
+// Check returns an error if the bridge has an invalid name or subnet.
 func (b Bridge) Check() error {
 	switch {
 	case b.Name == "" || len(b.Name) > maxName:
@@ -46,12 +47,13 @@ func (b Bridge) Check() error {
 	return nil
 }
 
-// Gateway is the host's address on the bridge: the subnet's first after the network's own.
+// Gateway returns the host's address on the bridge: the first address after the network address.
 func (b Bridge) Gateway() netip.Prefix {
 	return netip.PrefixFrom(b.Subnet.Addr().Next(), b.Subnet.Bits())
 }
 
-// Next is the lowest free address of the subnet. Network, gateway and broadcast address are never handed out.
+// Next returns the lowest free address of the subnet. It never returns the network, gateway or
+// broadcast address.
 func (b Bridge) Next(taken ...netip.Addr) (netip.Prefix, error) {
 	for a := b.Gateway().Addr().Next(); b.Subnet.Contains(a.Next()); a = a.Next() { // the last one is the broadcast
 		if !slices.Contains(taken, a) {
@@ -61,7 +63,8 @@ func (b Bridge) Next(taken ...netip.Addr) (netip.Prefix, error) {
 	return netip.Prefix{}, fmt.Errorf("subnet %s is full: %d addresses are taken", b.Subnet, len(taken))
 }
 
-// LinkName is the host's end of a container's cable: ck-NAME, shortened if need be so that it still differs from others.
+// LinkName returns the name of the host's end of a container's veth pair: ck-NAME. It shortens a
+// long name and adds a hash, so that names still differ.
 func LinkName(container string) string {
 	name := "ck-" + container
 	if len(name) <= maxName {
@@ -72,8 +75,8 @@ func LinkName(container string) string {
 	return fmt.Sprintf("%s%08x", name[:maxName-8], sum.Sum32())
 }
 
-// Create makes the bridge in our network namespace, gives it the gateway's address and switches it on. One that is
-// there already stays as it is.
+// Create creates the bridge in our network namespace, gives it the gateway's address and brings it
+// up. It leaves an existing bridge as it is.
 func (b Bridge) Create() error {
 	if err := b.Check(); err != nil {
 		return err
@@ -87,12 +90,12 @@ func (b Bridge) Create() error {
 	return SetAddr(nil, b.Name, b.Gateway())
 }
 
-// Delete removes the bridge. Cables that were plugged into it stay, plugged into nothing.
+// Delete removes the bridge. The links that were attached to it remain.
 func (b Bridge) Delete() error { return DeleteLink(b.Name) }
 
-// Attach connects the network namespace of the process p to the bridge: a cable, one end plugged in
-// here, the other end eth0 over there with its address; loopback on; and the bridge as the way to
-// everywhere else.
+// Attach connects the network namespace of the process p to the bridge. It creates a veth pair,
+// attaches one end to the bridge, and gives the address to the other end, eth0. Then it brings up
+// the loopback interface and adds a default route via the bridge.
 func Attach(b Bridge, p *procfs.Process, name string, addr netip.Prefix) error {
 	link := LinkName(name)
 	if err := Cable(p, link, Inside); err != nil {
@@ -105,14 +108,13 @@ func Attach(b Bridge, p *procfs.Process, name string, addr netip.Prefix) error {
 		In(p, lo.Up),
 		DefaultRoute(p, b.Gateway().Addr()))
 	if err != nil {
-		return errors.Join(err, DeleteLink(link)) // both ends go, and all that hung on them
+		return errors.Join(err, DeleteLink(link)) // deletes both ends, with addresses and routes
 	}
 	return nil
 }
 
-// Leases are the addresses in use on the bridge, by the host's ends of the cables. Nobody keeps a file of them: Attach
-// writes each address on the cable's end as its alias, so the kernel is the database, and a container that
-// dies takes its entry along.
+// Leases returns the addresses in use on the bridge. Attach stores each address as the alias of the
+// host's end of the veth pair, so no file is needed. The entry disappears with the container.
 func (b Bridge) Leases() ([]netip.Addr, error) {
 	bridge, err := netlink.LinkByName(b.Name)
 	if err != nil {

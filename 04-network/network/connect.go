@@ -8,17 +8,18 @@ import (
 	"containerkit/02-namespaces/procfs"
 )
 
-// An Endpoint is a container's place in the network. It is fixed before the container is there, because its files say it.
+// An Endpoint is a container's address and name in the network. It is chosen before the container
+// is created, because the files in the container contain it.
 type Endpoint struct {
 	Bridge  Bridge
 	Name    string // the container's hostname
 	Addr    netip.Prefix
-	Publish []Port // To is filled in
+	Publish []Port // Connect fills in To
 }
 
-// Prepare makes the host ready for a container on the bridge: the bridge, if it is not there, forwarding, and NAT to
-// wherever the host can go. It chooses the lowest free address.
-// If the error is that there is no nftables here (see NoNftables), the endpoint is good, but has no way out of the host.
+// Prepare makes the host ready for a container on the bridge. It creates the bridge if it is
+// missing, enables forwarding and NAT, and chooses the lowest free address. If the kernel has no
+// nftables (see NoNftables), the endpoint is valid, but the container reaches only the host.
 func Prepare(b Bridge, name string, publish ...Port) (Endpoint, error) {
 	if err := b.Create(); err != nil {
 		return Endpoint{}, err
@@ -37,8 +38,8 @@ func Prepare(b Bridge, name string, publish ...Port) (Endpoint, error) {
 	return Endpoint{b, name, addr, publish}, Masquerade(b)
 }
 
-// Connect gives the network namespace of the process init its place. The process must still wait: what
-// it does next may need the network.
+// Connect attaches the network namespace of the process init to the bridge and publishes the ports.
+// The process must still wait, because its next step can need the network.
 func (e Endpoint) Connect(init *procfs.Process) error {
 	if err := Attach(e.Bridge, init, e.Name, e.Addr); err != nil {
 		return err
@@ -52,6 +53,6 @@ func (e Endpoint) Connect(init *procfs.Process) error {
 	return nil
 }
 
-// Hosts is the container's /etc/hosts, Resolv its /etc/resolv.conf.
+// Hosts returns the text of the container's /etc/hosts, and Resolv that of its /etc/resolv.conf.
 func (e Endpoint) Hosts() string  { return Hosts(Name{e.Name, e.Addr.Addr()}) }
 func (e Endpoint) Resolv() string { return Resolv(e.Bridge.Gateway().Addr()) }

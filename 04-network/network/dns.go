@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Resolv is the text of an /etc/resolv.conf that names one server. (resolv.conf(5).)
+// Resolv returns the text of an /etc/resolv.conf that names one server. (resolv.conf(5))
 func Resolv(server netip.Addr) string {
 	return fmt.Sprintf("nameserver %s\noptions timeout:1 attempts:2\n", server)
 }
@@ -19,7 +19,7 @@ type Name struct {
 	Addr netip.Addr
 }
 
-// Hosts is the text of an /etc/hosts that knows localhost and these names. (hosts(5).)
+// Hosts returns the text of an /etc/hosts with localhost and these names. (hosts(5))
 func Hosts(names ...Name) string {
 	var b strings.Builder
 	b.WriteString("127.0.0.1 localhost\n::1 localhost\n")

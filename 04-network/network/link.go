@@ -15,7 +15,7 @@ import (
 
 const errExist = unix.EEXIST
 
-// Plug puts a link of our network namespace into a bridge: the bridge forwards its frames from then on.
+// Plug attaches a link of our network namespace to a bridge, which then forwards its frames.
 func Plug(bridge, link string) error {
 	br, err := netlink.LinkByName(bridge)
 	if err != nil {
@@ -26,13 +26,13 @@ func Plug(bridge, link string) error {
 		return fmt.Errorf("link %s: %w", link, err)
 	}
 	if err := netlink.LinkSetMaster(l, br); err != nil {
-		return fmt.Errorf("plug %s into %s: %w", link, bridge, err)
+		return fmt.Errorf("attach %s to %s: %w", link, bridge, err)
 	}
 	return nil
 }
 
-// SetAddr gives a link in the network namespace of the process p (nil: ours) an address, and brings the
-// link up. The kernel adds the route to the address's own subnet by itself.
+// SetAddr adds an address to a link in the network namespace of the process p (nil: ours), and
+// brings the link up. The kernel adds the route to the subnet of the address.
 func SetAddr(p *procfs.Process, link string, addr netip.Prefix) error {
 	return withLink(p, link, func(l netlink.Link) error {
 		ip := &net.IPNet{IP: addr.Addr().AsSlice(), Mask: net.CIDRMask(addr.Bits(), addr.Addr().BitLen())}
@@ -40,27 +40,28 @@ func SetAddr(p *procfs.Process, link string, addr netip.Prefix) error {
 			return fmt.Errorf("give %s the address %s: %w", link, addr, err)
 		}
 		if err := netlink.LinkSetUp(l); err != nil {
-			return fmt.Errorf("switch %s on: %w", link, err)
+			return fmt.Errorf("bring %s up: %w", link, err)
 		}
 		return nil
 	})
 }
 
-// SetUp switches a link in the network namespace of the process p (nil: ours) on or off.
+// SetUp brings a link in the network namespace of the process p (nil: ours) up or down.
 func SetUp(p *procfs.Process, link string, up bool) error {
 	return withLink(p, link, func(l netlink.Link) error {
-		set, word := netlink.LinkSetDown, "off"
+		set, word := netlink.LinkSetDown, "down"
 		if up {
-			set, word = netlink.LinkSetUp, "on"
+			set, word = netlink.LinkSetUp, "up"
 		}
 		if err := set(l); err != nil {
-			return fmt.Errorf("switch %s %s: %w", link, word, err)
+			return fmt.Errorf("bring %s %s: %w", link, word, err)
 		}
 		return nil
 	})
 }
 
-// DeleteLink removes a link of our network namespace; of a cable, both ends go. One that is gone already is no error.
+// DeleteLink deletes a link of our network namespace; for a veth, both ends. It returns no error if
+// there is no such link.
 func DeleteLink(name string) error {
 	l, err := netlink.LinkByName(name)
 	if _, gone := err.(netlink.LinkNotFoundError); gone {
@@ -74,7 +75,7 @@ func DeleteLink(name string) error {
 	return nil
 }
 
-// label writes a remark on a link; `ip link` shows it as its alias.
+// label sets the alias of a link, which `ip link` shows.
 func label(link, text string) error {
 	return withLink(nil, link, func(l netlink.Link) error { return netlink.LinkSetAlias(l, text) })
 }

@@ -15,19 +15,19 @@ import (
 	"containerkit/02-namespaces/procfs"
 )
 
-// A Link is what the kernel says about an interface.
+// A Link is the state of an interface, as the kernel reports it.
 type Link struct {
 	Index int
 	Name  string
 	Kind  string // veth, bridge, device (of the machine, or the loopback)
-	Up    bool   // switched on by somebody
-	Ready bool   // and able to carry packets: there is a carrier
+	Up    bool   // brought up (IFF_UP)
+	Ready bool   // can carry packets: it has a carrier
 	Peer  int    // a veth's: the index of the other end, in the other end's namespace
-	Plug  string // the bridge it is plugged into
+	Plug  string // the bridge that it is attached to
 	Addrs []netip.Prefix
 }
 
-// String tells a link in the manner of `ip addr`.
+// String formats a link like `ip addr`.
 func (l Link) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d: %s", l.Index, l.Name)
@@ -64,7 +64,7 @@ func Links(p *procfs.Process) (list []Link, err error) {
 		}
 		for _, l := range links {
 			a := l.Attrs()
-			// IFF_LOWER_UP says that there is a carrier: of a cable, that the other end is switched on too.
+			// IFF_LOWER_UP reports a carrier: for a veth, that the other end is up too.
 			link := Link{Index: a.Index, Name: a.Name, Kind: l.Type(), Up: a.Flags&net.FlagUp != 0,
 				Ready: a.RawFlags&unix.IFF_LOWER_UP != 0, Peer: a.ParentIndex, Plug: names[a.MasterIndex]}
 			addrs, err := netlink.AddrList(l, unix.AF_UNSPEC)
@@ -85,7 +85,7 @@ func Links(p *procfs.Process) (list []Link, err error) {
 	return list, err
 }
 
-// FindLink is the link of that name in the network namespace of the process p (nil: ours).
+// FindLink returns the link with that name in the network namespace of the process p (nil: ours).
 func FindLink(p *procfs.Process, name string) (Link, error) {
 	list, err := Links(p)
 	for _, l := range list {
@@ -99,7 +99,7 @@ func FindLink(p *procfs.Process, name string) (Link, error) {
 	return Link{}, err
 }
 
-// whose names the network namespace of the process p in an error.
+// whose returns the words for the network namespace of the process p in an error.
 func whose(p *procfs.Process) string {
 	if p == nil {
 		return "our network namespace"
@@ -107,7 +107,7 @@ func whose(p *procfs.Process) string {
 	return fmt.Sprintf("the network namespace of process %d", p.PID)
 }
 
-// Routes lists where packets go from the network namespace of the process p (nil: ours), in the manner
+// Routes lists the IPv4 routes in the network namespace of the process p (nil: ours), in the format
 // of `ip route`.
 func Routes(p *procfs.Process) (list []string, err error) {
 	err = In(p, func() error {
@@ -133,9 +133,9 @@ func Routes(p *procfs.Process) (list []string, err error) {
 	return list, err
 }
 
-// Neighbors lists whose Ethernet address the network namespace of the process p (nil: ours) has found
-// out by asking (ARP), in the manner of `ip neigh`.
-func Neighbors(p *procfs.Process) (list []string, err error) {
+// Neighbours lists the Ethernet addresses that the network namespace of the process p (nil: ours)
+// has resolved with ARP, in the format of `ip neigh`.
+func Neighbours(p *procfs.Process) (list []string, err error) {
 	err = In(p, func() error {
 		all, err := netlink.NeighList(0, unix.AF_INET)
 		if err != nil {
@@ -156,8 +156,8 @@ func Neighbors(p *procfs.Process) (list []string, err error) {
 	return list, err
 }
 
-// Learned lists which Ethernet addresses the bridge has seen, and behind which of its ports, in the manner of
-// `bridge fdb`: that is how a switch knows where to send a frame.
+// Learned lists the Ethernet addresses that the bridge has seen, and the port of each, as `bridge
+// fdb` does. With this table a switch finds the port for a frame.
 func Learned(bridge string) (map[string]string, error) {
 	br, err := netlink.LinkByName(bridge)
 	if err != nil {
@@ -169,7 +169,7 @@ func Learned(bridge string) (map[string]string, error) {
 	}
 	seen := map[string]string{}
 	for _, n := range all {
-		// NUD_PERMANENT are the ports' own addresses, which nobody had to learn.
+		// NUD_PERMANENT: the addresses of the ports themselves, which the bridge did not learn.
 		if n.MasterIndex != br.Attrs().Index || n.State&unix.NUD_PERMANENT != 0 {
 			continue
 		}
@@ -180,7 +180,7 @@ func Learned(bridge string) (map[string]string, error) {
 	return seen, nil
 }
 
-// MAC is the Ethernet address of a link in the network namespace of the process p (nil: ours).
+// MAC returns the Ethernet address of a link in the network namespace of the process p (nil: ours).
 func MAC(p *procfs.Process, link string) (mac string, err error) {
 	err = withLink(p, link, func(l netlink.Link) error {
 		mac = l.Attrs().HardwareAddr.String()

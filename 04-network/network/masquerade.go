@@ -2,7 +2,8 @@
 
 package network
 
-// masquerade: what comes from the bridge's subnet and leaves by another link leaves under that link's address.
+// masquerade returns the rule that gives packets from the bridge's subnet the address of the link
+// by which they leave.
 func masquerade(b Bridge) ([]Rule, error) {
 	return []Rule{rule("postrouting", from(b.Subnet), unless(outBy(b.Name)), count, masq)}, nil
 }

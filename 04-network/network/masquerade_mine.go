@@ -15,7 +15,8 @@ package network
 
 import "containerkit/lessons/kit/todo"
 
-// masquerade: what comes from the bridge's subnet and leaves by another link leaves under that link's address.
+// masquerade returns the rule that gives packets from the bridge's subnet the address of the link
+// by which they leave.
 func masquerade(b Bridge) ([]Rule, error) {
 	return nil, todo.Exercise("04-network/masquerade")
 }

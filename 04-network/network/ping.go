@@ -20,9 +20,10 @@ type Echo struct {
 	Time time.Duration
 }
 
-// Ping asks addr for an echo, from our network namespace, and asks again every 200 ms until it answers or ctx is done. It
-// takes CAP_NET_RAW, for a raw socket. (The ping command gets by with an ICMP socket where the sysctl
-// net.ipv4.ping_group_range allows it; in a new network namespace it allows nobody. icmp(7), raw(7), RFC 792.)
+// Ping sends echo requests to addr from our network namespace, one every 200 ms, until addr answers
+// or ctx is done. It needs CAP_NET_RAW, for a raw socket. (The ping command can use an ICMP socket
+// instead if the sysctl net.ipv4.ping_group_range permits its group; in a new network namespace it
+// permits no group. icmp(7), raw(7), RFC 792)
 func Ping(ctx context.Context, addr netip.Addr) (Echo, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "ip4:icmp", addr.String())
@@ -30,7 +31,7 @@ func Ping(ctx context.Context, addr netip.Addr) (Echo, error) {
 		return Echo{}, err
 	}
 	defer conn.Close()
-	// Close wakes a Read when time is up; a deadline alone would not hear of a cancelled context.
+	// Close ends a Read when ctx is done; a deadline alone does not react to a canceled context.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 
 	id := uint16(os.Getpid())
@@ -46,7 +47,7 @@ func Ping(ctx context.Context, addr netip.Addr) (Echo, error) {
 			if errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {
 				break
 			} else if err != nil {
-				return Echo{}, err // for example "no route to host": nobody answered to ARP
+				return Echo{}, err // for example "no route to host": ARP got no answer
 			}
 			if from, ttl, ok := echoReply(buf[:n], id); ok && from == addr {
 				return Echo{from, ttl, time.Since(start)}, nil
@@ -56,7 +57,7 @@ func Ping(ctx context.Context, addr netip.Addr) (Echo, error) {
 	return Echo{}, fmt.Errorf("ping %s: no answer: %w", addr, context.DeadlineExceeded)
 }
 
-// echoRequest is type 8, code 0, a checksum, who asks, and the how manieth time.
+// echoRequest builds an ICMP echo request: type 8, code 0, checksum, ID, sequence number.
 func echoRequest(id, seq uint16) []byte {
 	b := []byte{8, 0, 0, 0}
 	b = binary.BigEndian.AppendUint16(b, id)
@@ -66,7 +67,8 @@ func echoRequest(id, seq uint16) []byte {
 	return b
 }
 
-// echoReply takes an IPv4 packet apart and reports whether it is the answer (type 0) to a request with this id.
+// echoReply parses an IPv4 packet and reports whether it is the reply (type 0) to a request with
+// this ID.
 func echoReply(packet []byte, id uint16) (from netip.Addr, ttl uint8, ok bool) {
 	if len(packet) < 20 {
 		return
@@ -80,7 +82,8 @@ func echoReply(packet []byte, id uint16) (from netip.Addr, ttl uint8, ok bool) {
 	return from, packet[8], icmp[0] == 0 && binary.BigEndian.Uint16(icmp[4:]) == id
 }
 
-// checksum is the Internet's: the ones' complement of the ones' complement sum of all 16-bit words (RFC 1071).
+// checksum returns the Internet checksum: the ones' complement of the ones' complement sum of all
+// 16-bit words (RFC 1071).
 func checksum(b []byte) uint16 {
 	var sum uint32
 	for ; len(b) >= 2; b = b[2:] {

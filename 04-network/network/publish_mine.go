@@ -20,8 +20,9 @@ package network
 
 import "containerkit/lessons/kit/todo"
 
-// publish: what is addressed to the host at this port goes to the container instead, be it from afar (prerouting) or
-// from the host itself (output). And every answer finds its way back through the host, which has to translate it.
+// publish returns the rules that send packets for this port of the host to the container, from
+// other machines (prerouting) and from the host itself (output). Every answer must come back
+// through the host, which translates it.
 func publish(b Bridge, p Port) ([]Rule, error) {
 	return nil, todo.Exercise("04-network/publish")
 }

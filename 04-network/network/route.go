@@ -11,8 +11,8 @@ import (
 	"containerkit/02-namespaces/procfs"
 )
 
-// DefaultRoute adds, in the network namespace of the process p (nil: ours), the route for packets that no
-// other route knows. (ip-route(8))
+// DefaultRoute adds the default route in the network namespace of the process p (nil: ours):
+// packets without a more specific route go there. (ip-route(8))
 func DefaultRoute(p *procfs.Process, via netip.Addr) error {
 	return In(p, func() error {
 		err := netlink.RouteAdd(&netlink.Route{Gw: via.AsSlice()})

@@ -19,8 +19,8 @@ import (
 	"containerkit/lessons/kit/todo"
 )
 
-// DefaultRoute adds, in the network namespace of the process p (nil: ours), the route for packets that no
-// other route knows. (ip-route(8))
+// DefaultRoute adds the default route in the network namespace of the process p (nil: ours):
+// packets without a more specific route go there. (ip-route(8))
 func DefaultRoute(p *procfs.Process, via netip.Addr) error {
 	return todo.Exercise("04-network/route")
 }

@@ -14,19 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What to ask for: which rules, in which chains. Nothing here talks to the kernel.
+// This file builds rules. It makes no system calls.
 //
-// A rule of nftables is a little program: it loads something of the packet into a register, compares, and goes on to
-// the next expression only if the comparison holds; the last one says what happens. Each helper below is one
-// condition, as in the nft command's language, and ends in the text of that language's manual, nft(8).
+// A rule of nftables is a small program. It loads a part of the packet into a register, compares
+// it, and continues with the next expression only if the comparison holds. The last expression is
+// the action. Each helper below is one condition, as in the language of nft, and its comment has
+// the text of nft(8).
 
-// A Rule is a program for packets that pass a chain.
+// A Rule is a program for the packets that traverse a chain.
 type Rule struct {
 	Chain string
 	Exprs []expr.Any
 }
 
-// A hook is a place in a packet's way through the host, at which a chain of ours is asked.
+// A hook is a point in a packet's path through the host, at which a chain of ours is evaluated.
 type hook struct {
 	kind     nftables.ChainType
 	hook     *nftables.ChainHook
@@ -34,17 +35,18 @@ type hook struct {
 }
 
 var hooks = map[string]hook{
-	// A packet that came in, before it is decided where it goes: still time to change the destination.
+	// An incoming packet, before routing: its destination can still be changed.
 	"prerouting": {nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest},
-	// A packet of the host's own processes; it never came in, so prerouting does not see it.
+	// A packet from the host's own processes; it does not traverse prerouting.
 	"output": {nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest},
-	// A packet on its way through, from one link to another.
+	// A packet that is forwarded from one link to another.
 	"forward": {nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter},
-	// A packet about to leave: the route is known, so the source address can be made to fit.
+	// A packet about to leave, after routing: its source address can be changed to that of the
+	// link.
 	"postrouting": {nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource},
 }
 
-// Check says what is wrong with a port, before the kernel has to.
+// Check returns an error if the port numbers or the address are invalid.
 func (p Port) Check() error {
 	if p.Host == 0 || p.Port == 0 {
 		return errors.New("a port is a number from 1 to 65535")
@@ -62,7 +64,7 @@ func (p Port) protocol() byte {
 	return unix.IPPROTO_TCP
 }
 
-// isolate: what came in from one bridge does not go out by the other, in neither direction.
+// isolate returns rules that drop packets from one bridge to the other, in both directions.
 func isolate(a, b Bridge) []Rule {
 	return []Rule{
 		rule("forward", inBy(a.Name), outBy(b.Name), count, drop),
@@ -97,7 +99,7 @@ func rule(chain string, parts ...[]expr.Any) Rule {
 	return r
 }
 
-// ip saddr 10.88.0.0/24: the source address stands 12 bytes into the IPv4 header.
+// ip saddr 10.88.0.0/24: the source address is 12 bytes into the IPv4 header.
 func from(subnet netip.Prefix) []expr.Any {
 	mask := make([]byte, 4)
 	binary.BigEndian.PutUint32(mask, ^uint32(0)<<(32-subnet.Bits()))
@@ -108,7 +110,7 @@ func from(subnet netip.Prefix) []expr.Any {
 	}
 }
 
-// ip daddr 10.88.0.2: the destination address stands 16 bytes into the IPv4 header.
+// ip daddr 10.88.0.2: the destination address is 16 bytes into the IPv4 header.
 func to(a netip.Addr) []expr.Any {
 	return []expr.Any{
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4},
@@ -116,7 +118,7 @@ func to(a netip.Addr) []expr.Any {
 	}
 }
 
-// tcp dport 8080: the destination port stands 2 bytes into the header of TCP as of UDP.
+// tcp dport 8080: the destination port is 2 bytes into the header of both TCP and UDP.
 func port(protocol byte, n uint16) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
@@ -147,14 +149,15 @@ func byName(key expr.MetaKey, link string) []expr.Any {
 	}
 }
 
-// unless turns the comparison at the end of a condition around.
+// unless inverts the comparison at the end of a condition.
 func unless(e []expr.Any) []expr.Any {
 	e[len(e)-1].(*expr.Cmp).Op = expr.CmpOpNeq
 	return e
 }
 
-// String tells a rule in the language of nft(8). It reads the expressions, so for a rule that came back from the kernel
-// it tells what the kernel has, with what it counted. It knows the expressions that are used above.
+// String formats a rule in the language of nft(8). It reads the expressions, so for a rule from the
+// kernel it shows what the kernel has, with the counters. It knows only the expressions that are
+// used above.
 func (r Rule) String() string {
 	var out []string
 	var loaded string   // what the register holds, in words
@@ -217,7 +220,7 @@ func condition(loaded string, e *expr.Cmp, bits int) string {
 	return loaded
 }
 
-// Packets is how many packets reached the rule's counter.
+// Packets returns how many packets reached the rule's counter.
 func (r Rule) Packets() uint64 {
 	for _, e := range r.Exprs {
 		if c, ok := e.(*expr.Counter); ok {

@@ -13,11 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TableName is the nftables table that holds all our rules. Tables of others, Docker's or a firewall's, are not touched;
-// a packet passes the chains of all tables, and one drop is enough.
+// TableName is the nftables table that holds all our rules. Other tables, such as Docker's or a
+// firewall's, are not changed. A packet traverses the chains of all tables, and one drop verdict in
+// any of them drops it.
 const TableName = "containerkit"
 
-// A Port is a port of the host that leads to a port of a container.
+// A Port publishes a port of a container at a port of the host.
 type Port struct {
 	Host uint16     // on every address of the host
 	To   netip.Addr // the container
@@ -25,7 +26,8 @@ type Port struct {
 	UDP  bool       // TCP if false
 }
 
-// Masquerade lets the containers of a bridge out under the host's address. (nft(8), NAT STATEMENTS.)
+// Masquerade gives packets from the containers of a bridge the host's address when they leave.
+// (nft(8), NAT STATEMENTS)
 func Masquerade(b Bridge) error {
 	if err := b.Check(); err != nil {
 		return err
@@ -37,8 +39,9 @@ func Masquerade(b Bridge) error {
 	return add(rules)
 }
 
-// Publish makes a port of the host lead to a port of a container on the bridge: for callers from afar, for the
-// host itself at any of its addresses and at 127.0.0.1, and for the container's neighbors.
+// Publish forwards a port of the host to a port of a container on the bridge. It works from other
+// machines, from the host at any of its addresses and at 127.0.0.1, and from the container's
+// neighbors.
 func Publish(b Bridge, p Port) error {
 	if err := errors.Join(b.Check(), p.Check()); err != nil {
 		return err
@@ -53,7 +56,7 @@ func Publish(b Bridge, p Port) error {
 	return LocalnetRouting(b.Name, true)
 }
 
-// Isolate drops everything that goes from one bridge to the other.
+// Isolate drops all packets from one bridge to the other, in both directions.
 func Isolate(a, b Bridge) error {
 	if err := errors.Join(a.Check(), b.Check()); err != nil {
 		return err
@@ -63,8 +66,9 @@ func Isolate(a, b Bridge) error {
 
 var table = &nftables.Table{Name: TableName, Family: nftables.TableFamilyIPv4}
 
-// add puts rules into our table, in one transaction: all of them are in force, or none. Table and chains are made if they
-// are not there. A rule that is there already, as Connect's masquerading for the second container, is not added again.
+// add adds rules to our table in one transaction: either all of them take effect or none. It
+// creates the table and chains if they are missing. It does not add a rule again that the table
+// has, such as the masquerade rule for a second container.
 func add(rules []Rule) error {
 	have, err := Rules()
 	if err != nil {
@@ -93,7 +97,7 @@ func add(rules []Rule) error {
 	return nil
 }
 
-// key is the rule without what the kernel counted.
+// key returns the text of the rule without its counters.
 func (r Rule) key() string {
 	bare := Rule{Chain: r.Chain}
 	for _, e := range r.Exprs {
@@ -104,7 +108,8 @@ func (r Rule) key() string {
 	return bare.String()
 }
 
-// Rules reads back what the kernel holds in our table. No table is no rules.
+// Rules returns the rules of our table, as the kernel has them. Without the table, there are no
+// rules.
 func Rules() ([]Rule, error) {
 	c, err := nftables.New()
 	if err != nil {
@@ -130,13 +135,14 @@ func Rules() ([]Rule, error) {
 	return all, nil
 }
 
-// Reset removes our table with all its rules. Connections that are known already are still translated.
+// Reset removes our table with all its rules. Existing conntrack entries still translate their
+// connections.
 func Reset() error {
 	c, err := nftables.New()
 	if err != nil {
 		return err
 	}
-	c.AddTable(table) // so that removing it never fails for want of one
+	c.AddTable(table) // so that deleting it never fails because it is missing
 	c.DelTable(table)
 	if err := c.Flush(); err != nil {
 		return fmt.Errorf("remove nftables table %s: %w", TableName, err)
@@ -144,13 +150,14 @@ func Reset() error {
 	return nil
 }
 
-// NoNftables reports whether an error means that this kernel has no nftables, or none with NAT, and not that we asked wrongly.
+// NoNftables reports whether an error means that this kernel has no nftables, or no NAT in it.
 func NoNftables(err error) bool {
 	return errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT)
 }
 
-// Flows is the host's memory of the connections it translates: who called whom, and whom the answer is taken to be from
-// and to. NAT rules are asked for the first packet only; all others follow this table. (conntrack(8).)
+// Flows returns the connection tracking (conntrack) entries: the source and destination of each
+// connection, and those of its replies. NAT rules are evaluated for the first packet only;
+// conntrack translates later packets from its entry. (conntrack(8))
 func Flows() ([]string, error) {
 	flows, err := netlink.ConntrackTableList(netlink.ConntrackTable, unix.AF_INET)
 	if err != nil {

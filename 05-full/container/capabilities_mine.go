@@ -15,9 +15,9 @@ package container
 
 import "containerkit/lessons/kit/todo"
 
-// KeepCapabilities drops all but Kept from the calling thread, in every set: what it can use, what it could take into use,
-// and what a program that it executes as root would be given. (capabilities(7), "Thread capability sets" and
-// "Capability bounding set".)
+// KeepCapabilities drops all capabilities except Kept from the calling thread, in every set:
+// effective, permitted, inheritable, ambient and bounding. The bounding set limits the programs
+// that it execs as root. (capabilities(7), "Thread capability sets" and "Capability bounding set")
 func KeepCapabilities() error {
 	return todo.Exercise("05-full/capabilities")
 }

@@ -16,92 +16,97 @@ import (
 	"containerkit/03-rootfs/rootfs"
 )
 
-// Config asks for a container. Only Args must be set.
+// Config describes a container. Only Args is required.
 type Config struct {
-	Args []string // the payload; Args[0] is looked up in the container's PATH
+	Args []string // the command; Args[0] is looked up in the container's PATH
 	Env  []string // added to DefaultEnv, which it overrides; nothing is inherited
 	Dir  string   // the working directory, "/" if empty
 
 	Hostname  string           // "container" if empty
-	Root      rootfs.Spec      // its files; the zero Spec is the rootfs on board
-	Resources cgroup.Resources // its limits; with the zero Resources no cgroup is made
+	Root      rootfs.Spec      // its files; the zero Spec is the built-in rootfs
+	Resources cgroup.Resources // its limits; with the zero Resources no cgroup is created
 
-	// Connect, if set, is called in the parent when the container's namespaces exist and before the payload runs:
-	// here the network is attached to PID 1. Without it there is a loopback, and nobody to talk to.
+	// Connect, if set, is called in the parent after the container's namespaces are created and
+	// before the command starts. It attaches the network to PID 1. Without it the container has
+	// only a loopback interface.
 	Connect func(*procfs.Process) error
 
-	// Stdin, Stdout and Stderr are the payload's; nil is /dev/null. Extra files are its descriptors 3 and up.
+	// Stdin, Stdout and Stderr belong to the command; nil is /dev/null. Extra files are its file
+	// descriptors 3 and up.
 	Stdin, Stdout, Stderr *os.File
 	Extra                 []*os.File
-	// Terminal gives the payload a terminal of the container's own instead. Its other end is Container.Terminal.
+	// Terminal gives the command a new terminal of the container instead. Container.Terminal is its
+	// other end.
 	Terminal bool
 	Size     unix.Winsize // of that terminal
 
-	// Trace, if set, is told of each part of the assembly when it is done. The child waits until it returns, so the
-	// half-built container can be looked at from outside, through its PID 1.
+	// Trace, if set, is called after each part of the assembly. PID 1 waits until it returns, so
+	// the caller can inspect the unfinished container from outside.
 	Trace func(init *procfs.Process, part Part)
 
-	// Cancel, if it is closed before Start has returned, ends the assembly after the part that is being done, even if Trace
-	// does not return.
+	// Cancel, if it is closed before Start returns, stops the assembly after the current part, even
+	// if Trace does not return.
 	Cancel <-chan struct{}
 
-	// Without leaves walls out. It is for lessons that show what a wall is good for, and for nothing else.
+	// Without leaves out restrictions. Use it only in lessons that show what a restriction
+	// prevents.
 	Without Wall
 }
 
-// DefaultEnv is the environment that every payload gets.
+// DefaultEnv is the environment that every command gets.
 var DefaultEnv = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"HOME=/root",
 	"LANG=C.UTF-8",
 }
 
-// DefaultHostname is the name of a container that was given none.
+// DefaultHostname is the hostname if Config has none.
 const DefaultHostname = "container"
 
-// A Part is one part of the assembly, done by the child.
+// A Part is one part of the assembly, done by PID 1.
 type Part string
 
-// The parts; order.go says in which order they are done, and why.
+// The parts, alphabetically; order.go has their order, with the reasons.
 const (
-	Base      Part = "base"      // the new root's files lie ready
+	Base      Part = "base"      // the new root's files are in place
 	Born      Part = "born"      // in its cgroup and namespaces, nothing else changed
 	Connected Part = "loopback"  // lo is up
-	Covered   Part = "cover"     // dangerous files in /proc and /sys are covered or read-only
+	Covered   Part = "cover"     // dangerous files in /proc and /sys are masked or read-only
 	Dev       Part = "dev"       // /dev
-	Etc       Part = "etc"       // and the files that are made for this container
-	Named     Part = "hostname"  // the UTS namespace is of use
+	Etc       Part = "etc"       // /etc, with the files for this container
+	Named     Part = "hostname"  // of the UTS namespace
 	Pivoted   Part = "pivot"     // the new root is /, the old one is gone
 	Proc      Part = "proc"      // /proc, of this PID namespace
 	Sys       Part = "sys"       // /sys, of this network namespace
-	Volumes   Part = "volumes"   // what the host lends
-	Walled    Part = "walls"     // capabilities and the chance of getting more are gone
-	Ready     Part = "container" // the payload is about to start
+	Volumes   Part = "volumes"   // mounted from the host
+	Walled    Part = "walls"     // capabilities dropped, no_new_privs set
+	Ready     Part = "container" // the command is about to start
 )
 
-// A Wall is one of this stage's own protections.
+// A Wall is one of this stage's restrictions.
 type Wall uint8
 
 // The walls.
 const (
-	Capabilities Wall = 1 << iota // only docker's default set is left
-	NoNewPrivs                    // no program gives more than its caller has: prctl(2), PR_SET_NO_NEW_PRIVS
+	Capabilities Wall = 1 << iota // only Docker's default set is left
+	NoNewPrivs                    // execve gives no more privileges: prctl(2), PR_SET_NO_NEW_PRIVS
 	Descriptors                   // nothing that the parent left open is inherited: close_range(2)
-	Undumpable                    // nobody inside can look into process 1 or change it: prctl(2), PR_SET_DUMPABLE
+	Undumpable                    // no process inside can trace PID 1 or write its memory: prctl(2), PR_SET_DUMPABLE
 	CoveredPaths                  // masked and read-only paths
 	SessionKeys                   // the keys of the caller's session stay outside: keyctl(2), KEYCTL_JOIN_SESSION_KEYRING
 )
 
-// minPids is the lowest limit on processes. Go starts a thread for each blocking system call, and if it
-// cannot, it ends the program. PID 1 has six to nine.
+// minPids is the lowest limit on processes. Go starts a thread for each blocking system call, and
+// exits if it cannot. PID 1 has six to nine threads.
 const minPids = 16
 
-// hostnameChars are what a hostname can hold. The kernel takes any byte, and a terminal would obey the
-// control characters among them. (Names of machines do have underscores, though hostname(7) has none.)
+// hostnameChars are the characters that a hostname can have. The kernel accepts any byte, and a
+// terminal interprets control characters. (Hostnames do contain underscores in practice, though
+// hostname(7) excludes them.)
 const hostnameChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"
 
-// complete checks what can be checked before anything is made, and fills in the defaults. Env is all of the payload's
-// environment then.
+// complete checks the Config before anything is created, and fills in the defaults. Env is then the
+// whole environment of the command.
 func (c Config) complete() (Config, error) {
 	if len(c.Args) == 0 || c.Args[0] == "" {
 		return c, errors.New("container: no command to run")
@@ -142,7 +147,7 @@ func (c Config) complete() (Config, error) {
 	return c, c.Root.Check()
 }
 
-// terminalType is the caller's, since it is the caller's terminal that shows what the payload writes.
+// terminalType returns the caller's TERM, because the caller's terminal shows the command's output.
 func terminalType() string {
 	if t := os.Getenv("TERM"); t != "" {
 		return t

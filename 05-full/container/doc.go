@@ -1,13 +1,13 @@
-// Package container puts the parts of the four stages together: limits (cgroup), views (namespace),
-// files (rootfs), a network (network/lo, or what Config.Connect attaches), and this stage's own
-// restrictions: few capabilities, no new privileges, no stray descriptors, a new environment. A Config
-// goes in, a running container comes out.
+// Package container combines the packages of the four stages: limits (cgroup), namespaces
+// (namespace), files (rootfs), and a network (network/lo, or what Config.Connect attaches). It adds
+// this stage's own restrictions: few capabilities, no_new_privs, no inherited file descriptors, a
+// new environment. Start takes a Config and returns a running container.
 //
-// Two processes build it. Start does what can only be done outside: it makes the cgroup, writes the ID
-// maps, attaches the network (start.go). It executes this program again as PID 1, which receives the
-// plan over a socket, does the rest from inside in the order of order.go, starts the command, and stays
-// as its init (init.go).
+// Two processes build it. Start does what is only possible outside: it creates the cgroup, writes
+// the ID maps, and attaches the network (start.go). It re-executes this program as PID 1, which
+// receives the plan over a socket and does the rest from inside, in the order of order.go. Then PID
+// 1 starts the command, and stays as its init (init.go).
 //
-// When not to use it: it filters no system calls yet, so the whole kernel can be reached from inside,
-// and a hole in the kernel is a hole in the container.
+// When not to use it: it has no seccomp filter yet, so a process inside can make every system call,
+// and a vulnerability in the kernel is one in the container.
 package container

@@ -14,21 +14,21 @@ import (
 	"containerkit/04-network/network/lo"
 )
 
-// initName is the name under which this program is executed as PID 1 of a container.
+// initName is the name under which this program is re-executed as PID 1 of a container.
 const initName = "container-init"
 
 func init() { initproc.Hook(initName, beInit) }
 
-// connFD is the descriptor of PID 1's end of the conversation with Start. Below it are the command's
+// connFD is PID 1's end of the connection to Start, a file descriptor. Below it are the command's
 // standard streams, above it the command's other files.
 const connFD = 3
 
-// A plan is what PID 1 is told.
+// A plan is the message from Start to PID 1.
 type plan struct {
 	Args, Env     []string
 	Dir, Hostname string
 	Root          rootfs.Spec
-	Files         int // how many descriptors the command gets
+	Files         int // how many file descriptors the command gets
 	Terminal      bool
 	Size          unix.Winsize
 	Trace         bool // report each part, and wait
@@ -47,12 +47,12 @@ type assembly struct {
 	outer, inner *os.File
 }
 
-// beInit is the life of PID 1: it builds the container that it is told to build, starts the command,
-// and stays as an init until the command exits.
+// beInit is the main function of PID 1: it builds the container from the plan, starts the command,
+// and stays as its init until the command exits.
 func beInit() (status int) {
-	go initproc.Catch() // beside the work: initproc.Start waits for it
+	go initproc.Catch() // concurrently: initproc.Start waits for it
 	a := &assembly{conn: conn{connFD}}
-	// The command must not get it.
+	// The command must not inherit it.
 	unix.CloseOnExec(connFD)
 	var err error
 	if a.sources, err = a.conn.receive(&a.plan); err != nil {
@@ -79,7 +79,7 @@ func beInit() (status int) {
 	return status
 }
 
-// fileFD is where the command's descriptor i is in PID 1.
+// fileFD returns the file descriptor in PID 1 of the command's file descriptor i.
 func fileFD(i int) int {
 	if i < connFD {
 		return i
@@ -103,7 +103,7 @@ func (a *assembly) run() (*initproc.Session, answer) {
 	return session, answer{Started: true}
 }
 
-// build does all parts in the order of order.go.
+// build runs all parts in the order of order.go.
 func (a *assembly) build() error {
 	parts, err := order()
 	if err != nil {
@@ -120,7 +120,7 @@ func (a *assembly) build() error {
 	return nil
 }
 
-// do does a part.
+// do runs a part of the assembly.
 func (a *assembly) do(part Part) error {
 	switch part {
 	case Born:
@@ -147,8 +147,7 @@ func (a *assembly) do(part Part) error {
 	return fmt.Errorf("container: there is no part %q", part)
 }
 
-// report tells Start that a part is done, and waits until it was looked at, if the caller wants to
-// look.
+// report sends Start that a part is done. If the caller traces, it waits until Trace returns.
 func (a *assembly) report(part Part) error {
 	if !a.Trace {
 		return nil
@@ -161,14 +160,15 @@ func (a *assembly) report(part Part) error {
 	return err
 }
 
-// unshare makes the two namespaces that could not be made with the others, and makes PID 1 opaque.
+// unshare creates the two namespaces that could not be created with the others, and makes PID 1
+// non-dumpable.
 func (a *assembly) unshare() error {
-	// The cgroup that we have joined becomes the root of what we see.
+	// The cgroup that we joined becomes the root of the cgroup namespace.
 	if err := namespace.UnshareCgroup(); err != nil {
 		return err
 	}
 	if namespace.HasTime() { // without it, the host's uptime is seen
-		// The command will be in it, not we: its uptime starts now.
+		// Only the command will be in the new time namespace: its uptime starts now.
 		if err := namespace.UnshareUptime(); err != nil {
 			return err
 		}
@@ -205,9 +205,9 @@ func (a *assembly) ready() error {
 	return nil
 }
 
-// usualFiles sets the limit on open descriptors to the kernel's defaults (1024, at most 4096),
-// whatever the limit of the caller: programs that use select(2) break above 1024. (getrlimit(2))
-// Go raises its own soft limit to the hard limit.
+// usualFiles sets the limit on open file descriptors to the kernel's defaults (1024, at most 4096),
+// whatever the caller's limit is. Programs that use select(2) break above 1024. Go raises its own
+// soft limit to the hard limit. (getrlimit(2))
 func usualFiles() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -218,7 +218,7 @@ func usualFiles() error {
 	return os.NewSyscallError("setrlimit(RLIMIT_NOFILE)", unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
 }
 
-// session is what the command's process gets beyond its descriptors.
+// session returns the attributes of the command's process, except its file descriptors.
 func (a *assembly) session() namespace.Birth {
 	b := namespace.Birth{Inherit: a.Without&Descriptors != 0}
 	// A new session (setsid(2)). A terminal of ours that it got as a descriptor is then not its
@@ -232,8 +232,8 @@ func (a *assembly) session() namespace.Birth {
 	return b
 }
 
-// openNull opens the host's null device, for PID 1's own standard streams. Call it before the host's
-// files are out of sight: inside, an image and a volume decide what the name /dev/null leads to.
+// openNull opens the host's null device, for PID 1's own standard streams. Call it before
+// pivot_root: in the new root, the image and the volumes decide what /dev/null is.
 func openNull() (fd int, err error) {
 	fd, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -242,8 +242,8 @@ func openNull() (fd int, err error) {
 	return fd, err
 }
 
-// letGo closes what the command alone should hold, so that the other end of a pipe sees when the
-// command closes it. PID 1's own standard streams are the null device.
+// letGo closes the files that only the command should hold, so that a reader of a pipe sees when
+// the command closes it. It replaces PID 1's own standard streams with the null device.
 func (a *assembly) letGo() error {
 	for i := range 3 {
 		if err := unix.Dup3(a.null, i, unix.O_CLOEXEC); err != nil {

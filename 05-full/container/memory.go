@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrMemory is in an error whose cause is the limit on memory, Config.Resources.Memory.
+// ErrMemory is wrapped by an error whose cause is the memory limit, Config.Resources.Memory.
 var ErrMemory = errors.New("the limit on memory is too small")
 
-// blameMemory returns err, with the limit on memory as its cause if the kernel has killed a process
-// for want of memory, or has refused memory: then it kills none (ENOMEM).
+// blameMemory returns err, with the memory limit as its cause if the OOM killer killed a process or
+// the kernel returned ENOMEM.
 func (ct *Container) blameMemory(err error) error {
 	if ct.oomKills() == 0 && (ct.limit == 0 || !errors.Is(err, unix.ENOMEM)) {
 		return err
@@ -22,8 +22,8 @@ func (ct *Container) blameMemory(err error) error {
 	return fmt.Errorf("%w: %w (%d bytes)", err, ErrMemory, ct.limit)
 }
 
-// killedForMemory is the error of a container that has ended by a signal, if it was the kernel's for
-// want of memory. It can come before execve(2), and then nothing else says that the command never ran.
+// killedForMemory returns an error if the OOM killer terminated the container. That can happen
+// before execve(2), and then nothing else shows that the command never ran.
 func (ct *Container) killedForMemory(s syscall.Signal) error {
 	if s != unix.SIGKILL || ct.oomKills() == 0 {
 		return nil
@@ -31,7 +31,7 @@ func (ct *Container) killedForMemory(s syscall.Signal) error {
 	return fmt.Errorf("container: the kernel killed a process: %w (%d bytes)", ErrMemory, ct.limit)
 }
 
-// oomKills is how often the kernel killed a process because the limit on memory was reached.
+// oomKills returns how many processes the kernel killed because they reached the memory limit.
 func (ct *Container) oomKills() int64 {
 	if ct.Group == nil || ct.limit == 0 {
 		return 0

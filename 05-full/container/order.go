@@ -2,21 +2,21 @@
 
 package container
 
-// order is the order in which a container is built from inside. It matters nearly everywhere; each line says why it
-// stands where it stands. When all of them are done the container is Ready.
+// order returns the parts in the order in which PID 1 builds the container. The order matters
+// almost everywhere; each line says why. After the last part the container is Ready.
 func order() ([]Part, error) {
 	return []Part{
-		Born,      // first: what comes after is counted and clocked as the container's
-		Named,     // sethostname(2) takes CAP_SYS_ADMIN, which goes with Walled
-		Base,      // and all mounts private; all up to Pivoted put something into it
-		Etc,       // before Volumes: else it would write into what was lent
-		Dev,       // before Pivoted: it shows nodes of the host's /dev
-		Proc,      // before Pivoted: a user namespace gets a new /proc only where an uncovered one is in sight
+		Born,      // first: the cgroup namespace and the uptime apply to all later parts
+		Named,     // sethostname(2) needs CAP_SYS_ADMIN, which Walled drops
+		Base,      // also makes all mounts private; the parts up to Pivoted add to this root
+		Etc,       // before Volumes: otherwise it would write to a volume
+		Dev,       // before Pivoted: it bind-mounts devices from the host's /dev
+		Proc,      // before Pivoted: a user namespace gets a new /proc only where an unmasked one is visible
 		Sys,       // for the same reason
-		Volumes,   // over all of these, if the user wants so
+		Volumes,   // can be mounted over all of these
 		Pivoted,   // from here on the host's files are out of reach
-		Covered,   // what /proc and /sys are now, not the host's
-		Connected, // switching a link on takes CAP_NET_ADMIN
-		Walled,    // last: everything above needs the powers that go here
+		Covered,   // masks the new /proc and /sys, not the host's
+		Connected, // bringing a link up needs CAP_NET_ADMIN
+		Walled,    // last: all parts above need the capabilities that it drops
 	}, nil
 }

@@ -15,8 +15,8 @@ package container
 
 import "containerkit/lessons/kit/todo"
 
-// order is the order in which a container is built from inside. It matters nearly everywhere; each line says why it
-// stands where it stands. When all of them are done the container is Ready.
+// order returns the parts in the order in which PID 1 builds the container. The order matters
+// almost everywhere; each line says why. After the last part the container is Ready.
 func order() ([]Part, error) {
 	return nil, todo.Exercise("05-full/assembly")
 }

@@ -19,11 +19,11 @@ import (
 	"containerkit/03-rootfs/rootfs"
 )
 
-// A Container is one that runs.
+// A Container is a running container.
 type Container struct {
-	// Process is its PID 1, as the host sees it.
+	// Process is its PID 1, as seen from the host.
 	Process *procfs.Process
-	// Group holds its limits; nil if it was started without.
+	// Group is its cgroup; nil if it has no limits.
 	Group *cgroup.Group
 	// Unmapped says why the files of Config.Root belong to user 65534 inside, if they do. See
 	// rootfs.Sources.Map.
@@ -34,23 +34,24 @@ type Container struct {
 	conn  conn  // to PID 1, which has a last word if it fails
 	limit int64 // on memory, in bytes
 
-	// Each happens once, also at the same time: Close may be called beside Wait.
+	// Each of these runs once and can be called concurrently, as when Close runs beside Wait.
 	reap    func() (unix.WaitStatus, error)
 	end     func() (status int, err error)
 	destroy func() error
 }
 
-// Start builds a container and starts its command. If it fails, nothing is left. An error that the
-// command is to blame for has its own exit status: see Status.
+// Start builds a container and starts its command. On failure it leaves nothing behind. An error
+// that the command causes has its own exit status: see Status.
 //
-// The container is killed when the thread that calls Start exits (prctl(2), PR_SET_PDEATHSIG). Call it
-// from the main goroutine, locked to the main thread, and the container does not outlive the program,
-// not even after kill -9.
+// The kernel kills the container when the thread that calls Start exits (prctl(2),
+// PR_SET_PDEATHSIG). Call Start from the main goroutine, locked to the main thread. Then the
+// container does not outlive the program, not even after kill -9.
 func Start(c Config) (_ *Container, err error) {
 	if c, err = c.complete(); err != nil {
 		return nil, err
 	}
-	// Before anything exists that would be told to a stranger: an ID map, a network, a cgroup.
+	// Check /proc before anything exists that could affect another process: an ID map, a network, a
+	// cgroup.
 	if err := procfs.Check(); err != nil {
 		return nil, err
 	}
@@ -70,8 +71,7 @@ func newContainer(memory int64) *Container {
 	return ct
 }
 
-// A builder builds a container from outside: what it needs there, in the order in which it is needed.
-// PID 1 builds the rest (init.go).
+// A builder does the outer part of the assembly, in order. PID 1 does the rest (init.go).
 type builder struct {
 	Config
 	ct    *Container
@@ -80,7 +80,7 @@ type builder struct {
 
 	sources *rootfs.Sources // the host's files that the root is made of
 
-	open []*os.File // what PID 1 has copies of
+	open []*os.File // files that PID 1 has copies of
 }
 
 func (b *builder) build() (err error) {
@@ -111,7 +111,7 @@ func (b *builder) build() (err error) {
 	return b.listen()
 }
 
-// limit makes the cgroup. It comes first, so that PID 1 is in it from its first moment.
+// limit creates the cgroup. It comes first, so that PID 1 is in it from the start.
 func (b *builder) limit() error {
 	if b.Resources.Empty() {
 		return nil
@@ -128,7 +128,7 @@ func (b *builder) limit() error {
 	return err
 }
 
-// startInit starts this program again, as PID 1 in new namespaces.
+// startInit re-executes this program as PID 1 in new namespaces.
 func (b *builder) startInit() error {
 	files, err := b.files()
 	if err != nil {
@@ -147,8 +147,8 @@ func (b *builder) startInit() error {
 	b.open = append(b.open, theirs)
 	birth := namespace.Birth{Tasks: b.tasks, Inherit: b.Without&Descriptors != 0}
 	birth.Attr.Pdeathsig = syscall.SIGKILL
-	// What is typed at our terminal, or sent to our process group, reaches PID 1 through us, once, and
-	// not before it catches signals.
+	// Signals from our terminal or to our process group reach PID 1 only through us: once, and not
+	// before it catches signals.
 	birth.Attr.Setsid = true
 	if b.ct.Group != nil && b.ct.Group.FD() >= 0 { // on v2; on v1 there are the tasks
 		birth.Attr.UseCgroupFD, birth.Attr.CgroupFD = true, b.ct.Group.FD()
@@ -164,7 +164,7 @@ func (b *builder) startInit() error {
 	return nil
 }
 
-// files are the command's descriptors: the three standard ones, and Extra.
+// files returns the command's file descriptors: the three standard ones, and Extra.
 func (b *builder) files() ([]*os.File, error) {
 	files := append([]*os.File{b.Stdin, b.Stdout, b.Stderr}, b.Extra...)
 	for i, f := range files {
@@ -185,8 +185,8 @@ func (b *builder) files() ([]*os.File, error) {
 	return files, nil
 }
 
-// mapSources lets the files of Config.Root keep their owners: root's are root's inside. Where the kernel
-// cannot do that, they belong to user 65534.
+// mapSources keeps the owners of the files in Config.Root: files of root belong to root inside. If
+// the kernel cannot do that, they belong to UID 65534.
 func (b *builder) mapSources() error {
 	if !b.spec.Shifted() || b.Root.OnBoard() {
 		return nil
@@ -200,14 +200,14 @@ func (b *builder) mapSources() error {
 	return nil
 }
 
-// plan is what PID 1 has to know.
+// plan returns the message that PID 1 builds the container from.
 func (b *builder) plan() plan {
 	return plan{Args: b.Args, Env: b.Env, Dir: b.Dir, Hostname: b.Hostname, Root: b.sources.Spec,
 		Files: 3 + len(b.Extra), Terminal: b.Terminal, Size: b.Size,
 		Trace: b.Trace != nil, Without: b.Without}
 }
 
-// watchCancel kills PID 1 if the caller gives up before the container is built.
+// watchCancel kills PID 1 if the caller cancels before the container is built.
 func (b *builder) watchCancel() (stop func()) {
 	done := make(chan struct{})
 	var watching sync.WaitGroup
@@ -224,7 +224,7 @@ func (b *builder) watchCancel() (stop func()) {
 	}
 }
 
-// listen hears from PID 1 which parts are done, until the command runs or something failed.
+// listen receives from PID 1 which parts are done, until the command runs or a part fails.
 func (b *builder) listen() error {
 	for {
 		var a answer
@@ -246,7 +246,7 @@ func (b *builder) listen() error {
 	}
 }
 
-// trace shows a part to the caller, and lets PID 1 go on.
+// trace calls Trace for a part, then lets PID 1 continue.
 func (b *builder) trace(part Part) error {
 	seen := make(chan struct{})
 	go func() {
@@ -263,7 +263,7 @@ func (b *builder) trace(part Part) error {
 
 var errCanceled = errors.New("container: canceled before it was built")
 
-// explain says why PID 1 no longer talks to us.
+// explain returns an error that says why PID 1 closed the connection.
 func (b *builder) explain(err error) error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return err
@@ -300,7 +300,7 @@ func (ct *Container) Wait() (status int, err error) {
 	return status, errors.Join(err, ct.destroy())
 }
 
-// awaitEnd waits for PID 1, and for what it says of its end.
+// awaitEnd waits for PID 1 to exit, and for its last message.
 func (ct *Container) awaitEnd() (status int, err error) {
 	ws, err := ct.reap()
 	switch {
@@ -325,7 +325,7 @@ func Run(c Config) (status int, err error) {
 	return ct.Wait()
 }
 
-// Status is the exit status for an error: 125, unless the command is to blame.
+// Status returns the exit status for an error: 125, unless the command causes it.
 func Status(err error) int {
 	var f *failure
 	if errors.As(err, &f) && f.status != 0 {
@@ -334,14 +334,16 @@ func Status(err error) int {
 	return 125
 }
 
-// Kill ends the container at once, with everything in it: when PID 1 dies, the kernel kills the rest.
+// Kill terminates the container at once: when PID 1 exits, the kernel kills all other processes
+// inside.
 func (ct *Container) Kill() error { return ct.Signal(unix.SIGKILL) }
 
-// Close ends the container, if it still runs, and removes what Start made. Either Wait or Close must
-// be called; both may be, at the same time.
+// Close terminates the container, if it still runs, and removes what Start created. Call Wait or
+// Close; both are allowed, also at the same time.
 func (ct *Container) Close() error { return ct.destroy() }
 
-// remove removes what Start made. What lives in namespaces is gone with the last process in them.
+// remove removes what Start created. The kernel destroys the namespaces with the last process in
+// them.
 func (ct *Container) remove() error {
 	if ct.Process != nil {
 		_ = ct.Kill()

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/term"
 )
 
-// openTerminal makes a terminal in the container's own devpts, so that it is /dev/pts/0 inside and no name of the
-// host's shows: opening ptmx makes a pair, of which it is the outer end (pts(4)).
+// openTerminal creates a terminal in the container's own devpts. So it is /dev/pts/0 inside, and no
+// host path is visible. Opening ptmx creates a pair and returns its outer end (pts(4)).
 func (a *assembly) openTerminal() error {
 	master, err := unix.Open("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -45,7 +45,7 @@ func (a *assembly) openTerminal() error {
 	return nil
 }
 
-// Resize tells the container's terminal how large ours is. The kernel sends SIGWINCH inside.
+// Resize sets the container's terminal to the size of ours. The kernel sends SIGWINCH inside.
 func (ct *Container) Resize(from *os.File) error {
 	size, err := unix.IoctlGetWinsize(int(from.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
@@ -54,12 +54,13 @@ func (ct *Container) Resize(from *os.File) error {
 	return os.NewSyscallError("ioctl(TIOCSWINSZ)", unix.IoctlSetWinsize(int(ct.Terminal.Fd()), unix.TIOCSWINSZ, size))
 }
 
-// Relay joins our terminal and the container's until the command exits, and returns what Wait returns.
-// Ours is in raw mode meanwhile: every key, Ctrl-C too, goes inside as it is, and the container's
-// terminal gives it its meaning.
+// Relay copies between our terminal and the container's until the command exits, and returns the
+// result of Wait. Ours is in raw mode meanwhile: every key, Ctrl-C too, goes inside unchanged, and
+// the container's terminal interprets it.
 //
-// When ours is closed, or no process inside has the container's any more, the container's is hung up:
-// its foreground process group gets SIGHUP, and what still uses it fails with EIO. (pty(7))
+// When ours is closed, or no process inside has the container's terminal open, the container's is
+// hung up. Its foreground process group gets SIGHUP, and later reads and writes fail with EIO.
+// (pty(7))
 func (ct *Container) Relay(in, out *os.File) (status int, err error) {
 	if term.IsTerminal(int(in.Fd())) {
 		before, err := term.MakeRaw(int(in.Fd()))
@@ -129,8 +130,8 @@ func newSide(f, stopped *os.File) side {
 	return side{File: f, fd: int32(f.Fd()), stopped: int32(stopped.Fd()), keep: stopped}
 }
 
-// copyTo copies until an end is closed or the relay is over. A file can be non-blocking at any moment,
-// because a process that shares it has made it so: then EAGAIN is no error.
+// copyTo copies until an end is closed or the relay is over. A file can become non-blocking at any
+// time, because another process that shares it sets O_NONBLOCK: then EAGAIN is no error.
 func (s side) copyTo(to side) {
 	buf := make([]byte, 32<<10)
 	for s.ready(unix.POLLIN) {

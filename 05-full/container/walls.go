@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Capability is a piece of root's power, with the reason why a container keeps it.
+// A Capability is one of root's privileges, with the reason why a container keeps it.
 type Capability struct {
 	Cap capability.Cap
 	Why string
 }
 
-// Kept are the capabilities of a container: docker's default set. All of them count only against what belongs to the
-// container's user namespace. capabilities(7).
+// Kept are the capabilities of a container: Docker's default set. They apply only to objects that
+// the container's user namespace owns. (capabilities(7))
 var Kept = []Capability{
 	{capability.CAP_CHOWN, "give files away: package managers do"},
 	{capability.CAP_DAC_OVERRIDE, "root reads and writes the container's files whatever their mode"},
@@ -36,15 +36,17 @@ var Kept = []Capability{
 	{capability.CAP_AUDIT_WRITE, "write to the audit log, as login programs do"},
 }
 
-// walls takes away what the payload does not need. The payload is started by this process and inherits what is left.
+// walls drops what the command does not need. This process starts the command, which inherits the
+// rest.
 func (a *assembly) walls() error {
 	if a.Without&SessionKeys == 0 {
-		// No namespace hides the keyring of the caller's login: who inherits it can read what is in it, Kerberos tickets for
-		// example, whatever his user ID is. An empty one without a name takes its place (session-keyring(7)). ENOSYS, EPERM: a
-		// kernel without keys, or a filter of system calls, which keeps them from the payload too.
+		// No namespace hides the session keyring of the caller. A process that inherits it can read
+		// its keys, for example Kerberos tickets, whatever its UID is. So join a new, empty keyring
+		// (session-keyring(7)). ENOSYS, EPERM: a kernel without keys, or a seccomp filter, which
+		// denies keys to the command too.
 		_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 		if err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
-			return fmt.Errorf("an empty session keyring (so many may a user have: /proc/sys/kernel/keys/maxkeys): %w", err)
+			return fmt.Errorf("join an empty session keyring (limit per user: /proc/sys/kernel/keys/maxkeys): %w", err)
 		}
 	}
 	if a.Without&Capabilities == 0 {
@@ -53,7 +55,8 @@ func (a *assembly) walls() error {
 		}
 	}
 	if a.Without&NoNewPrivs == 0 {
-		// From here on no execve(2) gives more than its caller has: set-user-ID bits and file capabilities are void.
+		// From here on no execve(2) adds privileges: set-user-ID bits and file capabilities have no
+		// effect.
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", err)
 		}

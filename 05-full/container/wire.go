@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A conn is one end of the conversation between Start and PID 1: JSON values, each behind its length,
-// with descriptors beside them (unix(7), SCM_RIGHTS).
+// A conn is one end of the connection between Start and PID 1. It carries JSON values, each after
+// its length, with file descriptors as ancillary data (unix(7), SCM_RIGHTS).
 type conn struct{ fd int }
 
-// pair makes both ends.
+// pair creates both ends.
 func pair() (ours conn, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -34,7 +34,7 @@ func (c *conn) close() {
 	c.fd = -1
 }
 
-// maxFiles is how many descriptors a message can have: SCM_MAX_FD of the kernel.
+// maxFiles is the maximum number of file descriptors in a message: SCM_MAX_FD of the kernel.
 const maxFiles = 253
 
 // send sends v, and copies of the files.
@@ -65,7 +65,7 @@ func (c conn) send(v any, files ...*os.File) error {
 	return nil
 }
 
-// receive waits for a value and stores it in v. io.EOF means that the other side is gone.
+// receive waits for a value and stores it in v. It returns io.EOF if the other end is closed.
 func (c conn) receive(v any) (files []*os.File, err error) {
 	var size [4]byte
 	rights := make([]byte, unix.CmsgSpace(maxFiles*4))
@@ -79,7 +79,7 @@ func (c conn) receive(v any) (files []*os.File, err error) {
 	return files, json.Unmarshal(raw, v)
 }
 
-// read fills buf. Descriptors come with the first byte of a message.
+// read fills buf. File descriptors arrive with the first byte of a message.
 func (c conn) read(buf, rights []byte) (files []*os.File, err error) {
 	for len(buf) > 0 {
 		n, oobn, _, _, err := unix.Recvmsg(c.fd, buf, rights, unix.MSG_CMSG_CLOEXEC)
@@ -111,7 +111,7 @@ func parseRights(raw []byte) (files []*os.File) {
 	return files
 }
 
-// An answer is what PID 1 tells Start: that a part is done, that the command runs, or what failed.
+// An answer is a message from PID 1 to Start: a part is done, the command runs, or an error.
 type answer struct {
 	Done    Part          `json:",omitempty"`
 	Started bool          `json:",omitempty"`
@@ -120,14 +120,15 @@ type answer struct {
 	Status  int           `json:",omitempty"` // the exit status that stands for the error
 }
 
-// failed is the answer for an error. Its errno comes along, so that errors.Is knows it over there.
+// failed returns the answer for an error. It includes the errno, so that errors.Is works in the
+// parent.
 func failed(err error, status int) answer {
 	a := answer{Error: err.Error(), Status: status}
 	errors.As(err, &a.Errno)
 	return a
 }
 
-// err is the error of an answer.
+// err returns the error in an answer.
 func (a answer) err() error {
 	if a.Error == "" {
 		return nil

@@ -1,7 +1,7 @@
-// Package internet plays the Internet: it connects a network namespace to the far end of the host's
-// uplink, and answers web requests there. A container in the lessons has somewhere to go, and not
-// one packet leaves the machine. The process that keeps that namespace is the caller's.
+// Package internet simulates the Internet. It connects a network namespace to the far end of the
+// host's uplink, and answers web requests there. So a container in the lessons can reach a server,
+// and no packet leaves the machine. The caller keeps the process that holds that namespace.
 //
-// It must not be used where the host has a real uplink: its addresses are from the block that RFC 5737 sets aside for
-// documentation, and the route to them is the only one it makes.
+// Do not use it where the host has a real uplink. Its addresses are from a block that RFC 5737
+// reserves for documentation, and the route to them is the only one that it creates.
 package internet

@@ -21,7 +21,7 @@ var (
 // Uplink is the host's link to the Internet.
 const Uplink = "ck-uplink"
 
-// Connect lays the uplink from our network namespace to that of the process p.
+// Connect creates the uplink between our network namespace and that of the process p.
 func Connect(p *procfs.Process) error {
 	if err := network.Cable(p, Uplink, network.Inside); err != nil {
 		return err
@@ -32,7 +32,7 @@ func Connect(p *procfs.Process) error {
 	return network.SetAddr(p, network.Inside, Server)
 }
 
-// Greet answers every HTTP request with the address from which it came: what the server knows of its client.
+// Greet answers every HTTP request with the source address that the server sees.
 func Greet(l net.Listener) {
 	for {
 		conn, err := l.Accept()

@@ -9,10 +9,10 @@ import (
 )
 
 // Up sets the flag IFF_UP of "lo" in the network namespace of the calling thread, as `ip link set lo up` does.
-// The kernel then gives it 127.0.0.1/8 and ::1 by itself. It takes CAP_NET_ADMIN over that namespace.
+// The kernel then adds 127.0.0.1/8 and ::1. It needs CAP_NET_ADMIN over that namespace.
 // (netdevice(7), SIOCSIFFLAGS; network_namespaces(7).)
 func Up() error {
-	// An ioctl on an interface needs a socket only to say which network is meant; any kind does.
+	// An ioctl on an interface needs a socket only to select the network namespace; any type works.
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)

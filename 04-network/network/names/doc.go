@@ -1,3 +1,4 @@
-// Package names is a name server for a bridge's containers: it knows their names and nothing else, and asks nobody. It is
-// no part of package network, so that a program that serves no names does not link the DNS protocol.
+// Package names is a name server for the containers of a bridge. It knows their names and asks no
+// other server. It is separate from package network, so that a program without a name server does
+// not link the DNS protocol.
 package names

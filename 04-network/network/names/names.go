@@ -13,8 +13,8 @@ import (
 	"containerkit/04-network/network"
 )
 
-// ServeAt answers the containers on the endpoint's bridge for these names, for "gateway" and for the endpoint's own
-// name, until stop is called.
+// ServeAt answers the containers on the endpoint's bridge until stop is called. It knows these
+// names, "gateway" and the endpoint's own name.
 func ServeAt(e network.Endpoint, more ...network.Name) (stop func(), err error) {
 	names := map[string]netip.Addr{strings.ToLower(e.Name): e.Addr.Addr(), "gateway": e.Bridge.Gateway().Addr()}
 	for _, n := range more {
@@ -31,9 +31,10 @@ func ServeAt(e network.Endpoint, more ...network.Name) (stop func(), err error) 
 	return func() { _ = conn.Close() }, nil
 }
 
-// Serve answers questions for IPv4 addresses from the packets of conn until conn is closed. lookup knows the names, in
-// lower case and without the final dot; what it does not know does not exist (NXDOMAIN): this server asks nobody else.
-// Open conn at the gateway's address, port 53, and only the bridge's containers can ask. (RFC 1035.)
+// Serve answers questions for IPv4 addresses from the packets of conn until conn is closed. lookup
+// gets a name in lower case without the final dot. A name that lookup does not know does not exist
+// (NXDOMAIN), because this server asks no other. Open conn at the gateway's address, port 53, so
+// that only containers of the bridge can ask. (RFC 1035)
 func Serve(conn net.PacketConn, lookup func(name string) (netip.Addr, bool)) {
 	buf := make([]byte, 1500)
 	for {
@@ -41,13 +42,13 @@ func Serve(conn net.PacketConn, lookup func(name string) (netip.Addr, bool)) {
 		if err != nil {
 			return // closed
 		}
-		if reply, err := answer(buf[:n], lookup); err == nil { // what is no question gets no answer
+		if reply, err := answer(buf[:n], lookup); err == nil { // only questions get an answer
 			_, _ = conn.WriteTo(reply, who)
 		}
 	}
 }
 
-// answer makes the answer to a question.
+// answer returns the reply to a question.
 func answer(question []byte, lookup func(string) (netip.Addr, bool)) ([]byte, error) {
 	var p dnsmessage.Parser
 	head, err := p.Start(question)
@@ -71,7 +72,7 @@ func answer(question []byte, lookup func(string) (netip.Addr, bool)) ([]byte, er
 	switch {
 	case !known:
 		reply.RCode = dnsmessage.RCodeNameError
-	case q.Type == dnsmessage.TypeA: // asked for IPv6, a name that exists has no answer, which is no error
+	case q.Type == dnsmessage.TypeA: // a known name without an IPv6 address is no error
 		reply.Answers = []dnsmessage.Resource{{
 			Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 1},
 			Body:   &dnsmessage.AResource{A: addr.As4()},
