@@ -133,9 +133,9 @@ func Routes(p *procfs.Process) (list []string, err error) {
 	return list, err
 }
 
-// Neighbours lists the Ethernet addresses that the network namespace of the process p (nil: ours)
+// Neighbors lists the Ethernet addresses that the network namespace of the process p (nil: ours)
 // has resolved with ARP, in the format of `ip neigh`.
-func Neighbours(p *procfs.Process) (list []string, err error) {
+func Neighbors(p *procfs.Process) (list []string, err error) {
 	err = In(p, func() error {
 		all, err := netlink.NeighList(0, unix.AF_INET)
 		if err != nil {
