@@ -192,7 +192,7 @@ how to run it
 to write your own
   go run ./lessons watch                 exercises, checked whenever you save
   go run ./lessons check                 is the exercise solved? (check -all)
-  go run -tags mine ./05-full            run a container built from your own code
+  go run -tags mine ./05-full            run the container made of your code
 before the first lesson
   go run ./lessons doctor                what this machine can do
   go run ./lessons vm                    a VM that can run all of it
