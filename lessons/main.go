@@ -199,7 +199,7 @@ before the first lesson
 to compare
   go run ./lessons compare               measure processes, containers and a VM
 to look things up
-  go run ./lessons map --memory          what a flag of docker does in the kernel
+  go run ./lessons map --memory          what is behind a flag of docker
 afterwards
   go run ./lessons clean                 remove what killed runs left behind
 `)
