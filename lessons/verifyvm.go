@@ -152,11 +152,11 @@ const mark = "containerkit-verify: "
 // notHere matches tests that cannot run in the guest, or need not: of what cgroup v2 lacks; those in which
 // root acts as an ordinary user, because the learner is one; and those that take minutes in emulation and
 // ask nothing that depends on the kernel. These are whether commands to type stop when one of them fails,
-// whether strace(1) sees the calls that a step prints, and how a program answers to signals, to its
-// environment and with its exit status. notTheLearner matches tests that need root.
+// whether strace(1) sees the calls that a step prints, and how a program answers to signals and to its
+// environment. (verify promises TestExitStatus.) notTheLearner matches tests that need root.
 const (
 	notHere = "OnV1$|AsUser$|^TestByHand$/mishaps$|^Test(Calls|SignalsOfACommand|QuitPrintsNoGoroutines|" +
-		"ExitStatus|StatusTable|TemporaryDirectory|UnusualTemporaryDirectory|FullOutput|FewFiles)$"
+		"StatusTable|TemporaryDirectory|UnusualTemporaryDirectory|FullOutput|FewFiles)$"
 	notTheLearner = "AsRoot$"
 )
 
