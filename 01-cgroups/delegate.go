@@ -122,7 +122,7 @@ func delegateClaims(n *narrate.Narrator, v cgroup.Version, got, before deeds) {
 		narrate.Compare("move in", answer(got.Pulled), "cgroup below", answer(got.Moved)))
 }
 
-// border shows what limits root in a container, who owns all files: the cgroup namespace.
+// border shows what limits root in a container, which owns all files: the cgroup namespace.
 func border(n *narrate.Narrator, h *cgroup.Hierarchy) error {
 	if h.Version == cgroup.V1 {
 		n.Note("On cgroup v1, owners are the only border: root in a container has none.")

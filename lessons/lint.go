@@ -74,7 +74,7 @@ func lintCommand() *cobra.Command {
 			}
 			switch n {
 			case 0:
-				fmt.Fprintln(c.OutOrStdout(), "the course is complete")
+				fmt.Fprintln(c.OutOrStdout(), "the course is whole")
 				return nil
 			case 1:
 				return failure{errors.New("a problem in the course")}

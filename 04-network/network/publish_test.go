@@ -23,7 +23,7 @@ type published struct {
 	Rules   string // as the kernel has them
 	// Who reaches the container's server at the host's port, and how.
 	Outside, Host, Loopback, Neighbor string
-	// Elsewhere is a call of the neighbor to the same port of somebody else, OtherPort one to another port of the host.
+	// Elsewhere is a call of the neighbor to the same port of another machine, OtherPort one to another port of the host.
 	Elsewhere, OtherPort string
 }
 

@@ -38,7 +38,7 @@ func TestRegionsThatAreTrueHaveNoProblem(t *testing.T) {
 	require.Empty(t, said(t, madeKit(t, "", "", "")))
 }
 
-// What makes a region stale is found, and written again; the page is then as it was, but for what has changed.
+// What makes a region stale is found, and written again; the page is then as it was, except for what has changed.
 func TestStaleRegionsAreFoundAndMended(t *testing.T) {
 	const page, source = "docs/made.md", "01-a/p/two.go"
 	for name, c := range map[string]struct{ file, old, new, where, then string }{
